@@ -1,0 +1,41 @@
+"""Starts the stub in an environment of its own and asks it how many calls it has seen."""
+
+from __future__ import annotations
+
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from processes import LOAD_CORE, Command, Process, free_port, start_listening
+from venvs import Environment, prepare
+
+ENVIRONMENT = Environment("stub", ("granian==2.8.7", "msgspec==0.22.0"))
+STUB = Path(__file__).with_name("stub.py")
+START_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Target:
+    process: Process
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    def calls_seen(self) -> int:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/calls", timeout=30) as reply:
+            return int(reply.read())
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
+def start_target(venvs: Path, scratch: Path, tools: int) -> Target:
+    prepare(ENVIRONMENT, venvs)
+    port = free_port()
+    scratch.mkdir(parents=True, exist_ok=True)
+    python = ENVIRONMENT.program(venvs, "python")
+    words = [python, STUB, "--port", str(port), "--tools", str(tools)]
+    command = Command(words, LOAD_CORE, scratch / "stub.log", directory=STUB.parent)
+    return Target(start_listening(command, port, START_SECONDS), port)

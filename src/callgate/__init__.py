@@ -1,0 +1,1 @@
+"""Callgate: the gateway through which every tool call of every agent passes."""

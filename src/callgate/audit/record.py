@@ -1,0 +1,191 @@
+"""What a call leaves behind: the intent before any side effect, the outcome after."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+import msgspec
+
+from callgate.model import Call, Json, Outcome, Principal, Value
+
+MASKED = "***"
+FORMAT = 1  # of the body; a change that readers must know of raises it
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Entry(Value):
+    """One line of the record: `body` is what is kept and hashed, the rest is its index.
+
+    INVARIANT: every index field can be read again from `body`, so that an edit of either shows.
+    """
+
+    kind: str  # intent | outcome | event
+    call_id: str
+    at: float  # seconds since the epoch
+    body: bytes  # JSON object
+    principal: str | None = None
+    agent: str | None = None
+    target: str | None = None
+    tool: str | None = None
+    code: str | None = None  # refusal code; "ok" for a call that was let through; None for an intent
+    ran: str | None = None
+    is_delivered: bool | None = None
+
+
+class Masks(Value):
+    """Which argument paths never reach the record: `password`, `card.number`, `items.*.secret`."""
+
+    paths: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def parse(cls, texts: tuple[str, ...]) -> Masks:
+        """Paths as dotted texts; `*` stands for any key or any item."""
+        return cls(paths=tuple(tuple(text.split(".")) for text in texts))
+
+    def apply(self, arguments: Json) -> Json:
+        """A copy with every masked value replaced; the value itself where nothing is masked."""
+        for path in self.paths:
+            arguments = _masked(arguments, path)
+        return arguments
+
+
+def _masked(value: Json, path: tuple[str, ...]) -> Json:
+    if not path:
+        return MASKED
+    head, rest = path[0], path[1:]
+    if isinstance(value, dict):
+        hits = value.keys() if head == "*" else {head} & value.keys()
+        return {k: _masked(v, rest) if k in hits else v for k, v in value.items()} if hits else value
+    if isinstance(value, list):
+        if head == "*":
+            return [_masked(item, rest) for item in value]
+        if head.isdecimal() and int(head) < len(value):
+            return [_masked(v, rest) if i == int(head) else v for i, v in enumerate(value)]
+    return value
+
+
+def rfc3339(at: float) -> str:
+    """An instant in UTC with microseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def intent(call: Call, at: float, masks: Masks) -> Entry:
+    """The entry that must be durable before the target is reached."""
+    body = _head("intent", call, at)
+    body["arguments"] = masks.apply(call.arguments)
+    body["arguments_sha256"] = call.sealed_digest
+    body["decision"] = _decision(call)
+    if call.changes:
+        body["changes"] = [_change(change) for change in call.changes]
+    return _entry("intent", call, at, body)
+
+
+def outcome(ended: Outcome, at: float, masks: Masks) -> Entry:
+    """The entry that says how the call ended. For a call that was never forwarded: the only one."""
+    call = ended.call
+    body = _head("outcome", call, at)
+    if call.sealed_digest is None or call.is_answered or ended.is_refused:
+        body["arguments"] = masks.apply(call.arguments)
+    body["decision"] = _decision(call)
+    if call.changes:
+        body["changes"] = [_change(change) for change in call.changes]
+    code = ended.refusal_code or "ok"
+    body["code"] = code
+    if ended.reason:
+        body["reason"] = ended.reason
+    if ended.detail:
+        body["detail"] = ended.detail
+    body["ran"] = call.ran.value
+    body["delivered"] = ended.is_delivered
+    if call.reply is not None:
+        body["result"] = {
+            "sha256": hashlib.sha256(call.reply.body).hexdigest(),
+            "bytes": len(call.reply.body),
+            "error": call.reply.is_error,
+        }
+    body["seconds"] = {timing.stage: round(timing.seconds, 7) for timing in ended.timings}
+    return _entry("outcome", call, at, body, code=code, is_delivered=ended.is_delivered)
+
+
+def _head(kind: str, call: Call, at: float) -> dict[str, Json]:
+    tool = call.tool
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "call": call.id,
+        "at": rfc3339(at),
+        "received_at": rfc3339(call.received_at),
+        "principal": _principal(call.principal),
+        "name": call.requested_name,
+        "target": tool.target if tool else call.route,
+        "tool": tool.name if tool else None,
+        "tool_sha256": tool.digest if tool else None,
+        "era": call.era.value,
+        "session": call.session_id,
+        "client": call.client,
+        "traceparent": call.meta.get("traceparent"),
+    }
+
+
+def _principal(principal: Principal | None) -> dict[str, Json] | None:
+    if principal is None:
+        return None
+    return {
+        "id": principal.id,
+        "issuer": principal.issuer,
+        "kind": principal.kind,
+        "groups": principal.groups,
+        "tenant": principal.tenant,
+        "agent": principal.agent,
+    }
+
+
+def _decision(call: Call) -> dict[str, Json] | None:
+    verdict = call.verdict
+    if verdict is None:
+        return None
+    return {
+        "permitted": verdict.is_permitted,
+        "policies": verdict.policies,
+        "errors": verdict.errors,
+        "reason": verdict.reason,
+        "version": verdict.version,
+    }
+
+
+def _change(change: Json) -> dict[str, Json]:
+    return {
+        "interceptor": change.interceptor,
+        "phase": change.phase,
+        "action": change.action,
+        "paths": change.paths,
+        "note": change.note,
+        "seconds": round(change.duration_seconds, 7),
+    }
+
+
+def _entry(
+    kind: str,
+    call: Call,
+    at: float,
+    body: dict[str, Json],
+    *,
+    code: str | None = None,
+    is_delivered: bool | None = None,
+) -> Entry:
+    principal = call.principal
+    return Entry(
+        kind=kind,
+        call_id=call.id,
+        at=at,
+        body=_encode(body),
+        principal=principal.id if principal else None,
+        agent=principal.agent if principal else None,
+        target=body["target"],
+        tool=body["tool"],
+        code=code,
+        ran=body.get("ran"),
+        is_delivered=is_delivered,
+    )

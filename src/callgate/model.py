@@ -1,0 +1,195 @@
+"""The vocabulary every other module speaks: calls, principals, tools, verdicts, refusals, outcomes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+Json = Any
+"""A parsed JSON value: dict with str keys, list, str, int, float, bool or None."""
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """An immutable value; a changed copy is made with `msgspec.structs.replace`."""
+
+
+class Era(StrEnum):
+    """Which of MCP's two wire eras a peer speaks."""
+
+    LEGACY = "legacy"  # up to 2025-11-25: initialize handshake, sessions
+    MODERN = "modern"  # 2026-07-28: stateless, self-describing requests
+
+
+class Ran(StrEnum):
+    """Whether the target executed the tool, as far as the gateway can know."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"  # sent, but the answer never came
+
+
+class Proof(Value):
+    """What a caller presented to prove who it is. Never recorded, never forwarded."""
+
+    authorization: str | None = None
+    api_key: str | None = None
+    is_loopback: bool = False
+
+
+class Principal(Value):
+    """Who calls: a verified user, and the agent that acts for it.
+
+    `claims` are the verified facts as JSON values; `groups` and `tenant` were read out of them.
+    """
+
+    id: str
+    issuer: str
+    kind: str  # jwt | api_key | anonymous
+    claims: dict[str, Json] = {}
+    groups: tuple[str, ...] = ()
+    tenant: str | None = None
+    agent: str | None = None
+
+    @property
+    def key(self) -> str:
+        """One string per principal and agent: what state may be shared under."""
+        return "\x1f".join((self.kind, self.issuer, self.tenant or "", self.id, self.agent or ""))
+
+
+class Tool(Value):
+    """One tool of one target, exactly as the target defined it."""
+
+    target: str
+    name: str
+    definition: dict[str, Json]
+    digest: str  # sha256 of the canonical JSON (RFC 8785) of the definition, hex
+
+    @property
+    def qualified_name(self) -> str:
+        """`<target>___<tool>`: the name on the aggregated route, and the Cedar action id."""
+        return qualify(self.target, self.name)
+
+    @property
+    def input_schema(self) -> dict[str, Json]:
+        """The JSON Schema of the arguments; the empty object schema where the target sent none."""
+        schema = self.definition.get("inputSchema")
+        return schema if isinstance(schema, dict) else {"type": "object"}
+
+
+SEPARATOR = "___"
+
+
+def qualify(target: str, name: str) -> str:
+    """The injective name of a target's tool: target names may not contain the separator."""
+    return f"{target}{SEPARATOR}{name}"
+
+
+class Verdict(Value):
+    """What policy said, and which policies said it."""
+
+    is_permitted: bool
+    policies: tuple[str, ...] = ()  # ids of the determining policies
+    errors: tuple[str, ...] = ()  # evaluation errors: any of them refuses
+    reason: str = ""  # for operators
+    advice: str | None = None  # the @reason annotation of a determining policy, if it has one
+    version: str = ""  # version of the policy set
+
+
+class Change(Value):
+    """What one interceptor did to a call or its result."""
+
+    interceptor: str
+    phase: str  # request | result
+    action: str  # changed | refused | answered | enriched | withheld | failed | skipped
+    paths: tuple[str, ...] = ()  # JSON pointers of what it touched
+    note: str = ""
+    duration_seconds: float = 0.0
+
+
+class Timing(Value):
+    """How long one stage took."""
+
+    stage: str
+    seconds: float
+
+
+class Reply(Value):
+    """What a target answered: the raw JSON of the result, or of the JSON-RPC error object.
+
+    Kept as the target's own bytes, so that nothing is lost; parsed only when somebody must look.
+    """
+
+    body: bytes
+    is_error: bool = False  # a JSON-RPC error object rather than a result
+
+
+class Call(Value):
+    """One tool call on its way through the stages. Each stage returns a changed copy."""
+
+    id: str
+    received_at: float  # seconds since the epoch
+    era: Era
+    protocol_version: str
+    proof: Proof
+    requested_name: str  # as the caller wrote it
+    route: str | None = None  # None: the aggregated endpoint; else the one target
+    session_id: str | None = None
+    arguments: dict[str, Json] = {}
+    meta: dict[str, Json] = {}  # the caller's _meta, era's own keys removed
+    progress_token: Json = None
+    client: dict[str, Json] = {}  # clientInfo: for display only
+
+    principal: Principal | None = None
+    tool: Tool | None = None
+    enriched: dict[str, dict[str, Json]] = {}  # interceptor name → facts for policy
+    changes: tuple[Change, ...] = ()
+    sealed: bytes | None = None  # the arguments as authorized: exactly the bytes to forward
+    sealed_digest: str | None = None  # sha256 of `sealed`, hex
+    verdict: Verdict | None = None
+    is_answered: bool = False  # an interceptor answered instead of the target
+    reply: Reply | None = None
+    ran: Ran = Ran.NO
+
+
+class Refused(Exception):
+    """A decision: this call does not go on, or its result does not go back.
+
+    `code` is stable snake_case and documented in docs/refusals.md; `reason` is one plain sentence
+    that the agent may read; `detail` is for operators and goes into the record only. `call` is the
+    call as far as the refusing stage got with it.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        reason: str,
+        *,
+        detail: str = "",
+        call: Call | None = None,
+        data: dict[str, Json] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+        self.detail = detail
+        self.call = call
+        self.data = data or {}
+
+
+class Outcome(Value):
+    """How a call ended: what goes back to the caller, and what the record will say."""
+
+    call: Call
+    timings: tuple[Timing, ...]
+    refusal_code: str | None = None
+    reason: str = ""
+    detail: str = ""
+    data: dict[str, Json] = {}
+    is_delivered: bool = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the call was refused, before or after the tool ran."""
+        return self.refusal_code is not None

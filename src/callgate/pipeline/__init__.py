@@ -1,0 +1,1 @@
+"""The order of things: the stages of one call, through ports only."""

@@ -1,0 +1,1 @@
+"""Cedar: from tools and principals to a verdict, without I/O."""

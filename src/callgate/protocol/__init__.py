@@ -1,0 +1,1 @@
+"""Bytes in, messages out: JSON-RPC and MCP, without I/O."""

@@ -1,0 +1,9 @@
+"""The base of every settings class: typed, frozen, and unknown keys are errors."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """One block of callgate.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

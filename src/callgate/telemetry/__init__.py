@@ -1,0 +1,1 @@
+"""What operators measure: Prometheus metrics, OpenTelemetry traces, logs."""

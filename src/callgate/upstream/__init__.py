@@ -1,0 +1,1 @@
+"""One file per kind of target, and the catalogue of their tools."""
