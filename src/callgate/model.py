@@ -1,9 +1,9 @@
-"""The vocabulary every other module speaks: calls, principals, tools, verdicts, refusals, outcomes."""
+"""The vocabulary all modules speak: calls, principals, tools, verdicts, refusals, outcomes."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, dataclass_transform
 
 import msgspec
 
@@ -11,7 +11,18 @@ Json = Any
 """A parsed JSON value: dict with str keys, list, str, int, float, bool or None."""
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class _ValueType(msgspec.StructMeta):
+    """Makes every Value frozen and keyword-only without saying so each time."""
+
+    def __new__(
+        cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
+    ) -> _ValueType:
+        settings = {"frozen": True, "kw_only": True, **options}
+        return super().__new__(cls, name, bases, namespace, **settings)
+
+
+class Value(msgspec.Struct, metaclass=_ValueType):
     """An immutable value; a changed copy is made with `msgspec.structs.replace`."""
 
 
@@ -64,7 +75,7 @@ class Tool(Value):
     target: str
     name: str
     definition: dict[str, Json]
-    digest: str  # sha256 of the canonical JSON (RFC 8785) of the definition, hex
+    digest: str  # hex sha256 of the definition in canonical JSON (RFC 8785)
 
     @property
     def qualified_name(self) -> str:
@@ -153,7 +164,7 @@ class Call(Value):
     ran: Ran = Ran.NO
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - a decision, not an error (house rule)
     """A decision: this call does not go on, or its result does not go back.
 
     `code` is stable snake_case and documented in docs/refusals.md; `reason` is one plain sentence

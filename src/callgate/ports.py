@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from callgate.audit.record import Entry
-from callgate.model import Call, Json, Principal, Proof, Ran, Reply, Tool, Value
+from callgate.model import Call, Json, Outcome, Principal, Proof, Ran, Reply, Tool, Value
 
 
 class Clock(Protocol):
@@ -38,7 +38,7 @@ class Caller(Protocol):
         """Whether the agent hung up: nothing more can be delivered."""
 
     async def notify(self, method: str, params: dict[str, Json]) -> None:
-        """Passes a notification of this call (progress, message) to the agent, if it still listens."""
+        """Passes a notification of this call (progress) on to the agent, if it still listens."""
 
 
 class ToolRequest(Value):
@@ -99,7 +99,7 @@ class Connector(Protocol):
         """How it stands, without touching it."""
 
     async def start(self) -> None:
-        """Begins whatever runs in the background. Does not wait for the target and does not raise."""
+        """Begins what runs in the background. Neither waits for the target nor raises."""
 
     async def list_tools(self) -> Listing:
         """All pages. Connects where needed. Raises TargetError."""
@@ -131,7 +131,7 @@ class Catalog(Protocol):
         """Waits, within a bound, until the target (or every target) has been listed once."""
 
     def validate(self, tool: Tool, arguments: dict[str, Json]) -> str | None:
-        """None where the arguments fit the tool's input schema, else one sentence that names the field."""
+        """None where the arguments fit the input schema, else a sentence that names the field."""
 
     def connector(self, target: str) -> Connector:
         """The connector of a target. Raises KeyError."""
@@ -144,7 +144,7 @@ class CallStore(Protocol):
         """Returns when the entry is durable. Raises StoreError if it may not have been stored."""
 
     def append_soon(self, entry: Entry) -> None:
-        """Queues the entry; it is durable within a group commit. Raises StoreError when closed or failed.
+        """Queues the entry; durable with the next group commit. Raises StoreError where it cannot.
 
         A failure later is not lost: it turns `is_healthy` false and every `append` raises.
         """
@@ -211,31 +211,19 @@ class Interceptor(Protocol):
         """Whether these raw result bytes certainly need no look. False where in doubt."""
 
 
-class Measure(Protocol):
-    """Where the call path reports what it did; free when nobody listens."""
+class Span(Protocol):
+    """One call being watched: a trace span where tracing is on, nothing where not."""
 
-    def call_ended(self, call: Call, code: str | None, seconds: float) -> None:
-        """One call ended: `code` is the refusal code or None."""
-
-    def stage_ended(self, stage: str, seconds: float) -> None:
-        """One stage of one call ended."""
-
-    def span(self, call: Call) -> AbstractSpan:
-        """A span around the whole call."""
-
-
-class AbstractSpan(Protocol):
-    """A trace span, or nothing."""
-
+    @property
     def traceparent(self) -> str | None:
-        """What to send upstream in `_meta.traceparent`; None leaves the caller's own."""
+        """What goes upstream as `_meta.traceparent`; None leaves the caller's own."""
 
-    def end(self, call: Call, code: str | None, timings: Sequence[Any]) -> None:
-        """Closes the span with the outcome's attributes."""
+    def end(self, outcome: Outcome) -> None:
+        """Closes it: counts the call, its stages, its refusal."""
 
 
-class Records(Protocol):
-    """Reading the record."""
+class Telemetry(Protocol):
+    """Where the call path reports what it did."""
 
-    def calls(self, **filters: Any) -> AsyncIterator[dict[str, Json]]:
-        """Calls, newest first."""
+    def begin(self, call: Call) -> Span:
+        """Called once as a call enters; the span's `end` is called exactly once."""

@@ -1,0 +1,131 @@
+"""Cuts byte streams into messages, incrementally and within bounds: SSE events, stdio lines."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+BOM = b"\xef\xbb\xbf"
+RUNAWAY_FACTOR = 4  # how many times the bound a line may run on, unread, before we give up
+
+
+class FramingError(Exception):
+    """The peer's stream cannot be cut into messages within the bound."""
+
+
+class Line(NamedTuple):
+    """One line without its end. Where it broke the bound, only its beginning: `is_cut`."""
+
+    text: bytes
+    is_cut: bool = False
+
+
+class Lines:
+    """Newline-delimited messages. A line over the bound is cut, and the next one is found again."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[Line]:
+        """The lines that `chunk` completes, without empty ones.
+
+        Raises FramingError where a line runs on to several times the bound: nobody ends it.
+        """
+        *ended, rest = chunk.split(b"\n")
+        lines = []
+        for piece in ended:
+            line = self._end(piece)
+            if line.text:
+                lines.append(line)
+        self._keep(rest)
+        return lines
+
+    def _keep(self, piece: bytes) -> None:
+        if self._size <= self._max_bytes:
+            self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > self._max_bytes * RUNAWAY_FACTOR:
+            raise FramingError(f"a line of more than {self._size} bytes without an end")
+
+    def _end(self, piece: bytes) -> Line:
+        self._keep(piece)
+        text = b"".join(self._pieces) if len(self._pieces) > 1 else self._pieces[0]
+        is_cut = self._size > self._max_bytes
+        self._pieces.clear()
+        self._size = 0
+        return Line(text[: self._max_bytes] if is_cut else text.rstrip(b"\r"), is_cut)
+
+
+class Events:
+    """A text/event-stream (WHATWG HTML, "Server-sent events"): the data of its `message` events."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.last_id: str | None = None
+        self.retry_seconds: float | None = None
+        self._max_bytes = max_bytes
+        self._pieces: list[bytes] = []
+        self._size = 0  # of the unfinished line and of the data before it
+        self._ended_with_cr = False
+        self._is_first_line = True
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self._name = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The data of the `message` events that `chunk` completes, without empty ones.
+
+        Raises FramingError where one event is larger than the bound.
+        """
+        if self._ended_with_cr and chunk[:1] == b"\n":
+            chunk = chunk[1:]
+            self._ended_with_cr = False
+        if not chunk:
+            return []
+        self._ended_with_cr = chunk.endswith(b"\r")
+        events = []
+        for piece in chunk.splitlines(keepends=True):
+            text = piece.rstrip(b"\r\n")
+            self._size += len(text)
+            if self._size > self._max_bytes:
+                raise FramingError(f"an event of more than {self._max_bytes} bytes")
+            if len(text) == len(piece):
+                self._pieces.append(piece)
+                continue
+            data = self._take_line(text)
+            if data:
+                events.append(data)
+        return events
+
+    def _take_line(self, text: bytes) -> bytes | None:
+        if self._pieces:
+            text = b"".join((*self._pieces, text))
+            self._pieces.clear()
+        if self._is_first_line:
+            self._is_first_line = False
+            text = text.removeprefix(BOM)
+        if not text:
+            return self._dispatch()
+        self._read_field(text)
+        self._size = self._data_size
+        return None
+
+    def _read_field(self, text: bytes) -> None:
+        name, _, value = text.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+            self._data_size += len(value) + 1
+        elif name == b"event":
+            self._name = value
+        elif name == b"id" and b"\0" not in value:
+            self.last_id = value.decode("utf-8", "replace") or None
+        elif name == b"retry" and value.isdigit() and len(value) < 10:
+            self.retry_seconds = int(value) / 1000
+
+    def _dispatch(self) -> bytes | None:
+        data, name = self._data, self._name
+        self._data, self._name, self._data_size, self._size = [], b"", 0, 0
+        if not data or name not in (b"", b"message"):
+            return None
+        return data[0] if len(data) == 1 else b"\n".join(data)

@@ -1,0 +1,245 @@
+"""What we say to targets and what they answer: built in one piece, cut out raw, nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from callgate.model import Era, Json, Ran, Reply
+from callgate.protocol.eras import (
+    LATEST_LEGACY,
+    LATEST_MODERN,
+    META_CAPABILITIES,
+    META_CLIENT,
+    META_PREFIX,
+    META_PROGRESS,
+    META_VERSION,
+)
+from callgate.protocol.headers import Path, encode_value, param_headers
+from callgate.protocol.jsonrpc import METHOD_NOT_FOUND, encode
+
+PROGRESS = "notifications/progress"
+LOGGED = "notifications/message"
+LIST_CHANGED = "notifications/tools/list_changed"
+CAPABILITIES: dict[str, Json] = {}  # we offer targets no sampling, elicitation or roots
+
+
+class Message(msgspec.Struct):
+    """Any JSON-RPC message from a target, its parts still raw. Empty raw: the part is absent."""
+
+    id: int | str | None = None
+    method: str | None = None
+    params: msgspec.Raw = msgspec.Raw(b"")
+    result: msgspec.Raw = msgspec.Raw(b"")
+    error: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def is_response(self) -> bool:
+        """Whether it answers a request of ours."""
+        return self.method is None
+
+
+class Fault(msgspec.Struct):
+    """A JSON-RPC error object, as far as we act on it."""
+
+    code: int
+    message: str
+    data: Json = None
+
+
+class _ResultHead(msgspec.Struct):
+    result_type: str | None = msgspec.field(name="resultType", default=None)
+
+
+class WireError(Exception):
+    """The target said something that the protocol does not allow. `ran` is about the tool."""
+
+    def __init__(self, reason: str, *, ran: Ran = Ran.UNKNOWN) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.ran = ran
+
+
+_read_message = msgspec.json.Decoder(Message).decode
+_read_fault = msgspec.json.Decoder(Fault).decode
+_read_head = msgspec.json.Decoder(_ResultHead).decode
+_read_object = msgspec.json.Decoder(dict[str, Json]).decode
+
+
+def read_message(data: bytes) -> Message:
+    """The message in `data`. Raises WireError where it is not one JSON-RPC message in UTF-8."""
+    try:
+        if not data.isascii():
+            data.decode("utf-8")
+        return _read_message(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"not a JSON-RPC message: {type(error).__name__}") from None
+
+
+def cut_reply(message: Message) -> Reply:
+    """The raw result or error of a response, byte for byte. Raises WireError."""
+    result, error = bytes(message.result), bytes(message.error)
+    if error:
+        if result:
+            raise WireError("a response with both result and error")
+        read_fault(message)
+        return Reply(body=error, is_error=True)
+    if not result:
+        raise WireError("a response with neither result nor error")
+    if result[:1] != b"{":
+        raise WireError("a result that is not an object", ran=Ran.YES)
+    if b"resultType" in result or b"\\u" in result:
+        _check_result_type(result)
+    return Reply(body=result)
+
+
+def _check_result_type(result: bytes) -> None:
+    try:
+        kind = _read_head(result).result_type
+    except (msgspec.DecodeError, RecursionError):
+        raise WireError("a result whose resultType is not a string") from None
+    if kind == "input_required":
+        raise WireError("a request for input, although we declared that we offer none")
+    if kind not in (None, "complete"):
+        raise WireError(f"a result of the unknown type {kind[:40]!r}")
+
+
+def read_fault(message: Message) -> Fault:
+    """The error object of a response. Raises WireError where it is none."""
+    try:
+        return _read_fault(message.error)
+    except (msgspec.DecodeError, RecursionError):
+        raise WireError("an error without code and message") from None
+
+
+def read_params(message: Message) -> dict[str, Json]:
+    """The params of a request or notification; empty where there are none or no object."""
+    try:
+        return _read_object(message.params) if bytes(message.params) else {}
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+
+
+def read_result(message: Message) -> dict[str, Json]:
+    """The parsed result of a response. Raises WireError for an error or what is no result."""
+    reply = cut_reply(message)
+    if reply.is_error:
+        fault = read_fault(message)
+        raise WireError(f"the error {fault.code}: {fault.message[:200]}", ran=Ran.NO)
+    try:
+        return _read_object(reply.body)
+    except (msgspec.DecodeError, RecursionError):
+        raise WireError("a result that cannot be read") from None
+
+
+class Words:
+    """What this gateway says to targets, with its own name and version in it."""
+
+    def __init__(self, version: str) -> None:
+        self._client: Json = {"name": "callgate", "title": "Callgate", "version": version}
+        envelope = {
+            META_VERSION: LATEST_MODERN,
+            META_CLIENT: self._client,
+            META_CAPABILITIES: CAPABILITIES,
+        }
+        self._envelope = encode(envelope)[:-1]  # its closing brace comes after the call's own meta
+
+    def meta(self, era: Era, onward: Mapping[str, Json] = {}, token: int | None = None) -> bytes:
+        """`_meta` of one request: the era's envelope, our progress token, the caller's own keys.
+
+        Empty where a legacy request needs none. Reserved keys in `onward` are dropped: what the
+        caller says about itself is never said to the target in our name.
+        """
+        parts = [self._envelope] if era is Era.MODERN else [b"{"]
+        if token is not None:
+            parts.append(b'"progressToken":%d' % token)
+        if onward:
+            free = {
+                key: value
+                for key, value in onward.items()
+                if key != META_PROGRESS and not key.startswith(META_PREFIX)
+            }
+            if free:
+                parts.append(encode(free)[1:-1])
+        if era is Era.MODERN:
+            return b",".join(parts) + b"}"
+        return parts[0] + b",".join(parts[1:]) + b"}" if len(parts) > 1 else b""
+
+    def call(self, request_id: int, name: str, arguments: bytes, meta: bytes) -> bytes:
+        """A tools/call around arguments that are JSON already."""
+        return b"".join(
+            (
+                b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":' % request_id,
+                encode(name),
+                b',"arguments":',
+                arguments,
+                b',"_meta":' if meta else b"",
+                meta,
+                b"}}",
+            )
+        )
+
+    def list(self, request_id: int, era: Era, cursor: str | None) -> bytes:
+        """One page of tools/list."""
+        params: dict[str, Json] = {} if cursor is None else {"cursor": cursor}
+        return self._request(request_id, "tools/list", params, era)
+
+    def discover(self, request_id: int) -> bytes:
+        """The modern era's opening question."""
+        return self._request(request_id, "server/discover", {}, Era.MODERN)
+
+    def listen(self, request_id: int) -> bytes:
+        """Asks a modern target to say when its tools change."""
+        params = {"notifications": {"toolsListChanged": True}}
+        return self._request(request_id, "subscriptions/listen", params, Era.MODERN)
+
+    def initialize(self, request_id: int) -> bytes:
+        """The legacy era's handshake, offering our newest revision of it."""
+        params = {
+            "protocolVersion": LATEST_LEGACY,
+            "capabilities": CAPABILITIES,
+            "clientInfo": self._client,
+        }
+        return self._request(request_id, "initialize", params, Era.LEGACY)
+
+    def _request(self, request_id: int, method: str, params: dict[str, Json], era: Era) -> bytes:
+        meta = self.meta(era)
+        if meta:
+            params = {**params, "_meta": msgspec.Raw(meta)}
+        return encode({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
+
+
+INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+
+
+def cancelled(request_id: int) -> bytes:
+    """Tells a target that nobody waits for this request any more."""
+    params = {"requestId": request_id, "reason": "The caller cancelled the call."}
+    return encode({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+
+
+def answer_request(message: Message) -> bytes:
+    """The answer to a request of the target: `ping` is answered, everything else is not offered."""
+    head: dict[str, Json] = {"jsonrpc": "2.0", "id": message.id}
+    if message.method == "ping":
+        return encode({**head, "result": {}})
+    return encode(
+        {**head, "error": {"code": METHOD_NOT_FOUND, "message": "Callgate offers no such method."}}
+    )
+
+
+Headers = list[tuple[str, str]]
+
+
+def modern_headers(method: str, name: str | None = None) -> Headers:
+    """The routing headers that a modern POST must carry."""
+    headers = [("MCP-Protocol-Version", LATEST_MODERN), ("Mcp-Method", method)]
+    if name is not None:
+        headers.append(("Mcp-Name", encode_value(name)))
+    return headers
+
+
+def mirrored_headers(paths: Mapping[Path, str], arguments: bytes) -> Headers:
+    """The `Mcp-Param-*` headers for arguments that are JSON already."""
+    return list(param_headers(paths, _read_object(arguments)).items())
