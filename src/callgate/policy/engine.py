@@ -1,0 +1,317 @@
+"""The decision: Cedar over the few policies that can matter; default refuse; any error refuses."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import cedarpy
+import msgspec
+
+from callgate.model import Json, Principal, Tool, Value, Verdict
+from callgate.policy.context import Unrepresentable, build
+from callgate.policy.entities import Facts, facts_of
+from callgate.policy.index import ScopeIndex
+from callgate.policy.names import Names
+from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
+from callgate.policy.source import Policy, version_of
+from callgate.policy.validation import invalid_policies
+
+MAX_PRINCIPALS = 4096
+MAX_PLANS = 20_000
+MAX_TOOLS = 10_000
+NO_PERMIT = "no policy permits this call"
+
+_encode = msgspec.json.Encoder().encode
+_PLAIN_ID = re.compile(r"[A-Za-z0-9 _.,:;@/|+=~*()<>&%$#!?\[\]{}^-]*")
+_ERROR_ID = re.compile(r"`([^`]*)`")
+
+
+class Question(Value):
+    """What is to be decided: may this principal call this tool with these arguments, now?"""
+
+    principal: Principal
+    tool: Tool
+    arguments: dict[str, Json]
+    enriched: Mapping[str, Mapping[str, Json]]
+    now: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """One tool, as policy sees it."""
+
+    action: dict[str, Json]  # uid
+    input: Shape
+    context: Shape
+    policies: tuple[Policy, ...]
+    invalid: frozenset[str]  # ids of policies that do not type-check for this tool
+    slices: dict[frozenset[str], _Slice] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """The policies that matter for some principals and one tool, parsed; and what they read."""
+
+    policies: tuple[Policy, ...]
+    handle: cedarpy.PolicySet
+    schema: cedarpy.Schema
+    context: Shape  # cut to what these policies can read
+    reads_context: bool
+    reads_time: bool
+    has_permit: bool
+    problem: str | None
+
+
+@dataclass(slots=True)
+class _Plan:
+    """One principal and one tool: everything that does not depend on the arguments."""
+
+    facts: Facts
+    action: _Action
+    slice: _Slice
+    entities: cedarpy.Entities | None = None
+    verdict: Verdict | None = None  # where no policy reads the context, Cedar is asked just once
+    is_listed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A principal we have seen, and its plans."""
+
+    principal: Principal
+    facts: Facts
+    plans: dict[tuple[str, str], _Plan] = field(default_factory=dict)
+
+
+class Engine:
+    """An immutable policy set. Safe to share; swap the whole engine to change policy.
+
+    INVARIANT: only Cedar permits. Our own index may refuse (no permit policy in scope) and a
+    verdict may be reused where no policy in scope reads the context; it is never computed here.
+    """
+
+    def __init__(
+        self,
+        policies: Iterable[Policy],
+        names: Names,
+        enrichments: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self.policies = tuple(policies)
+        self.version = version_of(self.policies)
+        self.names = names
+        self._enrichments = enrichments or {}
+        self._index = ScopeIndex(self.policies, names)
+        self._resource = names.uid(names.GATEWAY, names.gateway)
+        # Keyed by identity: the principal is held in the value, so its id cannot be reused.
+        self._known: OrderedDict[int, _Known] = OrderedDict()
+        self._plan_count = 0
+        self._actions: OrderedDict[tuple[str, str], _Action] = OrderedDict()
+
+    def authorize(self, question: Question) -> Verdict:
+        """The full decision, on the arguments exactly as they will be sent."""
+        plan = self._plan(question.principal, question.tool)
+        if plan.verdict is not None:
+            return plan.verdict
+        early = self._refused_by_scope(plan)
+        if early is not None:
+            plan.verdict = early
+            return early
+        part = plan.slice
+        try:
+            context = build(
+                part.context, plan.action.input, question.arguments, question.enriched, question.now
+            )
+        except Unrepresentable as finding:
+            return self._refused(f"policy cannot see the arguments exactly: {finding}")
+        verdict = self._ask(plan, context)
+        if not part.reads_context:
+            plan.verdict = verdict
+        return verdict
+
+    def may_permit(self, principal: Principal, tool: Tool) -> Verdict:
+        """The coarse boundary: could any arguments be permitted, as far as scopes tell?"""
+        plan = self._plan(principal, tool)
+        if plan.verdict is not None:
+            return plan.verdict
+        return self._refused_by_scope(plan) or Verdict(is_permitted=True, version=self.version)
+
+    def is_listed(self, principal: Principal, tool: Tool, now: float) -> bool:
+        """Whether some arguments could be permitted: scopes first, then partial evaluation."""
+        plan = self._plan(principal, tool)
+        if plan.is_listed is not None:
+            return plan.is_listed
+        is_listed = self._listed(plan, now)
+        if not plan.slice.reads_time:
+            plan.is_listed = is_listed
+        return is_listed
+
+    def varies_with_time(self, principal: Principal, tools: Iterable[Tool]) -> bool:
+        """Whether a list for this principal may change without any change of policy or tools."""
+        return any(self._plan(principal, tool).slice.reads_time for tool in tools)
+
+    def _listed(self, plan: _Plan, now: float) -> bool:
+        if self._refused_by_scope(plan) is not None:
+            return False
+        part = plan.slice
+        if not part.reads_context:
+            if plan.verdict is None:
+                plan.verdict = self._ask(plan, {})
+            return plan.verdict.is_permitted
+        unconditional = {p.effect for p in part.policies if not p.has_conditions}
+        if "forbid" in unconditional:
+            return False
+        if not any(p.effect == "forbid" for p in part.policies) and "permit" in unconditional:
+            return True
+        return self._could_be_permitted(plan, now)
+
+    def _could_be_permitted(self, plan: _Plan, now: float) -> bool:
+        names, facts = self.names, plan.facts
+        if not _PLAIN_ID.fullmatch(facts.uid[1]) or not _PLAIN_ID.fullmatch(
+            plan.action.action["id"]
+        ):
+            return True  # the partial evaluator takes uids as text only; over-approximate
+        unknown = {
+            name: {"__extn": {"fn": "unknown", "arg": name}}
+            for name in ("input", "meta", "enriched")
+        }
+        moment = build(cut(plan.action.context, [("system",)]), plan.action.input, {}, {}, now)
+        instant = {"__extn": {"fn": "datetime", "arg": moment["system"]["now"]}}
+        result = cedarpy.is_authorized_partial(
+            {
+                "principal": f'{facts.uid[0]}::"{facts.uid[1]}"',
+                "action": f'{names.namespace}::Action::"{plan.action.action["id"]}"',
+                "resource": f'{names.namespace}::{names.GATEWAY}::"{names.gateway}"',
+                "context": {**unknown, "system": {"now": instant}},
+            },
+            plan.slice.handle,
+            self._entities(plan),
+        )
+        return result.decision is not cedarpy.Decision.Deny
+
+    def _refused_by_scope(self, plan: _Plan) -> Verdict | None:
+        if plan.slice.problem is not None:
+            return self._refused(plan.slice.problem)
+        return None if plan.slice.has_permit else self._refused(NO_PERMIT)
+
+    def _refused(self, reason: str) -> Verdict:
+        return Verdict(is_permitted=False, reason=reason, version=self.version)
+
+    def _ask(self, plan: _Plan, context: dict[str, Json]) -> Verdict:
+        part = plan.slice
+        answer = cedarpy.is_authorized(
+            {
+                "principal": plan.facts.request_principal,
+                "action": plan.action.action,
+                "resource": self._resource,
+                "context": _encode(context).decode(),
+            },
+            part.handle,
+            self._entities(plan),
+            part.schema,
+        )
+        reasons = tuple(answer.diagnostics.reasons)
+        errors = tuple(str(error) for error in answer.diagnostics.errors)
+        is_permitted = answer.decision is cedarpy.Decision.Allow and not errors
+        return Verdict(
+            is_permitted=is_permitted,
+            policies=reasons,
+            errors=errors,
+            reason=_reason(answer.decision, reasons, errors),
+            advice=None if is_permitted else _advice(part.policies, reasons),
+            version=self.version,
+        )
+
+    def _entities(self, plan: _Plan) -> cedarpy.Entities:
+        # INVARIANT: built with the schema, or action groups do not exist and forbids vanish.
+        if plan.entities is None:
+            plan.entities = cedarpy.Entities.from_json_str(plan.facts.entities, plan.slice.schema)
+        return plan.entities
+
+    def _plan(self, principal: Principal, tool: Tool) -> _Plan:
+        known = self._known.get(id(principal))
+        if known is None:
+            known = self._learn(principal)
+        key = (tool.target, tool.digest)
+        plan = known.plans.get(key)
+        if plan is None:
+            action = self._action(tool)
+            candidates = ScopeIndex.for_principal(action.policies, known.facts)
+            part = self._slice(tool, action, candidates)
+            plan = known.plans[key] = _Plan(facts=known.facts, action=action, slice=part)
+            self._plan_count += 1
+        return plan
+
+    def _learn(self, principal: Principal) -> _Known:
+        while len(self._known) >= MAX_PRINCIPALS or self._plan_count >= MAX_PLANS:
+            _, forgotten = self._known.popitem(last=False)
+            self._plan_count -= len(forgotten.plans)
+        known = _Known(principal, facts_of(principal, self.names))
+        self._known[id(principal)] = known
+        return known
+
+    def _action(self, tool: Tool) -> _Action:
+        key = (tool.target, tool.digest)
+        known = self._actions.get(key)
+        if known is not None:
+            return known
+        arguments = input_shape(tool.input_schema)
+        context = context_shape(arguments, self._enrichments)
+        policies = self._index.for_tool(tool.target, tool.name)
+        made = _Action(
+            action={"type": f"{self.names.namespace}::Action", "id": tool.qualified_name},
+            input=arguments,
+            context=context,
+            policies=policies,
+            invalid=frozenset(invalid_policies(self.names, tool, context, policies)),
+        )
+        self._actions[key] = made
+        if len(self._actions) > MAX_TOOLS:
+            self._actions.popitem(last=False)
+        return made
+
+    def _slice(self, tool: Tool, action: _Action, policies: tuple[Policy, ...]) -> _Slice:
+        key = frozenset(policy.id for policy in policies)
+        known = action.slices.get(key)
+        if known is not None:
+            return known
+        chains = {chain for policy in policies for chain in policy.chains}
+        context = cut(action.context, chains)
+        others = {name for policy in policies for name in policy.actions}
+        schema = cedar_schema(self.names, {(tool.target, tool.name): context}, others)
+        document = {
+            "staticPolicies": {policy.id: policy.est for policy in policies},
+            "templates": {},
+            "templateLinks": [],
+        }
+        broken = sorted(key & action.invalid)
+        made = _Slice(
+            policies=policies,
+            handle=cedarpy.PolicySet.from_json_str(_encode(document).decode()),
+            schema=cedarpy.Schema.from_json_str(_encode(schema).decode()),
+            context=context,
+            reads_context=bool(chains),
+            reads_time=any(not chain or chain[0] == "system" for chain in chains),
+            has_permit=any(policy.effect == "permit" for policy in policies),
+            problem=f"policy {', '.join(broken)} does not fit the tool's schema"
+            if broken
+            else None,
+        )
+        action.slices[key] = made
+        return made
+
+
+def _reason(decision: cedarpy.Decision, reasons: tuple[str, ...], errors: tuple[str, ...]) -> str:
+    if errors:
+        names = sorted({match[1] for error in errors if (match := _ERROR_ID.search(error))})
+        return f"evaluation failed in {', '.join(names) or 'the request'}; a failing policy refuses"
+    if decision is cedarpy.Decision.Allow:
+        return f"permitted by {', '.join(reasons)}"
+    return f"forbidden by {', '.join(reasons)}" if reasons else NO_PERMIT
+
+
+def _advice(policies: tuple[Policy, ...], reasons: tuple[str, ...]) -> str | None:
+    advice = [p.advice for p in policies if p.id in reasons and p.effect == "forbid" and p.advice]
+    return " ".join(advice) or None
