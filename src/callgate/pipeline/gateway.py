@@ -1,0 +1,42 @@
+"""What the stages may use: one frozen dataclass of ports and policies."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from callgate.audit.record import Masks
+from callgate.pipeline.interception import Chain
+from callgate.policy.engine import Engine
+from callgate.ports import Authenticator, CallStore, Catalog, Clock, Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what a caller may send."""
+
+    max_body_bytes: int = 4 << 20
+    max_depth: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One configuration, running. A reload makes another; calls in flight keep theirs."""
+
+    authenticator: Authenticator
+    catalog: Catalog
+    engine: Engine
+    chain: Chain
+    store: CallStore
+    telemetry: Telemetry
+    clock: Clock
+    masks: Masks = field(default_factory=Masks)
+    limits: Limits = field(default_factory=Limits)
+    name: str = "main"
+    instructions: str | None = None
+    refuses_as_error: bool = False  # JSON-RPC errors instead of tool results
+    target_timeouts: dict[str, float] = field(default_factory=dict)  # target → seconds
+
+    def new_call_id(self) -> str:
+        """Sortable by time, unguessable: `c` + 48 bits of milliseconds + 64 random bits, in hex."""
+        return f"c{int(self.clock.now() * 1000):012x}{secrets.token_hex(8)}"

@@ -1,0 +1,128 @@
+"""The call path: the stages in their order, and what holds for every call whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from msgspec.structs import replace
+
+from callgate.audit import record
+from callgate.model import Call, Outcome, Ran, Refused, Timing
+from callgate.pipeline.gateway import Gateway
+from callgate.pipeline.stages import (
+    admit,
+    authorize,
+    forward,
+    identify,
+    intercept_request,
+    intercept_response,
+    record_intent,
+    resolve,
+)
+from callgate.ports import Caller, StoreError
+
+Stage = Callable[[Call, Gateway, Caller], Coroutine[Any, Any, Call]]
+
+STAGES: tuple[Stage, ...] = (
+    identify,  # who is calling?
+    resolve,  # which tool; well-formed arguments for a tool that exists?
+    admit,  # the coarse boundary: could any policy let this principal call this tool?
+    intercept_request,  # runtime scrutiny: enrich, rewrite, refuse, answer
+    authorize,  # the full decision, on the arguments exactly as they will be sent
+    record_intent,  # written before any side effect
+    forward,  # the only stage that reaches a target
+    intercept_response,  # filter, redact, withhold
+)
+DRY: tuple[Stage, ...] = (
+    resolve,
+    admit,
+    authorize,
+)  # what decides without effect: replay and simulation run these
+
+_log = logging.getLogger("callgate.calls")
+
+
+async def govern(call: Call, gateway: Gateway, caller: Caller) -> Outcome:
+    """Takes one call through all stages. Never raises but for cancellation; always records."""
+    span = gateway.telemetry.begin(call)
+    if span.traceparent is not None:
+        call = replace(call, meta={**call.meta, "traceparent": span.traceparent})
+    timings: list[Timing] = []
+    ticks = gateway.clock.ticks
+    refused: Refused | None = None
+    started = ticks()
+    stage: Stage = identify
+    try:
+        for stage in STAGES:
+            call = await stage(call, gateway, caller)
+            ended = ticks()
+            timings.append(Timing(stage=stage.__name__, seconds=ended - started))
+            started = ended
+    except Refused as refusal:
+        refused = refusal
+    except asyncio.CancelledError:
+        ran = Ran.UNKNOWN if stage is forward else call.ran
+        call = replace(call, ran=ran)
+        refused = Refused("cancelled", "The caller cancelled the call.")
+        raise
+    except Exception as error:  # noqa: BLE001 - any failure of ours refuses the call
+        _log.exception("stage %s failed in call %s", stage.__name__, call.id)
+        ran = Ran.UNKNOWN if stage is forward else call.ran
+        refused = Refused(
+            "internal_error",
+            "The gateway failed on this call, so it is refused.",
+            detail=f"{stage.__name__}: {type(error).__name__}: {error}",
+            call=replace(call, ran=ran),
+        )
+    finally:
+        if refused is not None:
+            timings.append(Timing(stage=stage.__name__, seconds=ticks() - started))
+            call = refused.call or call
+        outcome = _outcome(call, timings, refused, caller)
+        _record(outcome, gateway)
+        span.end(outcome)
+    return outcome
+
+
+def _outcome(call: Call, timings: list[Timing], refused: Refused | None, caller: Caller) -> Outcome:
+    if refused is None:
+        return Outcome(call=call, timings=tuple(timings), is_delivered=not caller.is_gone)
+    return Outcome(
+        call=call,
+        timings=tuple(timings),
+        refusal_code=refused.code,
+        reason=refused.reason,
+        detail=refused.detail,
+        data=refused.data,
+        is_delivered=False,
+    )
+
+
+def _record(outcome: Outcome, gateway: Gateway) -> None:
+    """Queues the outcome. Calls of nobody are logged and counted only: anybody can make them."""
+    if outcome.call.principal is None:
+        _log.info("refused %s: %s", outcome.refusal_code, outcome.detail or outcome.reason)
+        return
+    try:
+        gateway.store.append_soon(record.outcome(outcome, gateway.clock.now(), gateway.masks))
+    except StoreError as error:
+        # The intent, where there was one, is durable; recovery will mark it as interrupted.
+        _log.error("the outcome of call %s could not be recorded: %s", outcome.call.id, error)
+
+
+def record_refusal(call: Call, refused: Refused, gateway: Gateway) -> Outcome:
+    """The outcome of a call that is refused before it enters the stages; recorded and counted."""
+    span = gateway.telemetry.begin(call)
+    outcome = Outcome(
+        call=call,
+        timings=(),
+        refusal_code=refused.code,
+        reason=refused.reason,
+        detail=refused.detail,
+    )
+    _record(outcome, gateway)
+    span.end(outcome)
+    return outcome

@@ -1,0 +1,175 @@
+"""The stages of one call, top to bottom in running order."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+from msgspec.structs import replace
+
+from callgate.audit import record
+from callgate.model import SEPARATOR, Call, Ran, Refused, Reply
+from callgate.pipeline.gateway import Gateway
+from callgate.pipeline.interception import ask_about_request, ask_about_result
+from callgate.policy.engine import Question
+from callgate.policy.schema import RESERVED_KEYS
+from callgate.ports import Caller, StoreError, TargetError, ToolRequest
+from callgate.protocol.jsonrpc import encode, find_key
+
+_decode = msgspec.json.Decoder().decode
+
+
+async def identify(call: Call, gateway: Gateway, _caller: Caller) -> Call:
+    """Who is calling?"""
+    if call.principal is not None:
+        return call  # the session layer has asked already
+    principal = await gateway.authenticator.authenticate(call.proof)
+    if principal is None:
+        raise Refused("unauthenticated", "Present a bearer token or an API key.")
+    return replace(call, principal=principal)
+
+
+async def resolve(call: Call, gateway: Gateway, _caller: Caller) -> Call:
+    """Which tool: one that exists, called with arguments that fit its schema?"""
+    target, separator, name = (call.route, SEPARATOR, call.requested_name)
+    if target is None:
+        target, separator, name = call.requested_name.partition(SEPARATOR)
+    catalog = gateway.catalog
+    if not separator or not catalog.has_target(target):
+        raise Refused("unknown_tool", f"There is no tool {call.requested_name[:128]!r}.")
+    tool = catalog.find(target, name)
+    if tool is None:
+        await catalog.ensure(target)
+        tool = catalog.find(target, name)
+    if tool is None:
+        status = catalog.connector(target).status
+        if not status.is_ready and status.tools == 0:
+            reason = f"The target {target} cannot be reached now; try again later."
+            raise Refused("target_unavailable", reason, detail=status.detail)
+        raise Refused("unknown_tool", f"There is no tool {call.requested_name[:128]!r}.")
+    call = replace(call, tool=tool)
+    problem = catalog.validate(tool, call.arguments)
+    if problem is not None:
+        raise Refused("invalid_arguments", problem, call=call)
+    return call
+
+
+async def admit(call: Call, gateway: Gateway, _caller: Caller) -> Call:
+    """The coarse boundary: could any policy let this principal call this tool at all?"""
+    assert call.principal is not None and call.tool is not None  # noqa: S101 - stage order
+    verdict = gateway.engine.may_permit(call.principal, call.tool)
+    if not verdict.is_permitted:
+        raise _not_permitted(replace(call, verdict=verdict))
+    return call
+
+
+async def intercept_request(call: Call, gateway: Gateway, _caller: Caller) -> Call:
+    """Runtime scrutiny: enrich, rewrite, refuse, answer. What was rewritten is validated again."""
+    tool, arguments = call.tool, call.arguments
+    assert tool is not None  # noqa: S101 - stage order
+    for attachment in gateway.chain.select("request", tool):
+        call = await ask_about_request(call, attachment, gateway.clock)
+        if call.is_answered:
+            return call
+    if call.arguments is not arguments:
+        problem = gateway.catalog.validate(tool, call.arguments)
+        if problem is not None:
+            reason = f"After the interceptors changed the arguments: {problem}"
+            raise Refused("invalid_arguments", reason, call=call)
+    return call
+
+
+async def authorize(call: Call, gateway: Gateway, _caller: Caller) -> Call:
+    """The full decision, on the arguments exactly as they will be sent."""
+    assert call.principal is not None and call.tool is not None  # noqa: S101 - stage order
+    sealed = encode(call.arguments)
+    if b'"__e' in sealed:
+        key = find_key(call.arguments, RESERVED_KEYS)
+        if key is not None:
+            reason = f"The argument key {key!r} is reserved; rename it."
+            raise Refused("invalid_arguments", reason, call=call)
+    question = Question(
+        principal=call.principal,
+        tool=call.tool,
+        arguments=call.arguments,
+        enriched=call.enriched,
+        now=gateway.clock.now(),
+    )
+    verdict = gateway.engine.authorize(question)
+    digest = hashlib.sha256(sealed).hexdigest()
+    call = replace(call, verdict=verdict, sealed=sealed, sealed_digest=digest)
+    if not verdict.is_permitted:
+        raise _not_permitted(call)
+    return call
+
+
+def _not_permitted(call: Call) -> Refused:
+    verdict = call.verdict
+    assert verdict is not None  # noqa: S101 - set by both callers
+    reason = "Policy does not permit this call."
+    if verdict.advice:
+        reason += f" {verdict.advice}"
+    code = "policy_error" if verdict.errors else "not_permitted"
+    return Refused(code, reason, detail=verdict.reason, call=call)
+
+
+async def record_intent(call: Call, gateway: Gateway, _caller: Caller) -> Call:
+    """Written before any side effect. The store is full or gone: refuse, never forget."""
+    if call.is_answered:
+        return call  # nothing will be executed; the outcome alone tells it
+    try:
+        await gateway.store.append(record.intent(call, gateway.clock.now(), gateway.masks))
+    except StoreError as error:
+        reason = "The call cannot be recorded now, so it is not made; try again later."
+        raise Refused("record_unavailable", reason, detail=str(error)) from None
+    return call
+
+
+async def forward(call: Call, gateway: Gateway, caller: Caller) -> Call:
+    """The only stage that reaches a target."""
+    if call.is_answered:
+        return call
+    assert call.tool is not None and call.sealed is not None and call.principal is not None  # noqa: S101
+    # INVARIANT: what is sent is what was authorized, to the byte.
+    if hashlib.sha256(call.sealed).hexdigest() != call.sealed_digest:
+        raise Refused("internal_error", "The arguments changed after they were authorized.")
+    request = ToolRequest(
+        call_id=call.id,
+        tool=call.tool.name,
+        arguments=call.sealed,
+        meta=call.meta,
+        wants_progress=call.progress_token is not None,
+        progress_token=call.progress_token,
+        share_key=call.principal.key,
+        timeout_seconds=gateway.target_timeouts.get(call.tool.target, 60.0),
+    )
+    try:
+        reply = await gateway.catalog.connector(call.tool.target).call_tool(request, caller)
+    except TargetError as error:
+        call = replace(call, ran=error.ran)
+        raise Refused(error.code, error.reason, detail=error.detail, call=call) from None
+    return replace(call, reply=reply, ran=Ran.YES)
+
+
+async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> Call:
+    """Filter, redact, withhold: what came back, also where it is an error or an answer."""
+    assert call.tool is not None and call.reply is not None  # noqa: S101 - stage order
+    reply = call.reply
+    body: bytes = reply.body
+    chosen = [
+        attachment
+        for attachment in gateway.chain.select("result", call.tool)
+        if not attachment.interceptor.may_skip_result(body)
+    ]
+    if not chosen:
+        return call
+    parsed = _decode(body)
+    result = {"error": parsed} if reply.is_error else parsed
+    for attachment in chosen:
+        call, result = await ask_about_result(call, attachment, result, gateway.clock)
+    if result is parsed or (reply.is_error and result.get("error") is parsed):
+        return call
+    is_error = reply.is_error and set(result) == {"error"}
+    return replace(
+        call, reply=Reply(body=encode(result["error"] if is_error else result), is_error=is_error)
+    )
