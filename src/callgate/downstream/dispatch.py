@@ -165,7 +165,7 @@ async def _call_tool(dispatcher: Dispatcher, inbound: Inbound) -> Answer:
     finally:
         dispatcher.active.discard(task)
         if session is not None:
-            del session.in_flight[message.id]
+            session.in_flight.pop(message.id, None)
     return _answer(message.id, outcome, gateway, inbound.era)
 
 

@@ -51,7 +51,7 @@ def build(
             facts = {"nulls": found.nulls, "extra": found.extra}
             context[name] = {key: facts[key] for key in field.shape.fields}
         elif name == "system":
-            context[name] = {key: _datetime(now) for key in field.shape.fields}
+            context[name] = {key: instant(now) for key in field.shape.fields}
         else:
             context[name] = {
                 source: convert(of.shape, enriched.get(source, {}), f"/enriched/{source}")
@@ -134,7 +134,8 @@ def _decimal(value: Json, path: str) -> str:
     return text
 
 
-def _datetime(at: float) -> str:
+def instant(at: float) -> str:
+    """Seconds since the epoch as Cedar's datetime text."""
     text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 

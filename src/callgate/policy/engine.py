@@ -15,6 +15,7 @@ from callgate.policy.context import Unrepresentable, build
 from callgate.policy.entities import Facts, facts_of
 from callgate.policy.index import ScopeIndex
 from callgate.policy.names import Names
+from callgate.policy.preview import Situation, could_be_permitted, parsed
 from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
 from callgate.policy.source import Policy, version_of
 from callgate.policy.validation import invalid_policies
@@ -25,7 +26,6 @@ MAX_TOOLS = 10_000
 NO_PERMIT = "no policy permits this call"
 
 _encode = msgspec.json.Encoder().encode
-_PLAIN_ID = re.compile(r"[A-Za-z0-9 _.,:;@/|+=~*()<>&%$#!?\[\]{}^-]*")
 _ERROR_ID = re.compile(r"`([^`]*)`")
 
 
@@ -165,31 +165,13 @@ class Engine:
             return False
         if not any(p.effect == "forbid" for p in part.policies) and "permit" in unconditional:
             return True
-        return self._could_be_permitted(plan, now)
-
-    def _could_be_permitted(self, plan: _Plan, now: float) -> bool:
-        names, facts = self.names, plan.facts
-        if not _PLAIN_ID.fullmatch(facts.uid[1]) or not _PLAIN_ID.fullmatch(
-            plan.action.action["id"]
-        ):
-            return True  # the partial evaluator takes uids as text only; over-approximate
-        unknown = {
-            name: {"__extn": {"fn": "unknown", "arg": name}}
-            for name in ("input", "meta", "enriched")
-        }
-        moment = build(cut(plan.action.context, [("system",)]), plan.action.input, {}, {}, now)
-        instant = {"__extn": {"fn": "datetime", "arg": moment["system"]["now"]}}
-        result = cedarpy.is_authorized_partial(
-            {
-                "principal": f'{facts.uid[0]}::"{facts.uid[1]}"',
-                "action": f'{names.namespace}::Action::"{plan.action.action["id"]}"',
-                "resource": f'{names.namespace}::{names.GATEWAY}::"{names.gateway}"',
-                "context": {**unknown, "system": {"now": instant}},
-            },
-            plan.slice.handle,
-            self._entities(plan),
+        situation = Situation(
+            principal=plan.facts.request_principal,
+            action=plan.action.action,
+            resource=self._resource,
+            now=now,
         )
-        return result.decision is not cedarpy.Decision.Deny
+        return could_be_permitted(part.policies, part.handle, self._entities(plan), situation)
 
     def _refused_by_scope(self, plan: _Plan) -> Verdict | None:
         if plan.slice.problem is not None:
@@ -212,8 +194,8 @@ class Engine:
             self._entities(plan),
             part.schema,
         )
-        reasons = tuple(answer.diagnostics.reasons)
-        errors = tuple(str(error) for error in answer.diagnostics.errors)
+        reasons = tuple(sorted(answer.diagnostics.reasons))
+        errors = tuple(sorted(str(error) for error in answer.diagnostics.errors))
         is_permitted = answer.decision is cedarpy.Decision.Allow and not errors
         return Verdict(
             is_permitted=is_permitted,
@@ -281,15 +263,10 @@ class Engine:
         context = cut(action.context, chains)
         others = {name for policy in policies for name in policy.actions}
         schema = cedar_schema(self.names, {(tool.target, tool.name): context}, others)
-        document = {
-            "staticPolicies": {policy.id: policy.est for policy in policies},
-            "templates": {},
-            "templateLinks": [],
-        }
         broken = sorted(key & action.invalid)
         made = _Slice(
             policies=policies,
-            handle=cedarpy.PolicySet.from_json_str(_encode(document).decode()),
+            handle=parsed(policies),
             schema=cedarpy.Schema.from_json_str(_encode(schema).decode()),
             context=context,
             reads_context=bool(chains),

@@ -1,0 +1,95 @@
+"""Config → the parts of a gateway: the only place that knows every adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from callgate.audit.record import Masks
+from callgate.config import Config
+from callgate.config.tree import TargetSettings
+from callgate.interceptors.python_hook import HookError, load_hook
+from callgate.interceptors.redact import Redactor
+from callgate.interceptors.settings import InterceptorSettings
+from callgate.pipeline.gateway import Limits
+from callgate.pipeline.interception import Attachment, Chain
+from callgate.policy.engine import Engine
+from callgate.policy.names import Names
+from callgate.policy.source import PolicyError, read_policies
+from callgate.ports import Clock, Connector
+from callgate.upstream.functions import PythonConnector, PythonTargetSettings
+from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
+from callgate.upstream.mcp_stdio import McpStdioConnector
+
+
+class PartError(Exception):
+    """A part of the configuration is well-formed but cannot be built; the message says why."""
+
+
+def build_connector(name: str, settings: TargetSettings, clock: Clock, logs: Path) -> Connector:
+    """The connector for one target."""
+    if isinstance(settings, HttpTargetSettings):
+        return McpHttpConnector(name, settings, clock)
+    if isinstance(settings, PythonTargetSettings):
+        return PythonConnector(name, settings, clock)
+    return McpStdioConnector(name, settings, clock, logs)
+
+
+def build_chain(config: Config) -> Chain:
+    """The interceptors in declared order. Raises PartError."""
+    return Chain(tuple(_attachment(one, config.directory) for one in config.interceptors))
+
+
+def _attachment(settings: InterceptorSettings, directory: Path) -> Attachment:
+    try:
+        interceptor = (
+            Redactor(settings.redact)
+            if settings.redact is not None
+            else load_hook(settings.python or "", directory)
+        )
+    except HookError as error:
+        raise PartError(f"interceptors: {settings.name}: {error}") from None
+    return Attachment(
+        name=settings.name,
+        interceptor=interceptor,
+        phases=frozenset(settings.on),
+        targets=settings.targets,
+        tools=settings.tools,
+        timeout_seconds=settings.timeout_seconds,
+        may_fail=settings.on_failure == "allow",
+        facts=settings.enriches,
+    )
+
+
+def build_engine(config: Config, enrichments: Mapping[str, Mapping[str, str]]) -> Engine:
+    """The policy engine over the configured files. Raises PartError."""
+    names = Names(namespace=config.gateway.namespace, gateway=config.gateway.name)
+    try:
+        return Engine(read_policies(_texts(config)), names, enrichments)
+    except PolicyError as error:
+        raise PartError(f"policies: {error}") from None
+
+
+def _texts(config: Config) -> list[tuple[str, str]]:
+    texts = []
+    for file in config.policy_files:
+        try:
+            texts.append((file.name, file.read_text("utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            raise PartError(f"policies: {file.name}: cannot be read: {error}") from None
+    return texts
+
+
+def build_limits(config: Config) -> Limits:
+    """Bounds on what a caller may send."""
+    return Limits(max_body_bytes=config.gateway.max_body_bytes, max_depth=config.gateway.max_depth)
+
+
+def build_masks(config: Config) -> Masks:
+    """Which arguments never reach the record."""
+    return Masks.parse(config.store.mask)
+
+
+def target_timeouts(config: Config) -> dict[str, float]:
+    """Target → seconds."""
+    return {name: target.timeout_seconds for name, target in config.targets.items()}

@@ -1,0 +1,59 @@
+"""`callgate explain`: why one call ended as it did."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from callgate.audit.explain import Explanation
+from callgate.audit.explain import explain as in_words
+from callgate.cli.calls import store_options, store_path
+from callgate.ports import StoreError
+from callgate.storage.reading import SqliteRecords
+
+
+@click.command()
+@click.argument("call")
+@store_options
+@click.option("--json", "as_json", is_flag=True, help="The words, and the records behind them.")
+def explain(call: str, config: Path | None, store: Path | None, as_json: bool) -> None:
+    """Say in words why CALL ended as it did. CALL is an id, or an id's beginning."""
+    try:
+        records = SqliteRecords(store_path(config, store))
+        entries = records.entries(_only(records.find(call), call))
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+    explanation = in_words(entries)
+    if as_json:
+        click.echo(json.dumps({**msgspec.to_builtins(explanation), "entries": entries}))
+    elif sys.stdout.isatty():
+        Console(highlight=False).print(_styled(explanation), soft_wrap=False)
+    else:
+        click.echo(str(explanation))
+
+
+def _only(found: list[str], start: str) -> str:
+    if start in found:
+        return start
+    if not found:
+        raise click.ClickException(f"no call begins with {start!r}; `callgate calls` lists them")
+    if len(found) > 1:
+        some = "\n  ".join(found)
+        raise click.ClickException(f"more than one call begins with {start!r}:\n  {some}")
+    return found[0]
+
+
+def _styled(explanation: Explanation) -> Text:
+    text = Text(f"Call {explanation.call_id}\n")
+    text.append(explanation.headline, style="bold")
+    for section in explanation.sections:
+        text.append(f"\n\n{section.title}", style="bold")
+        for line in section.lines:
+            text.append(f"\n  {line}")
+    return text

@@ -1,0 +1,5 @@
+"""Which Callgate this is."""
+
+from importlib.metadata import version
+
+VERSION = version("callgate")
