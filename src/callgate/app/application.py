@@ -63,11 +63,15 @@ class Application:
             _log.warning("%s", warning)
         await self.store.open()
         try:
-            connectors = self._build_connectors(self.config)
-            self.gateway = self._build(self.config, connectors)
+            await self.start_targets()
         except BaseException:
             await self.store.close()
             raise
+
+    async def start_targets(self) -> None:
+        """Only the targets and the policies, without a record: to look, not to call."""
+        connectors = self._build_connectors(self.config)
+        self.gateway = self._build(self.config, connectors)
         self._connectors = connectors
         for connector in connectors.values():
             await connector.start()
@@ -128,7 +132,7 @@ class Application:
             _log.error("policy %s (%s): %s", finding.policy, finding.source, finding.message)
 
     async def reload(self, file: Path | None = None) -> None:
-        """Puts a new configuration into force. Raises ConfigError or PartError; the old one stays."""
+        """Puts a new configuration into force. Raises ConfigError, PartError; the old one stays."""
         try:
             await self._reload(load_config(file or self.config.file))
         except (ConfigError, PartError) as error:
@@ -200,8 +204,12 @@ class Application:
         await self.dispatcher.drain(DRAIN_SECONDS)
         if self._retiring:
             await asyncio.wait(set(self._retiring), timeout=5)
+        await self.stop_targets()
+        await self.store.close()
+
+    async def stop_targets(self) -> None:
+        """Ends what `start_targets` began."""
         await self._close_gateway(self.gateway)
         for connector in self._connectors.values():
             await connector.close()
         await self._fetch.close()
-        await self.store.close()

@@ -1,0 +1,147 @@
+"""`callgate run`: one process with two listeners, from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import ipaddress
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from callgate.app.application import Application
+from callgate.app.operators import operators_view
+from callgate.app.parts import PartError
+from callgate.app.serving import Listener, Listening, until_signalled
+from callgate.app.watching import LOOK_EVERY_SECONDS, look
+from callgate.config import Config, ConfigError
+from callgate.control.app import ControlEndpoint
+from callgate.downstream.http import HttpEndpoint
+from callgate.ports import Telemetry
+from callgate.telemetry.all_of import AllOf
+from callgate.telemetry.exporting import exporting
+from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
+from callgate.version import VERSION
+
+_log = logging.getLogger("callgate")
+
+GC_THRESHOLD = 50_000  # a call makes no cycles; the collector's default of 700 costs several percent
+
+
+async def serve(config: Config, *, ready: Callable[[Application], Awaitable[None]]) -> None:
+    """Runs until SIGTERM or SIGINT, or until `ready`, called once all is up, raises StopServing.
+
+    Raises PartError, StoreError, ListenError where it cannot start.
+    """
+    exporter = exporting(config.telemetry, VERSION)
+    readings = Readings()
+    metrics = PrometheusTelemetry(readings)
+    telemetry: Telemetry = AllOf([exporter, metrics]) if exporter else metrics
+    application = Application(config, telemetry)
+    await application.start()
+    try:
+        await _listen(application, metrics, ready)
+    finally:
+        if exporter is not None:
+            await exporter.close()
+
+
+async def _listen(
+    application: Application,
+    metrics: PrometheusTelemetry,
+    ready: Callable[[Application], Awaitable[None]],
+) -> None:
+    config = application.config
+    agents = config.listeners.agents
+    control = config.listeners.control
+    endpoint = HttpEndpoint(
+        application.dispatcher,
+        allowed_hosts=agents.allowed_hosts,
+        allowed_origins=agents.allowed_origins,
+        is_loopback=is_loopback(agents.host),
+    )
+    operators = ControlEndpoint(operators_view(application, metrics))
+    try:
+        async with (
+            Listening(
+                Listener(
+                    endpoint, agents.host, agents.port, agents.tls_certificate, agents.tls_key
+                )
+            ) as listening,
+            Listening(Listener(operators, control.host, control.port)) as operating,
+            background(application),
+        ):
+            _log.info("agents connect at %s/mcp", listening.url)
+            _log.info("operators connect at %s", operating.url)
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GC_THRESHOLD)
+            waiting = asyncio.ensure_future(until_signalled())
+            try:
+                await ready(application)
+                await waiting
+            except StopServing:
+                waiting.cancel()
+            _log.info("stopping: calls in flight are finished, new ones refused")
+            await application.stop()
+    except BaseException:
+        await application.stop()
+        raise
+
+
+class StopServing(Exception):  # noqa: N818 - a wish, not an error
+    """Raised by `ready` to end serving."""
+
+
+async def forever(_: Application) -> None:
+    """A `ready` that just lets it serve."""
+
+
+@contextlib.asynccontextmanager
+async def background(application: Application):  # type: ignore[no-untyped-def] # see below
+    """What runs beside the listeners: policy findings at the start, reload on change."""
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(_reload_on_change(application))
+        reporting = tasks.create_task(application.report_findings())
+        yield
+        looking.cancel()
+        reporting.cancel()
+
+
+async def _reload_on_change(application: Application) -> None:
+    """Once a second, and at once on SIGHUP. A configuration that cannot be used changes nothing."""
+    nudged = asyncio.Event()
+    with contextlib.suppress(NotImplementedError, ValueError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, nudged.set)
+    seen = look(application.config.depends_on)
+    while True:
+        is_nudged = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY_SECONDS):
+                is_nudged = await nudged.wait()
+        nudged.clear()
+        now = look(application.config.depends_on)
+        if now == seen and not is_nudged:
+            continue
+        try:
+            await application.reload()
+        except (ConfigError, PartError) as error:
+            _log.error("the changed configuration is not used, the old one stays: %s", error)
+        seen = look(application.config.depends_on)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reachable from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def log_directory(config: Config) -> Path:
+    """Where targets' stderr goes."""
+    return config.directory / ".callgate" / "logs"

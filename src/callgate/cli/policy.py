@@ -1,0 +1,91 @@
+"""`callgate policy`: are the policies valid, and do they fit the tools?"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from callgate.app.application import Application
+from callgate.app.parts import PartError, build_chain, build_engine
+from callgate.cli.run import config_option, env_file_option, load, start
+from callgate.config import Config
+from callgate.policy.validation import Finding
+from callgate.telemetry.nothing import NoTelemetry
+
+LIST_SECONDS = 20.0
+
+
+@click.group()
+def policy() -> None:
+    """Work on policies."""
+
+
+@policy.command()
+@config_option
+@env_file_option
+@click.option(
+    "--offline", is_flag=True, help="Only parse: do not ask the targets for their tools."
+)
+def check(config: Path, env_file: Path | None, offline: bool) -> None:
+    """Check the policy files: do they parse, and do they fit the tools of the targets?
+
+    Exit code 1 where a policy cannot be used or could never match.
+    """
+    loaded = load(config, env_file)
+    try:
+        engine = build_engine(loaded, build_chain(loaded).enrichments)
+    except PartError as error:
+        raise click.ClickException(str(error)) from None
+    permits = sum(policy.effect == "permit" for policy in engine.policies)
+    forbids = len(engine.policies) - permits
+    click.echo(
+        f"{len(engine.policies)} policies in {len(loaded.policy_files)} files: "
+        f"{permits} permit, {forbids} forbid (version {engine.version})"
+    )
+    if not permits:
+        click.echo("no policy permits anything: every call will be refused")
+    if not offline:
+        start(_against_tools(loaded))
+
+
+async def _against_tools(config: Config) -> None:
+    application = Application(config, NoTelemetry())
+    await application.start_targets()
+    try:
+        async with asyncio.timeout(LIST_SECONDS):
+            await application.catalog.ensure()
+        silent = _say_targets(application)
+        found = await application.policy_findings(application.gateway, config.targets)
+    except TimeoutError:
+        raise click.ClickException("the targets did not answer; try --offline") from None
+    finally:
+        await application.stop_targets()
+    _say(found, silent)
+
+
+def _say_targets(application: Application) -> set[str]:
+    """One line per target; the names of those that could not be asked."""
+    silent = set()
+    for name in application.config.targets:
+        tools = application.catalog.tools(name)
+        status = application.catalog.connector(name).status
+        if not tools and not status.is_ready:
+            silent.add(name)
+            click.echo(f"target {name}: cannot be asked now ({status.detail})")
+        else:
+            click.echo(f"target {name}: {len(tools)} tools")
+    return silent
+
+
+def _say(found: list[Finding], silent: set[str]) -> None:
+    if silent and not found:
+        click.echo("no findings; policies on the tools of silent targets were not checked")
+    elif not found:
+        click.echo("no findings")
+    for finding in found:
+        click.echo(f"{finding.source}: {finding.policy}: {finding.message}")
+    if found:
+        sys.exit(1)
