@@ -93,7 +93,9 @@ SEPARATOR = "___"
 
 
 def qualify(target: str, name: str) -> str:
-    """The injective name of a target's tool: target names may not contain the separator."""
+    """`<target>___<tool>`. Reads in one way only: the configuration refuses target names that
+    contain the separator or end with `_`.
+    """
     return f"{target}{SEPARATOR}{name}"
 
 

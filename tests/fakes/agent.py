@@ -106,7 +106,7 @@ class Agent:
         return await self.send("POST", path, {k: v for k, v in full.items() if v}, body)
 
     async def modern(
-        self, method: str, params: dict[str, Any] | None = None, path: str = "/mcp", **headers: str
+        self, method: str, params: Any = None, path: str = "/mcp", **headers: str
     ) -> Response:
         """A 2026-07-28 request with its envelope and routing headers."""
         params = {"_meta": META, **(params or {})}

@@ -362,15 +362,16 @@ def test_an_untouched_result_keeps_every_byte() -> None:
 
 def test_attachments_apply_to_their_targets_and_tools_only() -> None:
     seen: list[str] = []
+    places: dict[str, dict[str, Any]] = {
+        "all": {},
+        "shop": {"targets": frozenset({"shop"})},
+        "git": {"targets": frozenset({"git"})},
+        "refund": {"tools": frozenset({"shop___refund"})},
+        "lookup": {"tools": frozenset({"shop___lookup"})},
+    }
     chain = tuple(
         hook(name, lambda _, name=name: seen.append(name), **where)
-        for name, where in {
-            "all": {},
-            "shop": {"targets": frozenset({"shop"})},
-            "git": {"targets": frozenset({"git"})},
-            "refund": {"tools": frozenset({"shop___refund"})},
-            "lookup": {"tools": frozenset({"shop___lookup"})},
-        }.items()
+        for name, where in places.items()
     )
 
     run(a_gateway(chain=chain))

@@ -18,7 +18,7 @@ from callgate.protocol.jsonrpc import (
     read_message,
 )
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 JSON = st.recursive(
     st.none()
     | st.booleans()

@@ -27,6 +27,7 @@ from callgate.pipeline.gateway import Gateway
 from callgate.policy.validation import Finding, findings
 from callgate.ports import Connector, Telemetry
 from callgate.storage.sqlite import SqliteCallStore
+from callgate.telemetry.nothing import NoTelemetry
 from callgate.upstream.catalog import LiveCatalog
 from callgate.version import VERSION
 
@@ -39,12 +40,12 @@ DRAIN_SECONDS = 30.0  # how long a stop waits for calls in flight
 class Application:
     """Holds the current gateway and everything that outlives a reload."""
 
-    def __init__(self, config: Config, telemetry: Telemetry) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
         self.clock = SystemClock()
         self.loaded_at = self.clock.now()
         self.reload_problem: str | None = None
-        self._telemetry = telemetry
+        self.telemetry: Telemetry = NoTelemetry()  # set another before the start
         self._fetch = HttpFetch()
         self.store = SqliteCallStore(config.store, self.clock)
         self.sessions = Sessions(
@@ -98,7 +99,9 @@ class Application:
     def _build(self, config: Config, connectors: dict[str, Connector]) -> Gateway:
         chain = build_chain(config)
         try:
-            authenticator = build_authenticator(config.identity, self.clock, self._fetch)
+            authenticator = build_authenticator(
+                config.identity, self.clock, self._fetch, like=self._authenticator()
+            )
         except (IssuerError, FetchError) as error:
             raise PartError(f"identity: {error}") from None
         return Gateway(
@@ -107,7 +110,7 @@ class Application:
             engine=build_engine(config, chain.enrichments),
             chain=chain,
             store=self.store,
-            telemetry=self._telemetry,
+            telemetry=self.telemetry,
             clock=self.clock,
             masks=build_masks(config),
             limits=build_limits(config),
@@ -116,6 +119,12 @@ class Application:
             refuses_as_error=config.gateway.refusals == "json_rpc_error",
             target_timeouts=target_timeouts(config),
         )
+
+    def _authenticator(self) -> FirstThatKnows | None:
+        """The one in force: a new one takes over the keys that issuers published."""
+        known = getattr(self, "gateway", None)
+        authenticator = known.authenticator if known is not None else None
+        return authenticator if isinstance(authenticator, FirstThatKnows) else None
 
     async def policy_findings(self, gateway: Gateway, targets: Iterable[str]) -> list[Finding]:
         """What is wrong with the policies, against the tools known now. Off the event loop."""

@@ -5,29 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import logging
 import signal
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from callgate.app.application import Application
-from callgate.app.operators import operators_view
+from callgate.app.operators import readings_of, views_of
 from callgate.app.parts import PartError
 from callgate.app.serving import Listener, Listening, until_signalled
 from callgate.app.watching import LOOK_EVERY_SECONDS, look
 from callgate.config import Config, ConfigError
 from callgate.control.app import ControlEndpoint
 from callgate.downstream.http import HttpEndpoint
-from callgate.ports import Telemetry
+from callgate.protocol.origins import is_loopback
 from callgate.telemetry.all_of import AllOf
 from callgate.telemetry.exporting import exporting
-from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
+from callgate.telemetry.prometheus import PrometheusTelemetry
 from callgate.version import VERSION
 
 _log = logging.getLogger("callgate")
 
-GC_THRESHOLD = 50_000  # a call makes no cycles; the collector's default of 700 costs several percent
+GC_THRESHOLD = (
+    50_000  # a call makes no cycles; the collector's default of 700 costs several percent
+)
 
 
 async def serve(config: Config, *, ready: Callable[[Application], Awaitable[None]]) -> None:
@@ -36,10 +36,9 @@ async def serve(config: Config, *, ready: Callable[[Application], Awaitable[None
     Raises PartError, StoreError, ListenError where it cannot start.
     """
     exporter = exporting(config.telemetry, VERSION)
-    readings = Readings()
-    metrics = PrometheusTelemetry(readings)
-    telemetry: Telemetry = AllOf([exporter, metrics]) if exporter else metrics
-    application = Application(config, telemetry)
+    application = Application(config)
+    metrics = PrometheusTelemetry(readings_of(application))
+    application.telemetry = AllOf([exporter, metrics]) if exporter else metrics
     await application.start()
     try:
         await _listen(application, metrics, ready)
@@ -62,13 +61,11 @@ async def _listen(
         allowed_origins=agents.allowed_origins,
         is_loopback=is_loopback(agents.host),
     )
-    operators = ControlEndpoint(operators_view(application, metrics))
+    operators = ControlEndpoint(views_of(application, metrics), control)
     try:
         async with (
             Listening(
-                Listener(
-                    endpoint, agents.host, agents.port, agents.tls_certificate, agents.tls_key
-                )
+                Listener(endpoint, agents.host, agents.port, agents.tls_certificate, agents.tls_key)
             ) as listening,
             Listening(Listener(operators, control.host, control.port)) as operating,
             background(application),
@@ -100,7 +97,7 @@ async def forever(_: Application) -> None:
 
 
 @contextlib.asynccontextmanager
-async def background(application: Application):  # type: ignore[no-untyped-def] # see below
+async def background(application: Application) -> AsyncIterator[None]:
     """What runs beside the listeners: policy findings at the start, reload on change."""
     async with asyncio.TaskGroup() as tasks:
         looking = tasks.create_task(_reload_on_change(application))
@@ -130,18 +127,3 @@ async def _reload_on_change(application: Application) -> None:
         except (ConfigError, PartError) as error:
             _log.error("the changed configuration is not used, the old one stays: %s", error)
         seen = look(application.config.depends_on)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reachable from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def log_directory(config: Config) -> Path:
-    """Where targets' stderr goes."""
-    return config.directory / ".callgate" / "logs"

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ class Listening:
     """A listener that runs until it is stopped. Use as an async context manager."""
 
     def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+        """Raises ListenError where the address is taken or cannot be listened on."""
+        listener = replace(listener, port=_free_port(listener))
+        self.url = listener.url
         self._server = Server(
             listener.application,
             address=listener.host,
@@ -65,20 +67,22 @@ class Listening:
         self._serving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Listening:
-        _check_free(self._listener)
         # Held here and awaited in __aexit__: it lives exactly as long as this listener.
         self._serving = asyncio.get_running_loop().create_task(self._server.serve())
         await asyncio.sleep(0)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        self._server.stop()
+        self._server.stop()  # type: ignore[no-untyped-call] # Granian's, without types
         if self._serving is not None:
             await asyncio.wait({self._serving}, timeout=5)
 
 
-def _check_free(listener: Listener) -> None:
-    """Granian shares ports (SO_REUSEPORT): a second gateway would silently take half the calls."""
+def _free_port(listener: Listener) -> int:
+    """The port to listen on: the one asked for if it is free, any free one for 0.
+
+    Granian shares ports (SO_REUSEPORT): a second gateway would silently take half the calls.
+    """
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -87,6 +91,8 @@ def _check_free(listener: Listener) -> None:
         except OSError as error:
             where = f"{listener.host}:{listener.port}"
             raise ListenError(f"cannot listen on {where}: {error.strerror}") from None
+        port: int = probe.getsockname()[1]
+        return port
 
 
 async def until_signalled() -> None:

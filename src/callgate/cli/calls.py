@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import yaml
@@ -21,12 +21,15 @@ from callgate.audit.explain import printable, total_seconds
 from callgate.config.loading import load_config
 from callgate.config.problems import ConfigError
 from callgate.model import Json, qualify
-from callgate.ports import StoreError
-from callgate.storage.reading import CallFilter, SqliteRecords
+from callgate.ports import CallFilter, StoreError
+from callgate.storage.reading import SqliteRecords
 from callgate.storage.settings import StoreSettings
 
 DEFAULT_CONFIG = Path("callgate.yaml")
 HEADINGS = ("time", "call", "who", "tool", "outcome", "ran", "delivered", "ms", "policies")
+FOLDED = ("who", "tool", "policies")  # where there is too little room
+WIDE = 120  # columns of a terminal: below, what `callgate explain` also tells is left out
+LEFT_OUT = ("ms", "policies")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 COLOURS = {"ok": "green", "in flight": "yellow"}
 
@@ -115,7 +118,8 @@ def calls(config: Path | None, store: Path | None, as_json: bool, **chosen: Any)
         return
     rows = [_row(call) for call in found]
     if sys.stdout.isatty():
-        Console().print(_table(rows))
+        console = Console()
+        console.print(_table(rows, is_wide=console.width >= WIDE))
     else:
         click.echo(_plain(rows))
 
@@ -141,20 +145,19 @@ def _row(call: dict[str, Json]) -> tuple[str, ...]:
     return tuple(map(printable, cells))
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> Table:
+def _table(rows: Sequence[tuple[str, ...]], *, is_wide: bool) -> Table:
     table = Table(box=None, pad_edge=False)
-    for heading in HEADINGS:
-        is_whole = heading in ("time", "call", "ran", "delivered", "ms")
-        table.add_column(
-            heading,
-            justify="right" if heading == "ms" else "left",
-            no_wrap=is_whole,
-            overflow="fold",
-        )
+    shown = [i for i, heading in enumerate(HEADINGS) if is_wide or heading not in LEFT_OUT]
+    for heading in (HEADINGS[i] for i in shown):
+        is_whole = heading not in FOLDED
+        justify: Literal["left", "right"] = "right" if heading == "ms" else "left"
+        table.add_column(heading, justify=justify, no_wrap=is_whole, overflow="fold")
     for row in rows:
         cells = [Text(cell) for cell in row]  # Text: what callers wrote is no markup
         cells[4].stylize(COLOURS.get(row[4], "red"))
-        table.add_row(*cells)
+        if not is_wide:
+            cells[0] = cells[0][5:19]
+        table.add_row(*(cells[i] for i in shown))
     return table
 
 

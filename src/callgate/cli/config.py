@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from callgate.cli.run import env_file_option
 from callgate.config import Config, ConfigError, load_config
 from callgate.config.env_file import EnvFileError, read_env_file
 from callgate.config.schema import schema_text
@@ -23,30 +24,15 @@ from callgate.policy.source import Policy, PolicyError, read_policies
 config_file_argument = click.argument(
     "file", type=click.Path(path_type=Path), default=Path("callgate.yaml")
 )
-env_file_option = click.option(
-    "--env-file",
-    type=click.Path(path_type=Path),
-    help="Read variables for ${env:NAME} from this file too; they win over the environment.",
-)
-
-
-def environ_with(env_file: Path | None) -> Mapping[str, str]:
-    """The variables that `${env:NAME}` can name. Raises click.ClickException.
-
-    Nothing is read that was not asked for: no `.env`, no file beside callgate.yaml.
-    """
-    if env_file is None:
-        return os.environ
-    try:
-        return {**os.environ, **read_env_file(env_file)}
-    except EnvFileError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def loaded(file: Path, env_file: Path | None) -> Config:
     """The configuration, or the end of the command with all its problems on stderr."""
     try:
-        return load_config(file, environ_with(env_file))
+        further = read_env_file(env_file) if env_file is not None else {}
+        return load_config(file, {**further, **os.environ})
+    except EnvFileError as error:
+        raise click.ClickException(str(error)) from None
     except ConfigError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)
@@ -113,7 +99,7 @@ def _summary(config: Config, policies: tuple[Policy, ...]) -> Iterator[tuple[str
     if identity.anonymous is not None:
         proofs.append("anonymous callers on this machine")
     yield "identity", "; ".join(proofs) or "none"
-    for number, (name, target) in enumerate(config.targets.items()):
+    for number, name in enumerate(config.targets):
         yield "targets" if number == 0 else "", f"{name}: {_where(config.shown['targets'][name])}"
     files = len(config.policy_files)
     yield "policies", f"{len(policies)} in {files} file{'s' if files != 1 else ''}"
@@ -124,9 +110,9 @@ def _summary(config: Config, policies: tuple[Policy, ...]) -> Iterator[tuple[str
 
 def _where(shown: dict[str, Any]) -> str:
     """What a target is, in a few words, without anything that came from a reference."""
-    key = next(key for key in TARGET_KEYS if shown.get(key) is not None)
-    arguments = shown.get("args") or []
-    return " ".join([str(shown[key]), *map(str, arguments)])[:160]
+    kind = next(key for key in TARGET_KEYS if shown.get(key) is not None)
+    what = shown[kind]
+    return f"{kind} {' '.join(what) if isinstance(what, list) else what}"[:160]
 
 
 def _strangers(config: Config, policies: tuple[Policy, ...]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def explain(call: str, config: Path | None, store: Path | None, as_json: bool) -
     if as_json:
         click.echo(json.dumps({**msgspec.to_builtins(explanation), "entries": entries}))
     elif sys.stdout.isatty():
-        Console(highlight=False).print(_styled(explanation), soft_wrap=False)
+        Console(highlight=False).print(_styled(explanation), soft_wrap=True)
     else:
         click.echo(str(explanation))
 

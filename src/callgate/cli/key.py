@@ -51,11 +51,10 @@ def new(
         ApiKeySettings.model_validate(entry)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        raise click.UsageError(
-            "\n".join(f"--{detail['loc'][0]}: {detail['msg']}".replace("_", "-") for detail in details)
-        ) from None
-    click.echo(f"{secret}\n")
-    click.echo("This is the key; it is not shown again. Agents present it as", err=True)
-    click.echo("  Authorization: Bearer <key>     or     X-API-Key: <key>\n", err=True)
-    click.echo("Add this to callgate.yaml:\n", err=True)
+        lines = (f"--{detail['loc'][0]}: {detail['msg']}".replace("_", "-") for detail in details)
+        raise click.UsageError("\n".join(lines)) from None
+    click.echo("The key. It is shown once and kept nowhere:\n")
+    click.echo(f"  {secret}\n")
+    click.echo("Callers present it as `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
+    click.echo("Add this to callgate.yaml:\n")
     click.echo(yaml_text({"identity": {"api_keys": [entry]}}), nl=False)

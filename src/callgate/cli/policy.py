@@ -13,7 +13,6 @@ from callgate.app.parts import PartError, build_chain, build_engine
 from callgate.cli.run import config_option, env_file_option, load, start
 from callgate.config import Config
 from callgate.policy.validation import Finding
-from callgate.telemetry.nothing import NoTelemetry
 
 LIST_SECONDS = 20.0
 
@@ -26,9 +25,7 @@ def policy() -> None:
 @policy.command()
 @config_option
 @env_file_option
-@click.option(
-    "--offline", is_flag=True, help="Only parse: do not ask the targets for their tools."
-)
+@click.option("--offline", is_flag=True, help="Only parse: do not ask the targets for their tools.")
 def check(config: Path, env_file: Path | None, offline: bool) -> None:
     """Check the policy files: do they parse, and do they fit the tools of the targets?
 
@@ -52,7 +49,7 @@ def check(config: Path, env_file: Path | None, offline: bool) -> None:
 
 
 async def _against_tools(config: Config) -> None:
-    application = Application(config, NoTelemetry())
+    application = Application(config)
     await application.start_targets()
     try:
         async with asyncio.timeout(LIST_SECONDS):

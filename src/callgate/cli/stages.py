@@ -22,7 +22,9 @@ from callgate.storage.schema import records
 @click.command()
 @click.option("--profile", is_flag=True, help="Add the time each stage took in recorded calls.")
 @click.option("--last", default=10_000, show_default=True, help="How many calls to look at.")
-@click.option("--config", type=click.Path(path_type=Path), help="The callgate.yaml to find the store.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="The callgate.yaml to find the store."
+)
 @click.option("--store", type=click.Path(path_type=Path), help="The store itself.")
 def stages(profile: bool, last: int, config: Path | None, store: Path | None) -> None:
     """Print the stages of a call, in running order."""

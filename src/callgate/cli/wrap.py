@@ -7,18 +7,21 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 import yaml
 
 from callgate.app.application import Application
+from callgate.app.process import background
+from callgate.app.serving import until_signalled
 from callgate.cli.run import env_file_option, load, start
 from callgate.config import Config
 from callgate.downstream.stdio import StdioEndpoint
 from callgate.model import Proof
 from callgate.telemetry.logs import configure
-from callgate.telemetry.nothing import NoTelemetry
 
 READ_BYTES = 1 << 16
 POLICY = """\
@@ -71,7 +74,9 @@ def wrap(
 
 def _own_config(command: tuple[str, ...], policies: tuple[Path, ...], name: str | None) -> Path:
     """The configuration for one wrapped command; made once, then the user's to change."""
-    base = name or re.sub(r"[^A-Za-z0-9.-]+", "-", Path(command[-1 if _is_runner(command) else 0]).name)
+    base = name or re.sub(
+        r"[^A-Za-z0-9.-]+", "-", Path(command[-1 if _is_runner(command) else 0]).name
+    )
     base = base.strip("-.") or "server"
     said = "\0".join((os.getcwd(), *command, *map(str, policies)))
     directory = _state_directory() / f"{base}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
@@ -100,10 +105,19 @@ def _state_directory() -> Path:
 
 
 async def _serve(config: Config) -> None:
-    application = Application(config, NoTelemetry())
+    application = Application(config)
     await application.start()
-    loop = asyncio.get_running_loop()
+    try:
+        async with background(application):
+            await _until_either(_talk(application), until_signalled())
+    finally:
+        await application.stop()
+
+
+async def _talk(application: Application) -> None:
+    """Serves the host on stdin and stdout until it closes stdin."""
     reader = asyncio.StreamReader(limit=READ_BYTES)
+    loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     lock = asyncio.Lock()
 
@@ -115,17 +129,26 @@ async def _serve(config: Config) -> None:
     async def read() -> bytes:
         return await reader.read(READ_BYTES)
 
-    targets = list(config.targets)
+    targets = list(application.config.targets)
     endpoint = StdioEndpoint(
         dispatcher=application.dispatcher,
         proof=_proof(),
         route=targets[0] if len(targets) == 1 else None,
         write=write,
     )
-    try:
-        await endpoint.serve(read)
-    finally:
-        await application.stop()
+    await endpoint.serve(read)
+
+
+async def _until_either(*work: Coroutine[Any, Any, None]) -> None:
+    """Until the first is done; the others are ended."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    if waiting:
+        await asyncio.wait(waiting)
+    for task in done:
+        task.result()
 
 
 def _write_line(message: bytes) -> None:

@@ -1,0 +1,59 @@
+"""What operators see of a running application, for the control listener and for metrics."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from callgate.app.application import Application
+from callgate.app.parts import PartError
+from callgate.config import ConfigError
+from callgate.control.views import ConfigStatus, Views
+from callgate.ports import TargetStatus
+from callgate.storage.reading import SqliteRecords
+from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
+
+
+def readings_of(application: Application) -> Readings:
+    """What is read when metrics are scraped."""
+    return Readings(
+        sessions=lambda: len(application.sessions),
+        targets=lambda: target_statuses(application),
+        is_store_healthy=lambda: application.store.is_healthy,
+        policies=lambda: (
+            len(application.gateway.engine.policies),
+            application.gateway.engine.version,
+        ),
+    )
+
+
+def target_statuses(application: Application) -> list[TargetStatus]:
+    """How every target stands, without touching any."""
+    catalog = application.gateway.catalog
+    return [catalog.connector(name).status for name in application.config.targets]
+
+
+def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
+    """The application, as the control listener may use it."""
+
+    def config() -> ConfigStatus:
+        return ConfigStatus(
+            file=str(application.config.file),
+            digest=application.config.digest,
+            loaded_at=application.loaded_at,
+            reload_error=application.reload_problem,
+        )
+
+    async def reload() -> ConfigStatus:
+        with suppress(ConfigError, PartError):  # the status says why nothing changed
+            await application.reload()
+        return config()
+
+    return Views(
+        gateway=lambda: application.gateway,
+        targets=lambda: target_statuses(application),
+        config=config,
+        reload=reload,
+        records=SqliteRecords(application.config.store.path),
+        metrics=metrics.exposition,
+        is_stopping=lambda: application.dispatcher.is_stopping,
+    )

@@ -1,0 +1,41 @@
+"""A gateway to kill: records intents, and leaves a mark for each only once it is durable.
+
+python dying_gateway.py STORE MARKS PREFIX
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from callgate.storage.settings import StoreSettings
+from callgate.storage.sqlite import SqliteCallStore
+from fakes.clock import FakeClock
+from fakes.store import an_intent, an_outcome
+
+
+async def live(store_path: Path, marks_path: Path, prefix: str) -> None:
+    store = SqliteCallStore(StoreSettings(path=store_path), FakeClock())
+    await store.open()
+    marks = os.open(marks_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    async def agent(number: int) -> None:
+        for turn in range(1_000_000):
+            call_id = f"{prefix}-{number}-{turn}"
+            await store.append(an_intent(call_id))
+            os.write(marks, f"{call_id}\n".encode())  # the side effect
+            await asyncio.sleep(0)
+            if (number + turn) % 3:
+                store.append_soon(an_outcome(call_id))
+
+    async with asyncio.TaskGroup() as agents:
+        for number in range(8):
+            agents.create_task(agent(number))
+
+
+if __name__ == "__main__":
+    asyncio.run(live(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))

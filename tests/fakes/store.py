@@ -1,0 +1,110 @@
+"""A record in memory, and entries to put into one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from callgate.audit import record
+from callgate.audit.record import Entry
+from callgate.model import Call, Outcome, Ran, Reply, Timing, Verdict
+from callgate.ports import StoreError
+from fakes.calls import a_call, a_principal, a_tool
+
+NOW = 1_790_000_000.0
+MASKS = record.Masks()
+
+
+class FakeCallStore:
+    """Implements CallStore: `entries` is what is kept. `fail` breaks it until `mend`."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._queued: list[Entry] = []
+        self._fault: str | None = None
+        self._is_closed = False
+
+    async def append(self, entry: Entry) -> None:
+        self._refuse_when_closed()
+        if self._fault is not None:
+            raise StoreError(self._fault)
+        self.entries.append(entry)
+
+    def append_soon(self, entry: Entry) -> None:
+        self._refuse_when_closed()
+        (self.entries if self._fault is None else self._queued).append(entry)
+
+    @property
+    def is_healthy(self) -> bool:
+        return self._fault is None
+
+    @property
+    def fault(self) -> str | None:
+        return self._fault
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        self._is_closed = True
+
+    def fail(self, reason: str = "disk full") -> None:
+        """From here on nothing can be written."""
+        self._fault = reason
+
+    def mend(self) -> None:
+        """Writing works again; what was queued is written."""
+        self._fault = None
+        self.entries += self._queued
+        self._queued.clear()
+
+    def _refuse_when_closed(self) -> None:
+        if self._is_closed:
+            raise StoreError("the record is closed")
+
+
+def an_ending_call(call_id: str, **more: Any) -> Call:
+    """A call that was permitted, sent and answered."""
+    settings: dict[str, Any] = {
+        "id": call_id,
+        "principal": a_principal("ada", "ops", agent="helper"),
+        "tool": a_tool(),
+        "arguments": {"customer": "c1", "amount": 5},
+        "sealed": b"{}",
+        "sealed_digest": "5" * 64,
+        "verdict": Verdict(is_permitted=True, policies=("p1",), reason="permitted by p1"),
+        "reply": Reply(body=b'{"content":[]}'),
+        "ran": Ran.YES,
+        **more,
+    }
+    return a_call(**settings)
+
+
+def an_intent(call_id: str = "c000", at: float = NOW, **more: Any) -> Entry:
+    """The entry before the call is sent."""
+    call = replace(an_ending_call(call_id, **more), ran=Ran.NO, reply=None)
+    return record.intent(call, at, MASKS)
+
+
+def an_outcome(
+    call_id: str = "c000", at: float = NOW + 0.5, code: str | None = None, **more: Any
+) -> Entry:
+    """The entry after it: delivered, or refused with a code."""
+    ended = Outcome(
+        call=an_ending_call(call_id, **more),
+        timings=(Timing(stage="identify", seconds=0.001), Timing(stage="forward", seconds=0.0115)),
+        refusal_code=code,
+        reason="" if code is None else "It is not to be.",
+        is_delivered=code is None,
+    )
+    return record.outcome(ended, at, MASKS)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for what another thread or process does."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what is waited for knows no asyncio
+            await asyncio.sleep(0.002)

@@ -1,0 +1,114 @@
+"""Streams are cut into the same messages however they arrive, and never beyond the bound."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callgate.protocol.framing import Events, FramingError, Line, Lines
+
+STREAM = (
+    b"\xef\xbb\xbf: hello\r\n"
+    b"id: 7\ndata:\n\n"
+    b'event: message\r\ndata: {"a":1}\r\n\r\n'
+    b"data: one\rdata:two\r\r"
+    b"event: other\ndata: ignored\n\n"
+    b"retry: 250\nid:8\ndata:  spaced\nunknown: x\n\n"
+    b"data: never finished\n"
+)
+DATA = [b'{"a":1}', b"one\ntwo", b" spaced"]
+
+
+def events_of(stream: bytes, cuts: list[int]) -> tuple[list[bytes], Events]:
+    events = Events(1000)
+    found, start = [], 0
+    for end in (*cuts, len(stream)):
+        found += events.feed(stream[start:end])
+        start = end
+    return found, events
+
+
+def test_events_are_read_whole() -> None:
+    found, events = events_of(STREAM, [])
+    assert found == DATA
+    assert events.last_id == "8"
+    assert events.retry_seconds == 0.25
+
+
+def test_events_are_the_same_byte_by_byte() -> None:
+    found, events = events_of(STREAM, list(range(len(STREAM))))
+    assert found == DATA
+    assert events.last_id == "8"
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=6).map(sorted))
+def test_events_are_the_same_however_they_are_cut(cuts: list[int]) -> None:
+    assert events_of(STREAM, cuts)[0] == DATA
+
+
+def test_an_event_may_fill_the_bound_but_not_break_it() -> None:
+    assert Events(15).feed(b"data:0123456789\n\n") == [b"0123456789"]
+    with pytest.raises(FramingError):
+        Events(14).feed(b"data:0123456789\n\n")
+
+
+@pytest.mark.parametrize("flood", [b"data: xxxxxxxxxx\n", b"xxxxxxxxxx", b"data\n"])
+def test_an_event_that_never_ends_is_given_up(flood: bytes) -> None:
+    events = Events(1000)
+    with pytest.raises(FramingError):
+        for _ in range(1001):
+            events.feed(flood)
+
+
+def test_endless_comments_and_priming_events_keep_nothing() -> None:
+    events = Events(100)
+    for _ in range(1000):
+        assert events.feed(b": keep-alive\n\nid: 1\ndata:\n\n") == []
+
+
+def test_an_id_with_nul_and_a_retry_that_is_no_number_are_ignored() -> None:
+    events = Events(100)
+    events.feed(b"id: a\0b\nretry: soon\nretry: 99999999999\ndata: x\n\n")
+    assert events.last_id is None
+    assert events.retry_seconds is None
+
+
+def lines_of(stream: bytes, step: int, max_bytes: int = 100) -> list[Line]:
+    lines = Lines(max_bytes)
+    return [
+        line
+        for start in range(0, len(stream), step)
+        for line in lines.feed(stream[start : start + step])
+    ]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 1000])
+def test_lines_are_the_same_however_they_are_cut(step: int) -> None:
+    stream = b'{"a":1}\n\r\n\n{"b":2}\r\nlast'
+    assert lines_of(stream, step) == [Line(b'{"a":1}'), Line(b'{"b":2}')]
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_a_line_over_the_bound_is_cut_and_the_next_one_found(step: int) -> None:
+    stream = b"x" * 30 + b"\nok\n"
+    assert lines_of(stream, step, max_bytes=10) == [Line(b"x" * 10, True), Line(b"ok")]
+
+
+def test_a_line_that_nobody_ends_is_given_up() -> None:
+    lines = Lines(10)
+    with pytest.raises(FramingError):
+        for _ in range(100):
+            lines.feed(b"xxxx")
+
+
+def test_a_long_line_in_small_pieces_costs_linear_time() -> None:
+    lines = Lines(1 << 22)
+    for _ in range(1 << 16):
+        assert lines.feed(b"x" * 32) == []
+    assert lines.feed(b"\n") == [Line(b"x" * (1 << 21))]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20).filter(lambda b: not set(b) & {10, 13})))
+def test_splitting_undoes_joining(texts: list[bytes]) -> None:
+    assert lines_of(b"".join(text + b"\n" for text in texts), 7) == [Line(text) for text in texts]
