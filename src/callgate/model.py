@@ -76,6 +76,7 @@ class Tool(Value):
     name: str
     definition: dict[str, Json]
     digest: str  # hex sha256 of the definition in canonical JSON (RFC 8785)
+    mirrored: dict[tuple[str, ...], str] = {}  # argument path → `x-mcp-header` token
 
     @property
     def qualified_name(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from callgate.model import Call, Era, Principal, Proof, Tool
+from callgate.protocol.headers import mirrored
 
 SCHEMA = {
     "type": "object",
@@ -18,9 +19,11 @@ SCHEMA = {
 
 
 def a_tool(target: str = "shop", name: str = "refund", schema: Any = None, **more: Any) -> Tool:
-    definition = {"name": name, "inputSchema": SCHEMA if schema is None else schema, **more}
+    schema = SCHEMA if schema is None else schema
+    definition = {"name": name, "inputSchema": schema, **more}
+    digest = f"{name}-{hash(str(definition)):x}"
     return Tool(
-        target=target, name=name, definition=definition, digest=f"{name}-{hash(str(definition)):x}"
+        target=target, name=name, definition=definition, digest=digest, mirrored=mirrored(schema)
     )
 
 

@@ -194,7 +194,7 @@ def _check_params(gateway: Gateway, inbound: Inbound, name: str) -> None:
     target, _, tool_name = (inbound.route, "", name) if inbound.route else name.partition("___")
     tool = gateway.catalog.find(target or "", tool_name)
     if tool is not None:
-        routing.check_params(inbound.message, routing.mirrored(tool.input_schema), inbound.headers)
+        routing.check_params(inbound.message, tool.mirrored, inbound.headers)
 
 
 def _answer(message_id: Json, outcome: Outcome, gateway: Gateway, era: Era) -> Answer:

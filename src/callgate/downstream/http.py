@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from callgate.downstream.dispatch import (
     Answer,
@@ -35,6 +34,7 @@ from callgate.protocol.jsonrpc import (
     read_message,
 )
 from callgate.protocol.mcp import check_version, legacy_envelope, modern_envelope
+from callgate.protocol.origins import Guard, is_loopback
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -44,7 +44,15 @@ PATH = "/mcp"
 WATCH_AFTER_SECONDS = (
     0.05  # a call this long gets a watch on its connection; shorter ones do without
 )
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+MAX_REMEMBERED = 256
+HEADERS = {
+    name.encode(): name
+    for name in (
+        *routing.ROUTING,
+        *("mcp-session-id", "host", "origin", "content-type", "content-length", "accept"),
+        *("authorization", "x-api-key", "forwarded", "x-forwarded-for"),
+    )
+}
 _JSON = (b"content-type", b"application/json")
 _STREAM = (
     (b"content-type", b"text/event-stream"),
@@ -114,9 +122,15 @@ class HttpEndpoint:
         is_loopback: bool = True,
     ) -> None:
         self._dispatcher = dispatcher
-        self._hosts = frozenset(host.lower() for host in allowed_hosts)
-        self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
-        self._is_loopback = is_loopback
+        guard = Guard.of(
+            allowed_hosts=allowed_hosts,
+            allowed_origins=allowed_origins,
+            is_loopback=is_loopback,
+            admits_local_pages=is_loopback,
+        )
+        # Few hosts and origins come again and again: each is looked at once.
+        self._may_reach = lru_cache(MAX_REMEMBERED)(guard.may_reach)
+        self._may_originate = lru_cache(MAX_REMEMBERED)(guard.may_originate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -136,35 +150,14 @@ class HttpEndpoint:
         path: str = scope["path"]
         if path != PATH and not path.startswith(PATH + "/"):
             return Answer(404)
-        if not self._may_reach(headers):
+        if not self._may_reach(tuple(headers.get("host", ()))):
             return Answer(421, error_response(None, INVALID_REQUEST, "This Host is not served."))
-        if not self._may_originate(headers):
+        if not self._may_originate(tuple(headers.get("origin", ()))):
             return Answer(403, error_response(None, INVALID_REQUEST, "This Origin is not allowed."))
         route = path[len(PATH) + 1 :]
         if route and not self._dispatcher.current().catalog.has_target(route):
             return Answer(404)
         return None
-
-    def _may_reach(self, headers: dict[str, list[str]]) -> bool:
-        """Host guard against DNS rebinding: loopback listeners answer to loopback names only."""
-        hosts = headers.get("host", [])
-        if len(hosts) != 1:
-            return False
-        host = hosts[0].lower()
-        name = urlsplit(f"//{host}").hostname or ""
-        if host in self._hosts or name in self._hosts:
-            return True
-        return name in LOOPBACK_NAMES if self._is_loopback else not self._hosts
-
-    def _may_originate(self, headers: dict[str, list[str]]) -> bool:
-        """Origin guard: browsers may come from configured origins, or from loopback to loopback."""
-        origins = headers.get("origin")
-        if not origins:
-            return True
-        origin = origins[0].lower().rstrip("/")
-        if origin in self._origins:
-            return True
-        return self._is_loopback and urlsplit(origin).hostname in LOOPBACK_NAMES
 
 
 class _Exchange:
@@ -416,9 +409,18 @@ class _Watch:
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
+    """The headers that mean something here, by lower-case name."""
     found: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    for raw, value in scope["headers"]:
+        name = HEADERS.get(raw)
+        if name is None:
+            if not raw.startswith(b"mcp-param-"):
+                continue
+            name = raw.decode("latin-1")
+        if name in found:
+            found[name].append(value.decode("latin-1"))
+        else:
+            found[name] = [value.decode("latin-1")]
     return found
 
 
@@ -430,13 +432,6 @@ def _proof(scope: Scope, headers: dict[str, list[str]]) -> Proof:
         authorization=authorization[0] if authorization else None,
         api_key=api_key[0] if api_key else None,
         is_loopback=client is not None
-        and _is_loopback(client[0]) and "forwarded" not in headers
+        and is_loopback(client[0]) and "forwarded" not in headers
         and "x-forwarded-for" not in headers,
     )  # fmt: skip
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -203,10 +203,12 @@ def _tool(target: str, definition: dict[str, Json]) -> Tool:
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise Unusable("has an input schema that is not of type object")
     try:
-        mirrored(schema)
+        paths = mirrored(schema)
     except ValueError as error:
         raise Unusable(f"breaks the rules of mirrored headers: {error}") from None
-    return Tool(target=target, name=name, definition=definition, digest=_digest(definition))
+    return Tool(
+        target=target, name=name, definition=definition, digest=_digest(definition), mirrored=paths
+    )
 
 
 def _digest(definition: dict[str, Json]) -> str:
