@@ -158,6 +158,20 @@ class StoreError(Exception):
     """The store could not promise to keep the record."""
 
 
+class CallFilter(Value):
+    """Which calls. What is None does not matter."""
+
+    principal: str | None = None
+    agent: str | None = None
+    target: str | None = None
+    tool: str | None = None  # as its target names it, or qualified: `git___log`
+    code: str | None = None  # `ok`, or a refusal code
+    is_refused: bool = False  # only calls that were refused, whatever the code
+    since: float | None = None  # seconds since the epoch: ended (or else begun) then or later
+    until: float | None = None  # … and before then
+    limit: int = 50
+
+
 class Decision(Value):
     """What an interceptor wants done. The default is: nothing, go on.
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
+
+from callgate.model import Reply
+from callgate.pipeline.gateway import Gateway, Limits
+from callgate.protocol.refusals import META_KEY
 from fakes.agent import META, Agent
 from fakes.calls import a_principal, a_tool
 from fakes.gateway import a_gateway
 from fakes.store import FakeCallStore
 from fakes.target import FakeAuthenticator, FakeCatalog, FakeConnector, never
-
-from callgate.model import Reply
-from callgate.pipeline.gateway import Gateway, Limits
-from callgate.protocol.refusals import META_KEY
 
 GOOD = {"customer": "c", "amount": 5}
 CALL = {"name": "shop___refund", "arguments": GOOD}

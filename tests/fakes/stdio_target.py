@@ -19,6 +19,8 @@ from typing import Any
 ERA, OPTIONS = sys.argv[1], sys.argv[2:]
 TOOL = {"name": "echo", "inputSchema": {"type": "object"}}
 cancelled: list[Any] = []
+answered: list[Any] = []
+came = threading.Semaphore(0)
 lock = threading.Lock()
 
 
@@ -40,73 +42,162 @@ def reply(message: Any, value: Any) -> None:
     send({"id": message["id"], "result": result})
 
 
-def call(message: Any) -> None:
-    name, arguments = message["params"]["name"], message["params"]["arguments"]
-    meta = message["params"].get("_meta", {})
-    if name == "echo":
-        reply(message, arguments)
-    elif name == "meta":
-        reply(message, meta)
-    elif name == "environment":
-        reply(message, dict(os.environ))
-    elif name == "pid":
-        reply(message, os.getpid())
-    elif name == "cancelled":
-        reply(message, cancelled)
-    elif name == "sleep":
-        time.sleep(arguments["seconds"])
-        reply(message, "slept")
-    elif name == "crash":
-        os._exit(3)
-    elif name == "close_stdout":
-        os.close(1)
-        time.sleep(60)
-    elif name == "spawn":
-        words = [sys.executable, "-c", "import time, signal; "
-                 "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]  # fmt: skip
-        child = subprocess.Popen(words, start_new_session=arguments["leaves_group"])
-        reply(message, child.pid)
-    elif name == "junk":
-        raw(arguments["text"].encode() * arguments["times"])
-        reply(message, "sorry")
-    elif name == "bytes":
-        raw(bytes(arguments["bytes"]))
-        reply(message, "sorry")
-    elif name == "large":
-        reply(message, "x" * arguments["size"])
-    elif name == "endless":
-        while True:
-            raw(b"x" * 65536)
-    elif name == "stderr":
-        sys.stderr.write(arguments["text"] * arguments["times"])
-        sys.stderr.flush()
-        reply(message, "said")
-    elif name == "progress":
-        for number in range(arguments["times"]):
-            params = {"progressToken": meta.get("progressToken"), "progress": number}
-            send({"method": "notifications/progress", "params": params})
-        send({"method": "notifications/progress", "params": {"progressToken": 10**9}})
-        send({"method": "notifications/message", "params": {"level": "info", "data": "log"}})
-        reply(message, "done")
-    elif name == "change":
-        send({"method": "notifications/tools/list_changed"})
-        reply(message, "changed")
-    elif name == "asks":
-        send({"id": "p", "method": "ping"})
-        send({"id": 7, "method": "sampling/createMessage", "params": {}})
-        answers = [answered.pop(0) if answered else wait_for_answer() for _ in range(2)]
-        reply(message, answers)
-    else:
-        send({"id": message["id"], "error": {"code": -32602, "message": "unknown tool"}})
+def echo(message: Any, arguments: Any, _meta: Any) -> None:
+    reply(message, arguments)
 
 
-answered: list[Any] = []
-came = threading.Semaphore(0)
+def show_meta(message: Any, _arguments: Any, meta: Any) -> None:
+    reply(message, meta)
 
 
-def wait_for_answer() -> Any:
+def environment(message: Any, _arguments: Any, _meta: Any) -> None:
+    reply(message, dict(os.environ))
+
+
+def pid(message: Any, _arguments: Any, _meta: Any) -> None:
+    reply(message, os.getpid())
+
+
+def tell_cancelled(message: Any, _arguments: Any, _meta: Any) -> None:
+    reply(message, cancelled)
+
+
+def sleep(message: Any, arguments: Any, _meta: Any) -> None:
+    time.sleep(arguments["seconds"])
+    reply(message, "slept")
+
+
+def crash(_message: Any, _arguments: Any, _meta: Any) -> None:
+    os._exit(3)
+
+
+def close_stdout(_message: Any, _arguments: Any, _meta: Any) -> None:
+    os.close(1)
+    time.sleep(60)
+
+
+STUBBORN = "import time, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+
+
+def spawn(message: Any, arguments: Any, _meta: Any) -> None:
+    words = [sys.executable, "-c", STUBBORN]
+    reply(message, subprocess.Popen(words, start_new_session=arguments["leaves_group"]).pid)
+
+
+def junk(message: Any, arguments: Any, _meta: Any) -> None:
+    raw(arguments["text"].encode() * arguments["times"])
+    reply(message, "sorry")
+
+
+def some_bytes(message: Any, arguments: Any, _meta: Any) -> None:
+    raw(bytes(arguments["bytes"]))
+    reply(message, "sorry")
+
+
+def large(message: Any, arguments: Any, _meta: Any) -> None:
+    reply(message, "x" * arguments["size"])
+
+
+def endless(_message: Any, _arguments: Any, _meta: Any) -> None:
+    while True:
+        raw(b"x" * 65536)
+
+
+def stderr(message: Any, arguments: Any, _meta: Any) -> None:
+    sys.stderr.write(arguments["text"] * arguments["times"])
+    sys.stderr.flush()
+    reply(message, "said")
+
+
+def progress(message: Any, arguments: Any, meta: Any) -> None:
+    for number in range(arguments["times"]):
+        params = {"progressToken": meta.get("progressToken"), "progress": number}
+        send({"method": "notifications/progress", "params": params})
+    send({"method": "notifications/progress", "params": {"progressToken": 10**9}})
+    send({"method": "notifications/message", "params": {"level": "info", "data": "log"}})
+    reply(message, "done")
+
+
+def change(message: Any, _arguments: Any, _meta: Any) -> None:
+    send({"method": "notifications/tools/list_changed"})
+    reply(message, "changed")
+
+
+def asks(message: Any, _arguments: Any, _meta: Any) -> None:
+    send({"id": "p", "method": "ping"})
+    send({"id": 7, "method": "sampling/createMessage", "params": {}})
     came.acquire(timeout=5)
-    return answered.pop(0)
+    came.acquire(timeout=5)
+    reply(message, answered)
+
+
+TOOLS = {
+    "echo": echo,
+    "meta": show_meta,
+    "environment": environment,
+    "pid": pid,
+    "cancelled": tell_cancelled,
+    "sleep": sleep,
+    "crash": crash,
+    "close_stdout": close_stdout,
+    "spawn": spawn,
+    "junk": junk,
+    "bytes": some_bytes,
+    "large": large,
+    "endless": endless,
+    "stderr": stderr,
+    "progress": progress,
+    "change": change,
+    "asks": asks,
+}
+
+
+def call(message: Any) -> None:
+    params = message["params"]
+    tool = TOOLS.get(params["name"])
+    if tool is None:
+        send({"id": message["id"], "error": {"code": -32602, "message": "unknown tool"}})
+    else:
+        threading.Thread(
+            target=tool, args=(message, params["arguments"], params.get("_meta", {})), daemon=True
+        ).start()
+
+
+def discover(message: Any) -> None:
+    result = {
+        "resultType": "complete",
+        "supportedVersions": ["2026-07-28"],
+        "capabilities": {"tools": {"listChanged": "changing" in OPTIONS}},
+        "ttlMs": 0,
+        "cacheScope": "private",
+    }
+    send({"id": message["id"], "result": result})
+
+
+def initialize(message: Any) -> None:
+    version = message["params"]["protocolVersion"]
+    result = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {}}
+    send({"id": message["id"], "result": result})
+
+
+def list_tools(message: Any) -> None:
+    send({"id": message["id"], "result": {"tools": [TOOL], "resultType": "complete"}})
+
+
+def listen(_message: Any) -> None:
+    send({"method": "notifications/tools/list_changed", "params": {}})
+
+
+def note_cancelled(message: Any) -> None:
+    cancelled.append(message["params"]["requestId"])
+
+
+METHODS = {"tools/list": list_tools, "tools/call": call, "notifications/cancelled": note_cancelled}
+METHODS |= (
+    {"server/discover": discover, "subscriptions/listen": listen}
+    if ERA == "modern"
+    else {"initialize": initialize}
+)
 
 
 def hear(message: Any) -> None:
@@ -114,28 +205,12 @@ def hear(message: Any) -> None:
     if method is None:
         answered.append(message)
         came.release()
-    elif method == "server/discover" and ERA == "modern":
-        capabilities = {"tools": {"listChanged": "changing" in OPTIONS}}
-        send({"id": message["id"], "result": {
-            "resultType": "complete", "supportedVersions": ["2026-07-28"],
-            "capabilities": capabilities, "ttlMs": 0, "cacheScope": "private"}})  # fmt: skip
-    elif method == "subscriptions/listen" and ERA == "modern":
-        send({"method": "notifications/tools/list_changed", "params": {}})
-    elif method == "initialize" and ERA != "modern":
-        version = message["params"]["protocolVersion"]
-        send({"id": message["id"], "result": {
-            "protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {}}})  # fmt: skip
-    elif method == "tools/list":
-        send({"id": message["id"], "result": {"tools": [TOOL], "resultType": "complete"}})
-    elif method == "tools/call":
-        threading.Thread(target=call, args=(message,), daemon=True).start()
-    elif method == "notifications/cancelled":
-        cancelled.append(message["params"]["requestId"])
-    elif "id" in message:
-        if ERA == "dies":
-            sys.exit(1)
-        if ERA != "deaf":
-            send({"id": message["id"], "error": {"code": -32601, "message": "what?"}})
+    elif method in METHODS:
+        METHODS[method](message)
+    elif "id" in message and ERA == "dies":
+        sys.exit(1)
+    elif "id" in message and ERA != "deaf":
+        send({"id": message["id"], "error": {"code": -32601, "message": "what?"}})
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ TEXT = {
 
 def typed(schema: dict[str, Any], **root: Any) -> dict[str, Any]:
     shape = input_shape({"type": "object", "properties": {"x": schema}, **root})
-    made = cedar_type(shape)["attributes"]["x"]
+    made: dict[str, Any] = cedar_type(shape)["attributes"]["x"]
     made.pop("required")
     return made
 

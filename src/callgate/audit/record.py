@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
+from msgspec.structs import replace
 
-from callgate.model import Call, Json, Outcome, Principal, Value
+from callgate.model import Call, Json, Outcome, Principal, Ran, Value
 
 MASKED = "***"
 FORMAT = 1  # of the body; a change that readers must know of raises it
 
+INTERRUPTED = "interrupted"
+INTERRUPTED_REASON = "The gateway ended before the outcome was known."
+
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 class Entry(Value):
     """One line of the record: `body` is what is kept and hashed, the rest is its index.
 
-    INVARIANT: every index field can be read again from `body`, so that an edit of either shows.
+    INVARIANT: `indexed(entry.body) == entry`, so that an edit of either shows.
     """
 
     kind: str  # intent | outcome | event
     call_id: str
-    at: float  # seconds since the epoch
+    at: float  # seconds since the epoch, in whole microseconds
     body: bytes  # JSON object
     principal: str | None = None
     agent: str | None = None
     target: str | None = None
     tool: str | None = None
-    code: str | None = None  # refusal code; "ok" for a call that was let through; None for an intent
+    code: str | None = None  # refusal code; "ok" where the call was let through
     ran: str | None = None
     is_delivered: bool | None = None
 
@@ -57,7 +63,9 @@ def _masked(value: Json, path: tuple[str, ...]) -> Json:
     head, rest = path[0], path[1:]
     if isinstance(value, dict):
         hits = value.keys() if head == "*" else {head} & value.keys()
-        return {k: _masked(v, rest) if k in hits else v for k, v in value.items()} if hits else value
+        if not hits:
+            return value
+        return {k: _masked(v, rest) if k in hits else v for k, v in value.items()}
     if isinstance(value, list):
         if head == "*":
             return [_masked(item, rest) for item in value]
@@ -68,7 +76,48 @@ def _masked(value: Json, path: tuple[str, ...]) -> Json:
 
 def rfc3339(at: float) -> str:
     """An instant in UTC with microseconds."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    seconds, micros = divmod(round(at * 1_000_000), 1_000_000)
+    return f"{_whole_seconds(seconds)}.{micros:06d}Z"
+
+
+@lru_cache(16)
+def _whole_seconds(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def in_microseconds(at: float) -> float:
+    """The instant that `rfc3339` writes of this one.
+
+    INVARIANT: rounded exactly as there, or untouched records would fail `verify`.
+    """
+    return round(at * 1_000_000) / 1_000_000
+
+
+def instant(text: str) -> float:
+    """The instant that `rfc3339` wrote. Raises ValueError."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def indexed(body: bytes) -> Entry:
+    """The entry, every index field read from its body. Raises ValueError where it is none."""
+    try:
+        said = _decode(body)
+        principal = said.get("principal") or {}
+        return Entry(
+            kind=said["kind"],
+            call_id=said["call"],
+            at=instant(said["at"]),
+            body=body,
+            principal=principal.get("id"),
+            agent=principal.get("agent"),
+            target=said.get("target"),
+            tool=said.get("tool"),
+            code=said.get("code"),
+            ran=said.get("ran"),
+            is_delivered=said.get("delivered"),
+        )
+    except (AttributeError, KeyError, TypeError, UnicodeError, ValueError) as error:
+        raise ValueError(f"not an entry of the record: {error!r}") from error
 
 
 def intent(call: Call, at: float, masks: Masks) -> Entry:
@@ -107,6 +156,35 @@ def outcome(ended: Outcome, at: float, masks: Masks) -> Entry:
         }
     body["seconds"] = {timing.stage: round(timing.seconds, 7) for timing in ended.timings}
     return _entry("outcome", call, at, body, code=code, is_delivered=ended.is_delivered)
+
+
+def interrupted(intended: bytes, at: float) -> Entry:
+    """The outcome of a call whose gateway died: all that its intent's body still tells.
+
+    Raises ValueError where the body is not an intent's.
+    """
+    said = indexed(intended)
+    body = _decode(intended)
+    for only_of_intents in ("arguments", "arguments_sha256"):
+        body.pop(only_of_intents, None)
+    body |= {
+        "kind": "outcome",
+        "at": rfc3339(at),
+        "code": INTERRUPTED,
+        "reason": INTERRUPTED_REASON,
+        "ran": Ran.UNKNOWN.value,
+        "delivered": False,
+        "seconds": {},
+    }
+    return replace(
+        said,
+        kind="outcome",
+        at=in_microseconds(at),
+        body=_encode(body),
+        code=INTERRUPTED,
+        ran=Ran.UNKNOWN.value,
+        is_delivered=False,
+    )
 
 
 def _head(kind: str, call: Call, at: float) -> dict[str, Json]:
@@ -179,7 +257,7 @@ def _entry(
     return Entry(
         kind=kind,
         call_id=call.id,
-        at=at,
+        at=in_microseconds(at),  # as the body has it
         body=_encode(body),
         principal=principal.id if principal else None,
         agent=principal.agent if principal else None,

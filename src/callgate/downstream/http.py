@@ -22,6 +22,7 @@ from callgate.protocol.eras import (
     ASSUMED_VERSION,
     HANDSHAKE_VERSIONS,
     HEADER_MISMATCH,
+    VERSIONS,
     is_legacy_version,
 )
 from callgate.protocol.jsonrpc import (
@@ -357,11 +358,12 @@ class _Exchange:
         except Refused:
             return
         gateway = self._gateway
+        version = self._header(routing.VERSION) or ""
         call = Call(
             id=gateway.new_call_id(),
             received_at=gateway.clock.now(),
             era=Era.LEGACY if is_legacy_version(self._header(routing.VERSION)) else Era.MODERN,
-            protocol_version=self._header(routing.VERSION) or "",
+            protocol_version=version if version in VERSIONS else "",
             proof=self._proof,
             requested_name="",
             route=self._route,

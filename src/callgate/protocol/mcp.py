@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from callgate.model import Era, Json, Reply, Value
@@ -30,6 +32,9 @@ class Envelope(Value):
     client: dict[str, Json] = {}
     meta: dict[str, Json] = {}  # what goes on to the target: trace context and vendor keys
     progress_token: Json = None
+
+
+_SAYS_ERROR = re.compile(rb'"isError"\s*:\s*true')
 
 
 class _Head(msgspec.Struct):
@@ -169,4 +174,5 @@ def is_tool_error(reply: Reply) -> bool:
     """Whether the target itself said that the tool failed."""
     if reply.is_error:
         return True
-    return b"isError" in reply.body and _read_head(reply.body).is_error is True
+    # The search is cheap and the reading is not: most large results never mention it.
+    return _SAYS_ERROR.search(reply.body) is not None and _read_head(reply.body).is_error is True

@@ -215,7 +215,7 @@ INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
 def cancelled(request_id: int) -> bytes:
     """Tells a target that nobody waits for this request any more."""
-    params = {"requestId": request_id, "reason": "The caller cancelled the call."}
+    params = {"requestId": request_id, "reason": "Nobody waits for the answer any more."}
     return encode({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
 
 

@@ -28,7 +28,7 @@ from pydantic_core import PydanticSerializationError
 from callgate.model import Json, Ran, Reply
 from callgate.ports import Caller, Clock, Listing, TargetError, TargetStatus, ToolRequest
 from callgate.settings import Settings
-from callgate.upstream.session import Faults
+from callgate.upstream.faults import Faults
 
 _log = logging.getLogger("callgate.upstream")
 _encode = msgspec.json.Encoder().encode

@@ -1,0 +1,258 @@
+"""One recorded call in words: who, what, what policy said, what happened, where it is recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from callgate.audit.record import MASKED
+from callgate.model import Json, Value, qualify
+from callgate.protocol.refusals import REFUSALS
+
+Entries = Sequence[dict[str, Json]]
+"""A call's recorded bodies in order, each with its place in the chain under `record`:
+{"seq", "hash", "previous_hash"}."""
+
+
+class Section(Value):
+    """Some facts that belong together, one a line."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+class Explanation(Value):
+    """Why a call ended as it did. All texts are safe to print: see `printable`."""
+
+    call_id: str
+    headline: str
+    sections: tuple[Section, ...]
+
+    def __str__(self) -> str:
+        parts = [f"Call {self.call_id}", self.headline]
+        for section in self.sections:
+            parts += ["", section.title, *(f"  {line}" for line in section.lines)]
+        return "\n".join(parts)
+
+
+def printable(text: object) -> str:
+    """The text with everything written out that could fool a terminal or the eye: `\\x1b`."""
+    said = str(text)
+    if said.isprintable():
+        return said
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in said)
+
+
+def whole(entries: Entries) -> dict[str, Json]:
+    """One call as one object: what its intent said, then what its outcome said.
+
+    `code`, `ran` and `delivered` are None while there is no outcome. `records` are the places.
+    """
+    told: dict[str, Json] = {"code": None, "ran": None, "delivered": None}
+    for entry in entries:
+        told |= entry
+    for only_of_one in ("kind", "record"):
+        told.pop(only_of_one, None)
+    told["records"] = [
+        {"kind": entry["kind"], "at": entry["at"], **entry["record"]} for entry in entries
+    ]
+    return told
+
+
+def total_seconds(call: dict[str, Json]) -> float | None:
+    """How long a call took, as `whole` has it; None while it is in flight."""
+    stages = call.get("seconds")
+    return sum(stages.values()) if isinstance(stages, dict) and stages else None
+
+
+def explain(entries: Entries) -> Explanation:
+    """All that the record knows of one call. Needs at least one entry."""
+    call = whole(entries)
+    sections = (
+        ("Who", _who(call)),
+        ("What", _what(call)),
+        ("When", _when(call)),
+        ("Policy", _policy(call)),
+        ("Interceptors", _interceptors(call)),
+        ("Outcome", _outcome(call)),
+        ("Record", _places(entries)),
+    )
+    return Explanation(
+        call_id=printable(call["call"]),
+        headline=_headline(call),
+        sections=tuple(
+            Section(title=title, lines=tuple(map(printable, lines))) for title, lines in sections
+        ),
+    )
+
+
+def _headline(call: dict[str, Json]) -> str:
+    code = call["code"]
+    if code is None:
+        return "In flight: its outcome is not recorded yet."
+    if code == "ok":
+        return "Let through."
+    if call["ran"] == "yes":
+        return f"Withheld ({printable(code)}): the tool ran, its result was kept back."
+    if code == "interrupted":
+        return "Interrupted: the gateway ended in the middle."
+    return f"Refused ({printable(code)})."
+
+
+def _who(call: dict[str, Json]) -> Iterator[str]:
+    principal = call.get("principal")
+    if principal is None:
+        yield "Nobody: no proof of identity held."
+    else:
+        agent = principal.get("agent")
+        yield f"The principal is {principal['id']}, known by {_proof(principal)}."
+        yield f"The agent that acted for it is {agent}." if agent else "No agent is named."
+        if principal.get("tenant"):
+            yield f"The tenant is {principal['tenant']}."
+        if principal.get("groups"):
+            yield f"The groups are {_list(principal['groups'])}."
+    client = call.get("client") or {}
+    if client.get("name"):
+        name = f"{client['name']} {client.get('version') or ''}".strip()
+        yield f"The client calls itself {name}; that is not verified."
+    if call.get("session"):
+        yield f"The session is {call['session']}."
+
+
+def _proof(principal: dict[str, Json]) -> str:
+    issuer = principal.get("issuer")
+    if principal["kind"] == "jwt":
+        return f"a token of {issuer}"
+    if principal["kind"] == "api_key":
+        return f"an API key of {issuer}"
+    return f"{principal['kind']} access"
+
+
+def _what(call: dict[str, Json]) -> Iterator[str]:
+    target, tool = call.get("target"), call.get("tool")
+    if target and tool:
+        yield f"The tool is {qualify(target, tool)}: {tool} of the target {target}."
+        yield f"Its definition had the SHA-256 {call.get('tool_sha256')}."
+    else:
+        yield f"The tool was asked for as {call.get('name')}; no such tool was found."
+    if "arguments" not in call:
+        yield "The arguments are not in the record."
+        return
+    arguments = json.dumps(call["arguments"], ensure_ascii=False)
+    if f'"{MASKED}"' in arguments:
+        yield f'The arguments were {arguments}; "{MASKED}" stands for what is masked.'
+    else:
+        yield f"The arguments were {arguments}."
+    if call.get("arguments_sha256"):
+        yield f"As authorized, and unmasked, their SHA-256 is {call['arguments_sha256']}."
+
+
+def _when(call: dict[str, Json]) -> Iterator[str]:
+    yield f"The call came in at {call['received_at']}."
+    if call["code"] is None:
+        return
+    yield f"Its outcome was recorded at {call['at']}."
+    total = total_seconds(call)
+    if total is None:
+        return
+    yield f"It took {_ms(total)}: {', '.join(f'{k} {_ms(v)}' for k, v in call['seconds'].items())}."
+
+
+def _policy(call: dict[str, Json]) -> Iterator[str]:
+    decision = call.get("decision")
+    if decision is None:
+        yield "Policy was not asked: the call ended before that."
+        return
+    policies, errors = decision.get("policies") or (), decision.get("errors") or ()
+    reason = decision.get("reason") or ""
+    if decision["permitted"]:
+        yield f"Policy permits the call: {_policies(policies) or 'it names no policy'}."
+    elif errors:
+        yield "Policy refuses the call, because it could not be evaluated without error."
+        yield from (f"The error: {error}." for error in errors)
+    elif policies:
+        yield f"Policy refuses the call: it is forbidden by {_policies(policies)}."
+    elif not reason or reason.startswith("no policy permits"):
+        yield "No policy permits the call; what no policy permits is refused."
+    else:
+        yield f"Policy refuses the call: {reason}."
+    if errors and policies:
+        yield f"The determining policies were {_policies(policies)}."
+    if decision.get("version"):
+        yield f"The policy set had the version {decision['version']}."
+
+
+def _policies(ids: Sequence[str]) -> str:
+    return f"{'policy' if len(ids) == 1 else 'policies'} {_list(ids)}" if ids else ""
+
+
+_ACTIONS = {
+    "changed": "changed",
+    "enriched": "added facts for policy at",
+    "refused": "refused the call",
+    "answered": "answered instead of the target",
+    "withheld": "kept the result back",
+    "failed": "failed",
+    "skipped": "was skipped",
+}
+
+
+def _interceptors(call: dict[str, Json]) -> Iterator[str]:
+    changes = call.get("changes") or ()
+    if not changes:
+        yield "None did anything."
+    for change in changes:
+        action = _ACTIONS.get(change["action"], change["action"])
+        if change.get("paths"):
+            action += f" {_list(change['paths'])}"
+        of = "result" if change["phase"] == "result" else "request"
+        note = f": {change['note']}" if change.get("note") else ""
+        yield f"{change['interceptor']}, on the {of}, {action} ({_ms(change['seconds'])}){note}."
+
+
+def _outcome(call: dict[str, Json]) -> Iterator[str]:
+    code = call["code"]
+    if code is None:
+        yield "The call was about to be forwarded. Whether the tool has run is not known yet."
+        yield "If its gateway has died, the next one to start will record it as interrupted."
+        return
+    if code != "ok":
+        yield f"The code is {code}. {REFUSALS[code].meaning if code in REFUSALS else ''}".rstrip()
+        if call.get("reason"):
+            yield f"The reason given: {call['reason']}"
+        if call.get("detail") and call["detail"] != call.get("reason"):
+            yield f"The detail, for operators only: {call['detail']}"
+    yield _RAN.get(call["ran"], f"Whether the tool ran: {call['ran']}.")
+    yield "The result was delivered." if call["delivered"] else _undelivered(call)
+    result = call.get("result")
+    if result is not None:
+        what = "JSON-RPC error" if result.get("error") else "result"
+        yield f"The {what} had {result['bytes']} bytes; its SHA-256 is {result['sha256']}."
+
+
+_RAN = {
+    "yes": "The tool ran.",
+    "no": "The tool did not run.",
+    "unknown": "Whether the tool ran is not known: it may have.",
+}
+
+
+def _undelivered(call: dict[str, Json]) -> str:
+    if call["code"] == "ok":
+        return "The result was not delivered: the caller had hung up."
+    return "No result was delivered."
+
+
+def _places(entries: Entries) -> Iterator[str]:
+    for entry in entries:
+        place = entry["record"]
+        yield f"The {entry['kind']} is record {place['seq']} of the chain, hash {place['hash']}."
+
+
+def _list(items: Sequence[Any]) -> str:
+    return ", ".join(map(str, items))
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

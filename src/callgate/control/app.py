@@ -1,0 +1,97 @@
+"""The operator's listener as an ASGI application: who may ask, and what answers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+
+from callgate.control import calls, config, health, metrics, policies, targets, tools
+from callgate.control.problems import Problem
+from callgate.control.routing import Receive, Request, Response, Route, Scope, Send, find
+from callgate.control.settings import ControlListenerSettings
+from callgate.control.views import Views
+from callgate.protocol.origins import Guard, is_loopback
+
+_log = logging.getLogger("callgate.control")
+
+ROUTES = (
+    Route("GET", "/healthz", health.alive, is_open=True),
+    Route("GET", "/readyz", health.ready, is_open=True),
+    Route("GET", "/metrics", metrics.metrics),
+    Route("GET", "/api/v1/calls", calls.listed),
+    Route("GET", "/api/v1/calls/{id}", calls.one),
+    Route("GET", "/api/v1/targets", targets.listed),
+    Route("GET", "/api/v1/tools", tools.listed),
+    Route("GET", "/api/v1/policies", policies.listed),
+    Route("GET", "/api/v1/config", config.shown),
+    Route("POST", "/api/v1/reload", config.reloaded),
+)
+
+
+class ControlEndpoint:
+    """The ASGI application. Host and Origin are checked on every path, the token on most."""
+
+    def __init__(self, views: Views, settings: ControlListenerSettings) -> None:
+        self._views = views
+        # No page is trusted for being local: whatever runs in a browser here is not the operator.
+        self._guard = Guard.of(
+            allowed_hosts=settings.allowed_hosts,
+            allowed_origins=settings.allowed_origins,
+            is_loopback=is_loopback(settings.host),
+            admits_local_pages=False,
+        )
+        token = settings.token
+        self._token_digest = None if token is None else _digest(token.get_secret_value())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return
+        request = Request.of(scope)
+        response = await self._answer(request)
+        await response.send(send, is_head=request.method == "HEAD")
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            self._admit(request)
+            try:
+                route, parts = find(ROUTES, request.method, request.path)
+            except Problem:
+                self._authenticate(request)  # which paths there are is for operators, too
+                raise
+            if not route.is_open:
+                self._authenticate(request)
+            return await route.endpoint(request.at(parts), self._views)
+        except Problem as problem:
+            return Response.problem(problem)
+        except Exception:  # noqa: BLE001 - one failing page must not take the others along
+            _log.exception("%s %s failed", request.method, request.path[:200])
+            return Response.problem(Problem(500, "The gateway failed on this; its log says why."))
+
+    def _admit(self, request: Request) -> None:
+        if not self._guard.may_reach(request.headers.get("host", ())):
+            raise Problem(
+                421, "This Host is not served; add it to `listeners.control.allowed_hosts`."
+            )
+        if not self._guard.may_originate(request.headers.get("origin", ())):
+            raise Problem(
+                403, "This Origin is not allowed; see `listeners.control.allowed_origins`."
+            )
+
+    def _authenticate(self, request: Request) -> None:
+        if self._token_digest is None:
+            return  # loopback only: the settings see to that
+        scheme, _, token = (request.header("authorization") or "").partition(" ")
+        # Digests, so that neither the bytes nor the length can be found out by timing.
+        is_right = hmac.compare_digest(_digest(token.strip()), self._token_digest)
+        if scheme.lower() != "bearer" or not is_right:
+            raise Problem(
+                401,
+                "Send the control token as `Authorization: Bearer <token>`.",
+                headers=(("www-authenticate", 'Bearer realm="callgate control"'),),
+            )
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,135 @@
+"""HTTP for a handful of routes: a request, a response, and which endpoint answers which path."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from callgate.control.problems import Problem
+from callgate.control.views import Views
+from callgate.model import Json
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+_ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, without its body: no endpoint here takes one."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: Mapping[str, Sequence[str]]
+    parts: Mapping[str, str] = field(default_factory=dict)  # what the path's {names} stand for
+
+    @classmethod
+    def of(cls, scope: Scope) -> Request:
+        """The request of an ASGI scope."""
+        headers: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        return cls(scope["method"], scope["path"], scope["query_string"], headers)
+
+    def at(self, parts: Mapping[str, str]) -> Request:
+        """The same, with what the path's {names} stand for."""
+        return replace(self, parts=parts)
+
+    def header(self, name: str) -> str | None:
+        """The header, where it was sent exactly once."""
+        values = self.headers.get(name, ())
+        return values[0] if len(values) == 1 else None
+
+    def parameters(self, known: Sequence[str]) -> dict[str, str]:
+        """The query. Raises Problem where a parameter is not known, or is given twice."""
+        found: dict[str, str] = {}
+        for name, value in parse_qsl(self.query.decode("latin-1"), keep_blank_values=True):
+            if name not in known:
+                raise Problem(400, f"There is no parameter {name[:64]!r}; use {', '.join(known)}.")
+            if name in found:
+                raise Problem(400, f"The parameter {name} is given more than once.")
+            found[name] = value
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What goes back."""
+
+    body: bytes
+    status: int = 200
+    media_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def json(cls, value: Json, status: int = 200) -> Response:
+        """Any value that msgspec can write."""
+        return cls(msgspec.json.encode(value), status)
+
+    @classmethod
+    def problem(cls, problem: Problem) -> Response:
+        """RFC 9457."""
+        body = msgspec.json.encode(problem.body)
+        return cls(body, problem.status, PROBLEM, problem.headers)
+
+    async def send(self, send: Send, *, is_head: bool) -> None:
+        """Over ASGI; to HEAD, everything but the body."""
+        headers = [
+            (b"content-type", self.media_type.encode()),
+            (b"content-length", str(len(self.body)).encode()),
+            *_ALWAYS,
+            *((name.encode(), value.encode()) for name, value in self.headers),
+        ]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if is_head else self.body})
+
+
+Endpoint = Callable[[Request, Views], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the table. `is_open`: answered without the token."""
+
+    method: str
+    path: str  # `{name}` stands for one segment
+    endpoint: Endpoint
+    is_open: bool = False
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """What the path's {names} stand for; None where it is another path."""
+        wanted, given = self.path.split("/"), path.split("/")
+        if len(wanted) != len(given):
+            return None
+        parts: dict[str, str] = {}
+        for want, segment in zip(wanted, given, strict=True):
+            if want.startswith("{") and segment:
+                parts[want[1:-1]] = segment
+            elif want != segment:
+                return None
+        return parts
+
+
+def find(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The route, and the path's parts. Raises Problem: 404 or 405. HEAD is answered as GET."""
+    method = "GET" if method == "HEAD" else method
+    matching = [(route, parts) for route in routes if (parts := route.match(path)) is not None]
+    for route, parts in matching:
+        if route.method == method:
+            return route, parts
+    if not matching:
+        raise Problem(404, "There is nothing at this path.")
+    allowed = sorted({route.method for route, _ in matching})
+    if "GET" in allowed:
+        allowed.append("HEAD")
+    listed = ", ".join(allowed)
+    raise Problem(405, f"This path answers {listed}.", headers=(("allow", listed),))

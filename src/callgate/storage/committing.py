@@ -1,0 +1,164 @@
+"""The one thread that writes: whatever queued up during a commit goes into the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice
+from queue import Empty, SimpleQueue
+
+from callgate.audit.record import Entry
+from callgate.ports import StoreError
+from callgate.storage.appending import GROUP, Appender, unstorable
+
+RETRY_SECONDS = 0.5  # between two attempts while writing fails
+
+_log = logging.getLogger("callgate.storage")
+
+Waiter = asyncio.Future[None]
+Item = tuple[Entry, Waiter | None]
+Told = Callable[[Sequence[Waiter], str | None], None]
+
+
+class Committer:
+    """Takes entries from a loop and writes them in order; tells the loop once for each group.
+
+    While writing fails, entries that somebody waits for are given back as failed, the others are
+    kept, and it tries again until it succeeds.
+    """
+
+    def __init__(self, appender: Appender, tell: Told) -> None:
+        self.fault: str | None = "the record is not open"
+        self._appender = appender
+        self._tell_loop = tell
+        self._queue: SimpleQueue[Item | None] = SimpleQueue()
+        self._pending: deque[Item] = deque()
+        self._is_closing = threading.Event()
+        self._has_ended = False
+        self._is_connected = False
+
+    def start(self) -> Waiter:
+        """Starts the thread; what is returned is done when the store is open, or could not be."""
+        self._loop = asyncio.get_running_loop()
+        opened: Waiter = self._loop.create_future()
+        # A daemon: an interpreter that ends without `stop` must not hang here for ever.
+        thread = threading.Thread(target=self._run, args=(opened,), name="record", daemon=True)
+        thread.start()
+        return opened
+
+    def put(self, entry: Entry, waiter: Waiter | None) -> None:
+        """Hands over one entry."""
+        self._queue.put((entry, waiter))
+
+    @property
+    def backlog(self) -> int:
+        """How many entries are not yet written, but for the group being written now."""
+        return self._queue.qsize() + len(self._pending)
+
+    def stop(self) -> Waiter:
+        """Nothing follows; what is returned is done when all is written, or cannot be."""
+        self._closed: Waiter = self._loop.create_future()
+        self._queue.put(None)
+        self._is_closing.set()
+        return self._closed
+
+    def _run(self, opened: Waiter) -> None:
+        try:
+            recovered = self._appender.open()
+        except Exception as error:  # noqa: BLE001 - whoever awaits `opened` must hear of anything
+            self._appender.close()
+            self._tell([opened], _words(error))
+            return
+        if recovered:
+            _log.warning("%d calls of a gateway that died are now `interrupted`", recovered)
+        self._is_connected = True
+        self.fault = None
+        self._tell([opened], None)
+        while not self._has_ended:
+            self._take()
+            self._write()
+        if self._pending:
+            self._write()  # one more chance before giving up
+        lost = len(self._pending)
+        problem = f"{lost} entries could not be written: {self.fault}" if lost else None
+        self._appender.close()
+        self.fault = "the record is closed"
+        self._tell([self._closed], problem)
+
+    def _take(self) -> None:
+        if self.fault is None:
+            self._accept(self._queue.get())
+        else:
+            self._is_closing.wait(RETRY_SECONDS)
+        try:
+            while True:
+                self._accept(self._queue.get_nowait())
+        except Empty:
+            return
+
+    def _accept(self, item: Item | None) -> None:
+        if item is None:
+            self._has_ended = True
+        else:
+            self._pending.append(item)
+
+    def _write(self) -> None:
+        while self._pending or self.fault is not None:
+            group = list(islice(self._pending, GROUP))
+            try:
+                if not self._is_connected:
+                    self._appender.reopen()
+                    self._is_connected = True
+                if group:
+                    self._appender.write([entry for entry, _ in group])
+            except Exception as error:  # noqa: BLE001 - the thread must live to try again
+                self._is_connected = False
+                if self._drop_unstorable(group):
+                    continue
+                self._fail(_words(error))
+                return
+            self._succeed(group)
+
+    def _succeed(self, group: list[Item]) -> None:
+        for _ in group:
+            self._pending.popleft()
+        if self.fault is not None:
+            self.fault = None
+            _log.info("the record can be written again")
+        self._tell([waiter for _, waiter in group if waiter is not None], None)
+
+    def _fail(self, reason: str) -> None:
+        if self.fault is None:
+            _log.error("the record cannot be written, calls are refused until it can: %s", reason)
+        self.fault = reason
+        waiters = [waiter for _, waiter in self._pending if waiter is not None]
+        self._pending = deque(item for item in self._pending if item[1] is None)
+        self._tell(waiters, reason)
+
+    def _drop_unstorable(self, group: list[Item]) -> bool:
+        """Takes out what could never be stored, so that the others of its group are not lost."""
+        reasons = [unstorable(entry) for entry, _ in group]
+        if not any(reasons):
+            return False
+        for _ in group:
+            self._pending.popleft()
+        kept = [item for item, reason in zip(group, reasons, strict=True) if reason is None]
+        self._pending.extendleft(reversed(kept))
+        for (entry, waiter), reason in zip(group, reasons, strict=True):
+            if reason is not None:
+                _log.error("an entry of call %r can never be stored: %s", entry.call_id, reason)
+                self._tell([waiter] if waiter is not None else [], reason)
+        return True
+
+    def _tell(self, waiters: list[Waiter], reason: str | None) -> None:
+        if waiters:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._tell_loop, waiters, reason)
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,100 @@
+"""What a trace tells about a call: its operation as a server, and the one as a client."""
+
+from __future__ import annotations
+
+from callgate.model import Call, Era, Outcome, Value
+from callgate.pipeline.stages import forward
+from callgate.protocol.eras import HANDSHAKE_VERSIONS, VERSIONS
+from callgate.telemetry.codes import OK, code_of, code_of_reply
+
+METHOD = "tools/call"
+FORWARD = forward.__name__
+_VERSIONS = frozenset((*VERSIONS, *HANDSHAKE_VERSIONS))
+
+METRIC_ATTRIBUTES = {
+    "mcp.method.name": "Always `tools/call`.",
+    "gen_ai.operation.name": "Always `execute_tool`.",
+    "gen_ai.tool.name": "The tool, by its target's own name; left out where there is no such tool.",
+    "callgate.target": "The target of the tool.",
+    "mcp.protocol.version": "The MCP revision that the agent speaks. Server side only.",
+    "error.type": "The code of the refusal, or `tool_error`; left out where all went well.",
+}
+"""What both metrics and spans say: of bounded variety, whatever agents and targets send."""
+
+SPAN_ATTRIBUTES = {
+    "callgate.call.id": "The call in the record: `callgate explain <id>`.",
+    "callgate.policy.determining": "Ids of the policies that decided.",
+    "gen_ai.agent.id": "The agent that acts for the principal, where its proof names one.",
+    "mcp.session.id": "The MCP session; only of agents of the handshake era.",
+}
+"""What only server spans say."""
+
+Attributes = dict[str, str | tuple[str, ...]]
+
+
+class Operation(Value):
+    """One side of a call."""
+
+    began_at: float  # seconds since the epoch
+    seconds: float
+    attributes: dict[str, str]  # METRIC_ATTRIBUTES
+
+    @property
+    def name(self) -> str:
+        """The name of its span."""
+        tool = self.attributes.get("gen_ai.tool.name")
+        return METHOD if tool is None else f"{METHOD} {tool}"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the call was refused or failed, on this side."""
+        return "error.type" in self.attributes
+
+
+def served(outcome: Outcome) -> Operation:
+    """The whole call, as the agent sees it."""
+    call = outcome.call
+    attributes = _attributes(call, code_of(outcome))
+    if call.protocol_version in _VERSIONS:  # else it is whatever the agent wrote
+        attributes["mcp.protocol.version"] = call.protocol_version
+    seconds = sum(timing.seconds for timing in outcome.timings)
+    return Operation(began_at=call.received_at, seconds=seconds, attributes=attributes)
+
+
+def forwarded(outcome: Outcome) -> Operation | None:
+    """The call to the target, as we saw it; None where none was made."""
+    call = outcome.call
+    if call.is_answered:
+        return None
+    began_at = call.received_at
+    for timing in outcome.timings:
+        if timing.stage == FORWARD:
+            break
+        began_at += timing.seconds
+    else:
+        return None
+    has_failed = outcome.is_refused and timing is outcome.timings[-1]
+    code = code_of(outcome) if has_failed else code_of_reply(call.reply)
+    return Operation(began_at=began_at, seconds=timing.seconds, attributes=_attributes(call, code))
+
+
+def details(call: Call) -> Attributes:
+    """SPAN_ATTRIBUTES of a call. Never arguments, results, or reasons: those may quote them."""
+    found: Attributes = {"callgate.call.id": call.id}
+    if call.verdict is not None and call.verdict.policies:
+        found["callgate.policy.determining"] = call.verdict.policies
+    if call.principal is not None and call.principal.agent is not None:
+        found["gen_ai.agent.id"] = call.principal.agent
+    if call.era is Era.LEGACY and call.session_id is not None:
+        found["mcp.session.id"] = call.session_id
+    return found
+
+
+def _attributes(call: Call, code: str) -> dict[str, str]:
+    found = {"mcp.method.name": METHOD, "gen_ai.operation.name": "execute_tool"}
+    if call.tool is not None:
+        found["gen_ai.tool.name"] = call.tool.name
+        found["callgate.target"] = call.tool.target
+    if code != OK:
+        found["error.type"] = code
+    return found

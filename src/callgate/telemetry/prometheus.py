@@ -1,0 +1,262 @@
+"""Prometheus metrics: counted on the call path, put together when they are scraped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, exposition
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from callgate.model import Call, Outcome, Value
+from callgate.ports import TargetStatus
+from callgate.telemetry.codes import code_of
+from callgate.telemetry.durations import Durations
+
+OPENMETRICS = "application/openmetrics-text"
+OPENMETRICS_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
+TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+MOST_SERIES = 10_000
+OTHERS = "(others)"
+
+CALL_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+               60.0)  # fmt: skip
+STAGE_BOUNDS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+                0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)  # fmt: skip
+
+
+class Described(Value):
+    """One metric: what it is called, what it says, and what it is split by."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram", "info"]
+    says: str
+    labels: tuple[str, ...] = ()
+
+
+CALLS = Described(
+    name="callgate_calls_total",
+    kind="counter",
+    says="Calls that ended; code is ok, tool_error or the code of the refusal.",
+    labels=("target", "tool", "code"),
+)
+CALL_SECONDS = Described(
+    name="callgate_call_seconds",
+    kind="histogram",
+    says="How long calls took from the first stage to the last, the target included.",
+    labels=("target",),
+)
+STAGE_SECONDS = Described(
+    name="callgate_stage_seconds",
+    kind="histogram",
+    says="How long each stage of the call path took.",
+    labels=("stage",),
+)
+IN_FLIGHT = Described(
+    name="callgate_calls_in_flight", kind="gauge", says="Calls that are on their way now."
+)
+SESSIONS = Described(
+    name="callgate_sessions_open", kind="gauge", says="MCP sessions (handshake era) that are open."
+)
+TARGET_READY = Described(
+    name="callgate_target_ready",
+    kind="gauge",
+    says="Whether the target can be used now.",
+    labels=("target",),
+)
+TARGET_TOOLS = Described(
+    name="callgate_target_tools",
+    kind="gauge",
+    says="Tools that the catalogue knows of the target.",
+    labels=("target",),
+)
+STORE_HEALTHY = Described(
+    name="callgate_store_healthy",
+    kind="gauge",
+    says="Whether the last write to the record went through; where not, calls are refused.",
+)
+POLICIES = Described(
+    name="callgate_policies", kind="gauge", says="Policies in the set that decides now."
+)
+POLICY_SET = Described(
+    name="callgate_policy_set_info",
+    kind="info",
+    says="The version of the policy set that decides now.",
+    labels=("version",),
+)
+
+METRICS = (CALLS, CALL_SECONDS, STAGE_SECONDS, IN_FLIGHT, SESSIONS, TARGET_READY, TARGET_TOOLS,
+           STORE_HEALTHY, POLICIES, POLICY_SET)  # fmt: skip
+"""Every metric there is, besides the process's own."""
+
+
+@dataclass(slots=True)
+class Readings:
+    """What is not counted but read when metrics are scraped. Called on the loop; must be quick.
+
+    Set them once there is something to read: the gateway is made later than its telemetry.
+    """
+
+    sessions: Callable[[], int] = lambda: 0
+    targets: Callable[[], Sequence[TargetStatus]] = lambda: ()
+    is_store_healthy: Callable[[], bool] = lambda: False
+    policies: Callable[[], tuple[int, str]] = lambda: (0, "")  # how many; the set's version
+
+
+@dataclass(slots=True)
+class _Series:
+    """The calls of one target and tool that ended with one code."""
+
+    seconds: Durations  # shared by all series of the target
+    count: int = 0
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What has been counted since the process began. Changed on the loop only."""
+
+    in_flight: int = 0
+    series: dict[tuple[str, str, str], _Series] = field(default_factory=dict)
+    calls: dict[str, Durations] = field(default_factory=dict)
+    stages: dict[str, Durations] = field(default_factory=dict)
+
+    def begin(self, key: tuple[str, str, str]) -> _Series:
+        """A new series. INVARIANT: their number is bounded, whatever tools targets make up."""
+        if len(self.series) >= MOST_SERIES:
+            key = (OTHERS, OTHERS, key[2])
+            known = self.series.get(key)
+            if known is not None:
+                return known
+        seconds = self.calls.get(key[0])
+        if seconds is None:
+            seconds = self.calls[key[0]] = Durations(CALL_BOUNDS)
+        made = self.series[key] = _Series(seconds)
+        return made
+
+
+class PrometheusTelemetry:
+    """Implements Telemetry. One registry each: two gateways in a process do not mix."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._counts = _Counts()
+        self._span = _CountingSpan(self._counts)
+        self.registry = CollectorRegistry()
+        self.registry.register(_Scrape(self._counts, readings))
+        ProcessCollector(registry=self.registry)
+
+    def begin(self, call: Call) -> _CountingSpan:
+        """All calls share one span: what it must know is in the outcome."""
+        self._counts.in_flight += 1
+        return self._span
+
+    async def exposition(self, accept: str | None) -> tuple[bytes, str]:
+        """All metrics and their media type: OpenMetrics where accepted, else Prometheus text."""
+        # Not the library's own negotiation: it fails on versions that are not numbers.
+        encode: Callable[[Collector], bytes] = exposition.generate_latest
+        media_type = TEXT_TYPE
+        if OPENMETRICS in (accept or ""):
+            encode, media_type = openmetrics.generate_latest, OPENMETRICS_TYPE
+        collected = _Collected(self.registry.collect())
+        # About 5 µs a line: with thousands of series, calls would stand still for too long.
+        return await asyncio.to_thread(encode, collected), media_type
+
+
+class _CountingSpan:
+    """Implements Span."""
+
+    __slots__ = ("_counts",)
+
+    traceparent: str | None = None
+
+    def __init__(self, counts: _Counts) -> None:
+        self._counts = counts
+
+    def end(self, outcome: Outcome) -> None:
+        counts = self._counts
+        counts.in_flight -= 1
+        call = outcome.call
+        tool = call.tool
+        # Where no tool was found, its name is whatever the agent wrote: never a label. The route
+        # is the name of a target, or it would not have been served.
+        key = (call.route or "", "") if tool is None else (tool.target, tool.name)
+        code = code_of(outcome)
+        series = counts.series.get((*key, code)) or counts.begin((*key, code))
+        series.count += 1
+        if not outcome.timings:
+            return  # refused before the first stage: it took no time
+        stages = counts.stages
+        total = 0.0
+        for timing in outcome.timings:
+            seconds = timing.seconds
+            total += seconds
+            durations = stages.get(timing.stage)
+            if durations is None:
+                durations = stages[timing.stage] = Durations(STAGE_BOUNDS)
+            durations.add(seconds)
+        series.seconds.add(total)
+
+
+class _Scrape(Collector):
+    """Puts the metrics together."""
+
+    def __init__(self, counts: _Counts, readings: Readings) -> None:
+        self._counts = counts
+        self._readings = readings
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._calls()
+        yield _histogram(CALL_SECONDS, self._counts.calls)
+        yield _histogram(STAGE_SECONDS, self._counts.stages)
+        yield _gauge(IN_FLIGHT, {(): self._counts.in_flight})
+        readings = self._readings
+        yield _gauge(SESSIONS, {(): readings.sessions()})
+        targets = readings.targets()
+        yield _gauge(TARGET_READY, {(target.name,): target.is_ready for target in targets})
+        yield _gauge(TARGET_TOOLS, {(target.name,): target.tools for target in targets})
+        yield _gauge(STORE_HEALTHY, {(): readings.is_store_healthy()})
+        count, version = readings.policies()
+        yield _gauge(POLICIES, {(): count})
+        name = POLICY_SET.name.removesuffix("_info")
+        yield InfoMetricFamily(name, POLICY_SET.says, value={"version": version})
+
+    def _calls(self) -> Metric:
+        family = CounterMetricFamily(CALLS.name, CALLS.says, labels=CALLS.labels)
+        for key, series in self._counts.series.items():
+            family.add_metric(key, series.count)
+        return family
+
+
+class _Collected(Collector):
+    """What was collected, to be written elsewhere than on the loop."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = tuple(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _gauge(metric: Described, values: Mapping[tuple[str, ...], float]) -> Metric:
+    family = GaugeMetricFamily(metric.name, metric.says, labels=metric.labels)
+    for labels, value in values.items():
+        family.add_metric(labels, float(value))
+    return family
+
+
+def _histogram(metric: Described, durations: Mapping[str, Durations]) -> Metric:
+    family = HistogramMetricFamily(metric.name, metric.says, labels=metric.labels)
+    for label, found in durations.items():
+        family.add_metric((label,), found.buckets(), found.seconds)
+    return family

@@ -1,0 +1,320 @@
+"""The way to one HTTP origin: pooled connections that know what was sent and stop when told to.
+
+Ours, and not a client library's, because three things must be exact here. Whether a byte of the
+request left (did the tool run?); that leaving an exchange, also by cancellation before the response
+head, closes the connection at once (in MCP 2026-07-28 that *is* the cancellation); that every event
+of a stream is seen as it arrives. No redirects, cookies, proxies, compression or retries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import cast
+from urllib.parse import urlsplit
+
+from callgate.protocol.framing import FramingError
+from callgate.protocol.http1 import Head, HttpError, ResponseParser
+from callgate.upstream.faults import Lost, Unreachable
+
+MAX_IDLE_SECONDS = 4.0  # common servers close after 5: a request into a closing connection is lost
+MAX_IDLE_CONNECTIONS = 64
+PAUSE_BYTES = 256 << 10  # unread body after which the peer has to wait
+LINGER_SECONDS = 1.0  # how long, and
+LINGER_BYTES = 64 << 10  # how much more, an answered stream may take to end in good order
+
+Pairs = Iterable[tuple[str, str]]
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: idle, or carrying one exchange."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.parser: ResponseParser | None = None
+        self.idle_since = 0.0
+        self.pieces: deque[bytes] = deque()
+        self._unread = 0
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_paused = False
+        self._keep: Callable[[_Connection], None] | None = None  # set while lingering
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        parser = self.parser
+        if parser is None:  # nobody asked: whatever it is, it answers nothing of ours
+            self.abort()
+            return
+        try:
+            pieces = parser.feed(data)
+        except HttpError as error:
+            self._fail(error)
+            self.abort()
+            return
+        if pieces:
+            self.pieces.extend(pieces)
+            self._unread += sum(map(len, pieces))
+        if self._keep is not None:
+            self._linger_on(self._keep)
+            return
+        if self._unread > PAUSE_BYTES and not self._is_paused and self.transport is not None:
+            self.transport.pause_reading()
+            self._is_paused = True
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._closed("the connection was closed")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed(str(exc) if exc else "the connection was closed")
+
+    def _closed(self, detail: str) -> None:
+        if self.parser is None or self.parser.is_complete:
+            return
+        try:
+            self.parser.end()
+        except HttpError as error:
+            self._fail(Lost(f"{detail}: {error}"))
+        self._wake()
+
+    def _fail(self, error: Exception) -> None:
+        if self._error is None:
+            self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def abort(self) -> None:
+        """Closes at once; what was not sent yet never is."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether an idle connection may carry another exchange."""
+        return self.transport is not None and not self.transport.is_closing()
+
+    def begin(self, request: bytes) -> None:
+        """Sends a request and expects one response."""
+        assert self.transport is not None  # noqa: S101 - connected before it is handed out
+        self.parser = ResponseParser()
+        self.transport.write(request)
+
+    async def head(self) -> Head:
+        """Waits for status and headers."""
+        assert self.parser is not None  # noqa: S101 - begun before
+        while self.parser.head is None:
+            await self._more()
+        return self.parser.head
+
+    async def chunk(self) -> bytes | None:
+        """The next piece of the body, None at its end."""
+        while not self.pieces:
+            if self.parser is None or self.parser.is_complete:
+                return None
+            await self._more()
+        piece = self.pieces.popleft()
+        self._unread -= len(piece)
+        if self._is_paused and self._unread <= PAUSE_BYTES and self.transport is not None:
+            self._is_paused = False
+            self.transport.resume_reading()
+        return piece
+
+    async def _more(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the exchange is over and the connection fit for another."""
+        is_over = self.parser is not None and self.parser.is_reusable and not self.pieces
+        return is_over and self._error is None and self.is_usable
+
+    def linger(self, keep: Callable[[_Connection], None]) -> None:
+        """Lets an answered stream end, so that the connection can be kept; within bounds."""
+        self._keep = keep
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._give_up_lingering)
+        self._linger_on(keep)
+
+    def _linger_on(self, keep: Callable[[_Connection], None]) -> None:
+        self.pieces.clear()
+        if self.is_reusable:
+            self._keep, self._unread = None, 0
+            keep(self)
+        elif self._unread > LINGER_BYTES:
+            self.abort()
+
+    def _give_up_lingering(self) -> None:
+        if self._keep is not None:
+            self.abort()
+
+
+class Exchange:
+    """One request and its response. Leaving it early closes the connection."""
+
+    def __init__(self, client: HttpClient, request: bytes) -> None:
+        self.is_sent = False
+        self.status = 0
+        self.is_answered = False  # set it once nothing more is wanted of a stream: it may end well
+        self._client = client
+        self._request = request
+        self._connection: _Connection | None = None
+        self._head: Head | None = None
+
+    async def __aenter__(self) -> Exchange:
+        """Sends it and waits for the response head. Raises Unreachable, Lost, HttpError."""
+        connection = self._connection = await self._client.connect()
+        self.is_sent = True
+        connection.begin(self._request)
+        try:
+            self._head = await connection.head()
+        except BaseException:  # also cancellation: the target must see that nobody waits
+            self._client.drop(connection)
+            raise
+        self.status = self._head.status
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        if connection.is_reusable:
+            self._client.keep(connection)
+        elif self.is_answered and connection.is_usable:
+            self._client.let_end(connection)
+        else:
+            self._client.drop(connection)
+
+    def header(self, name: str) -> str | None:
+        """A response header by its lower-case name."""
+        return self._head.headers.get(name) if self._head is not None else None
+
+    async def chunk(self) -> bytes | None:
+        """The next piece of the body as it arrives, None at its end. Raises Lost, HttpError."""
+        assert self._connection is not None  # noqa: S101 - entered before
+        return await self._connection.chunk()
+
+    async def read(self, max_bytes: int) -> bytes:
+        """The whole body. Raises FramingError, Lost, HttpError."""
+        first = await self.chunk()
+        if first is None:
+            return b""
+        pieces, size = [first], len(first)
+        while size <= max_bytes and (piece := await self.chunk()) is not None:
+            pieces.append(piece)
+            size += len(piece)
+        if size > max_bytes:
+            raise FramingError(f"a response of more than {max_bytes} bytes")
+        return first if len(pieces) == 1 else b"".join(pieces)
+
+
+class HttpClient:
+    """Exchanges with one URL. `headers` go with every request; they may hold secrets."""
+
+    def __init__(self, url: str, headers: Pairs, connect_timeout_seconds: float) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._is_tls = parts.scheme == "https"
+        self._tls: ssl.SSLContext | None = None
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._idle: deque[_Connection] = deque()
+        self._busy: set[_Connection] = set()
+        self._is_closed = False
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        lines = [f" {path} HTTP/1.1", f"Host: {parts.netloc}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        self._head = "\r\n".join(lines).encode("latin-1")
+
+    def request(self, method: str, headers: Pairs = (), body: bytes = b"") -> Exchange:
+        """An exchange to enter. Header values must be free of CR and LF."""
+        extra = "".join([f"\r\n{name}: {value}" for name, value in headers]).encode("latin-1")
+        length = b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+        return Exchange(self, b"".join((method.encode(), self._head, extra, length, body)))
+
+    async def connect(self) -> _Connection:
+        """An idle connection, or a new one. Origin down, slow or untrusted: Unreachable."""
+        loop = asyncio.get_running_loop()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable and loop.time() - connection.idle_since < MAX_IDLE_SECONDS:
+                break
+            connection.abort()
+        else:
+            connection = await self._open(loop)
+        if self._is_closed:
+            connection.abort()
+            raise Unreachable("the connector was closed")
+        self._busy.add(connection)
+        return connection
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> _Connection:
+        try:
+            async with asyncio.timeout(self._connect_timeout_seconds):
+                _, connection = await loop.create_connection(
+                    _Connection, self._host, self._port, ssl=self._context()
+                )
+        except TimeoutError:
+            seconds = self._connect_timeout_seconds
+            raise Unreachable(f"no connection within {seconds:g} s") from None
+        except ConnectionRefusedError:
+            raise Unreachable(f"{self._host}:{self._port} refused the connection") from None
+        except OSError as error:  # DNS, TLS, no route
+            raise Unreachable(error.strerror or str(error) or type(error).__name__) from None
+        return connection
+
+    def _context(self) -> ssl.SSLContext | None:
+        if self._is_tls and self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+    def keep(self, connection: _Connection) -> None:
+        """Takes a connection back after a whole exchange."""
+        self._busy.discard(connection)
+        connection.parser = None
+        now = connection.idle_since = asyncio.get_running_loop().time()
+        while self._idle and (
+            len(self._idle) >= MAX_IDLE_CONNECTIONS
+            or now - self._idle[0].idle_since >= MAX_IDLE_SECONDS
+        ):
+            self._idle.popleft().abort()
+        if self._is_closed:
+            connection.abort()
+        else:
+            self._idle.append(connection)
+
+    def let_end(self, connection: _Connection) -> None:
+        """Keeps a connection once its answered stream has ended, if that comes soon."""
+        self._busy.discard(connection)
+        connection.linger(self.keep)
+
+    def drop(self, connection: _Connection) -> None:
+        """Closes a connection whose exchange ended early."""
+        self._busy.discard(connection)
+        connection.abort()
+
+    def close(self) -> None:
+        """Closes every connection; exchanges that are still going on are Lost."""
+        self._is_closed = True
+        for connection in (*self._idle, *self._busy):
+            connection.abort()
+        self._idle.clear()

@@ -1,0 +1,113 @@
+"""One MCP request over HTTP and its answer: JSON, or the events of a stream until it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from callgate.model import Value
+from callgate.protocol.framing import Events, FramingError
+from callgate.protocol.outbound import Message, WireError, read_message
+from callgate.upstream.faults import Lost
+from callgate.upstream.http_client import Exchange
+
+MAX_ERROR_BYTES = 64 << 10  # how much of a body that is no answer we read
+
+OnMessage = Callable[[Message], Awaitable[None]]
+
+
+class Answer(Value):
+    """How a target answered: `message` is the response, None where the status is all there is."""
+
+    status: int
+    message: Message | None = None
+    session_id: str | None = None
+    detail: str = ""
+
+
+class StreamCut(Lost):
+    """A stream ended before the answer. `last_id` is where it can be taken up again, if at all."""
+
+    def __init__(self, detail: str, last_id: str | None, retry_seconds: float | None) -> None:
+        super().__init__(detail)
+        self.last_id = last_id
+        self.retry_seconds = retry_seconds
+
+
+async def converse(
+    exchange: Exchange, request_id: int, on_message: OnMessage, max_bytes: int
+) -> Answer:
+    """Sends a request, hands on what is said meanwhile, returns the response to `request_id`.
+
+    Bounded: `max_bytes` is all that the target may send, notifications included. The caller bounds
+    the time. Raises Unreachable, Lost, StreamCut, HttpError, FramingError, WireError.
+    """
+    async with exchange:
+        status = exchange.status
+        if exchange.header("content-encoding") not in (None, "identity"):
+            raise WireError("a compressed response, although we accept none")
+        kind = (exchange.header("content-type") or "").partition(";")[0].strip().lower()
+        if status == 200 and kind == "text/event-stream":
+            message = await _await_event(exchange, request_id, on_message, max_bytes)
+            exchange.is_answered = True
+        elif status == 200:
+            message = await _read_json(exchange, kind, request_id, max_bytes)
+        else:
+            return await _read_refusal(exchange, kind)
+        return Answer(status=200, message=message, session_id=exchange.header("mcp-session-id"))
+
+
+async def _read_json(exchange: Exchange, kind: str, request_id: int, max_bytes: int) -> Message:
+    if kind != "application/json":
+        raise WireError(f"HTTP 200 with the content type {kind[:80]!r}")
+    message = read_message(await exchange.read(max_bytes))
+    if not message.is_response or message.id != request_id:
+        raise WireError("a response to another request than ours")
+    return message
+
+
+async def _await_event(
+    exchange: Exchange, request_id: int, on_message: OnMessage, max_bytes: int
+) -> Message:
+    events = Events(max_bytes)
+    size = 0
+    try:
+        while (chunk := await exchange.chunk()) is not None:
+            size += len(chunk)
+            if size > max_bytes:
+                raise FramingError(f"a response of more than {max_bytes} bytes")
+            for data in events.feed(chunk):
+                message = read_message(data)
+                if message.is_response and message.id == request_id:
+                    return message
+                if message.is_response:
+                    raise WireError("a response to another request than ours")
+                await on_message(message)
+    except Lost as error:
+        raise StreamCut(str(error), events.last_id, events.retry_seconds) from None
+    raise StreamCut("the stream ended before the answer", events.last_id, events.retry_seconds)
+
+
+async def _read_refusal(exchange: Exchange, kind: str) -> Answer:
+    """Whatever is not 200: the status decides, a JSON-RPC error in the body may say more."""
+    status = exchange.status
+    message = None
+    try:
+        body = await exchange.read(MAX_ERROR_BYTES)
+        if kind == "application/json":
+            message = read_message(body)
+    except (FramingError, Lost, WireError):
+        message = None  # the status alone is answer enough
+    if message is not None and not (message.is_response and bytes(message.error)):
+        message = None
+    return Answer(status=status, message=message, detail=_detail(exchange))
+
+
+def _detail(exchange: Exchange) -> str:
+    text = f"HTTP {exchange.status}"
+    location = exchange.header("location")
+    if location is not None and 300 <= exchange.status < 400:
+        place = urlsplit(location)
+        where = f"{place.scheme}://{place.hostname}{place.path}" if place.hostname else place.path
+        text += f", a redirect to {where[:200]} that is not followed; set `url` to where it leads"
+    return text

@@ -1,0 +1,94 @@
+"""What the MCP transports share: words, notes of a call, changes, standing, listing by pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from callgate.model import Json, Ran
+from callgate.ports import Caller, Listing, TargetError, ToolRequest
+from callgate.protocol.eras import META_PROGRESS
+from callgate.protocol.outbound import LOGGED, PROGRESS, Message, WireError, Words, read_params
+from callgate.version import VERSION
+
+WORDS = Words(VERSION)
+MAX_PAGES = 1000
+MAX_TOOLS = 10_000
+
+
+class Changes:
+    """Who wants to know when the target says that its tools changed."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Has `callback` called at each change, until the returned function is called."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+
+    def announce(self) -> None:
+        """Tells all listeners."""
+        for callback in tuple(self._listeners):
+            callback()
+
+
+class Notes:
+    """Passes what a target says during one call on to the agent, under the agent's own token."""
+
+    def __init__(self, request: ToolRequest, caller: Caller, token: int | None) -> None:
+        self._request = request
+        self._caller = caller
+        self._token = token
+
+    async def pass_on(self, message: Message) -> None:
+        """Progress of this call, and its log messages; anything else is not for the agent."""
+        if message.method == PROGRESS:
+            params = read_params(message)
+            if self._token is not None and params.get(META_PROGRESS) == self._token:
+                params[META_PROGRESS] = self._request.progress_token
+                await self._caller.notify(PROGRESS, params)
+        elif message.method == LOGGED:
+            await self._caller.notify(LOGGED, read_params(message))
+
+
+class Standing:
+    """How a target stands, as its last requests told."""
+
+    def __init__(self) -> None:
+        self.is_ready = False
+        self.detail = "not connected yet"
+        self.tools = 0
+
+    def works(self) -> None:
+        """A request was answered."""
+        self.is_ready, self.detail = True, ""
+
+    def fails(self, error: TargetError) -> None:
+        """A request failed; only where the target was not there, it is not ready."""
+        self.detail = f"{error.code}: {error.detail}"
+        if error.code in ("target_unavailable", "target_lost"):
+            self.is_ready = False
+
+
+async def list_pages(ask: Callable[[str | None], Awaitable[dict[str, Json]]]) -> Listing:
+    """All pages of tools/list, `ask` fetching one. Raises WireError for a list without end."""
+    tools: list[dict[str, Json]] = []
+    lifetimes: list[float] = []
+    cursor: str | None = None
+    seen: set[str] = set()
+    for _ in range(MAX_PAGES):
+        result = await ask(cursor)
+        page = result.get("tools")
+        if not isinstance(page, list):
+            raise WireError("a tools/list result without a list of tools", ran=Ran.NO)
+        tools += [tool if isinstance(tool, dict) else {} for tool in page]
+        ttl_ms = result.get("ttlMs")
+        if isinstance(ttl_ms, int | float) and ttl_ms >= 0:
+            lifetimes.append(ttl_ms / 1000)
+        cursor = result.get("nextCursor")
+        if cursor is None:
+            return Listing(tools=tuple(tools), ttl_seconds=min(lifetimes, default=None))
+        if not isinstance(cursor, str) or cursor in seen or len(tools) > MAX_TOOLS:
+            break
+        seen.add(cursor)
+    raise WireError(f"a tools/list that does not end ({len(tools)} tools so far)", ran=Ran.NO)

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callgate.audit.chain import GENESIS
+from callgate.audit.explain import Explanation, explain, printable, total_seconds, whole
+from callgate.audit.record import MASKED, Entry, interrupted
+from callgate.model import Change, Ran, Reply, Verdict
+from fakes.calls import a_principal
+from fakes.store import NOW, an_intent, an_outcome
+
+
+def recorded(*entries: Entry) -> list[dict[str, Any]]:
+    return [
+        {
+            **msgspec.json.decode(entry.body),
+            "record": {"seq": seq, "hash": f"{seq:064x}", "previous_hash": GENESIS},
+        }
+        for seq, entry in enumerate(entries, 41)
+    ]
+
+
+def lines(explanation: Explanation, title: str) -> list[str]:
+    (section,) = (section for section in explanation.sections if section.title == title)
+    return list(section.lines)
+
+
+def refused(code: str = "not_permitted", **more: Any) -> Explanation:
+    settings: dict[str, Any] = {"ran": Ran.NO, "reply": None, **more}
+    return explain(recorded(an_outcome(code=code, **settings)))
+
+
+def test_call_that_was_let_through_is_told_from_who_to_where_it_is_recorded() -> None:
+    told = explain(recorded(an_intent("c1"), an_outcome("c1", reply=Reply(body=b"{}"))))
+    definition = lines(told, "What")[1].rsplit(" ", 1)[1]
+    assert (
+        str(told)
+        == f"""\
+Call c1
+Let through.
+
+Who
+  The principal is ada, known by a token of https://idp.
+  The agent that acted for it is helper.
+  The groups are ops.
+
+What
+  The tool is shop___refund: refund of the target shop.
+  Its definition had the SHA-256 {definition}
+  The arguments were {{"customer": "c1", "amount": 5}}.
+  As authorized, and unmasked, their SHA-256 is {"5" * 64}.
+
+When
+  The call came in at 2026-09-21T14:13:20.000000Z.
+  Its outcome was recorded at 2026-09-21T14:13:20.500000Z.
+  It took 12.5 ms: identify 1 ms, forward 11.5 ms.
+
+Policy
+  Policy permits the call: policy p1.
+
+Interceptors
+  None did anything.
+
+Outcome
+  The tool ran.
+  The result was delivered.
+  The result had 2 bytes; its SHA-256 is \
+44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a.
+
+Record
+  The intent is record 41 of the chain, hash {41:064x}.
+  The outcome is record 42 of the chain, hash {42:064x}."""
+    )
+
+
+def test_refusal_without_any_matching_policy_says_that_none_permits() -> None:
+    told = refused(verdict=Verdict(is_permitted=False, reason="no policy permits this call"))
+    assert told.headline == "Refused (not_permitted)."
+    assert lines(told, "Policy") == [
+        "No policy permits the call; what no policy permits is refused."
+    ]
+    assert "The tool did not run." in lines(told, "Outcome")
+    assert "No result was delivered." in lines(told, "Outcome")
+
+
+def test_refusal_by_policies_names_them() -> None:
+    verdict = Verdict(is_permitted=False, policies=("f1", "f2"), version="abc")
+    assert lines(refused(verdict=verdict), "Policy") == [
+        "Policy refuses the call: it is forbidden by policies f1, f2.",
+        "The policy set had the version abc.",
+    ]
+
+
+def test_refusal_by_an_error_says_which() -> None:
+    verdict = Verdict(is_permitted=False, policies=("p1",), errors=("in f1: no attribute `x`",))
+    assert lines(refused("policy_error", verdict=verdict), "Policy") == [
+        "Policy refuses the call, because it could not be evaluated without error.",
+        "The error: in f1: no attribute `x`.",
+        "The determining policies were policy p1.",
+    ]
+
+
+def test_refusal_for_another_reason_of_the_engine_says_it() -> None:
+    verdict = Verdict(is_permitted=False, reason="policy cannot see the arguments exactly: 1e400")
+    assert lines(refused(verdict=verdict), "Policy") == [
+        "Policy refuses the call: policy cannot see the arguments exactly: 1e400."
+    ]
+
+
+def test_refusal_before_policy_says_that_policy_was_not_asked() -> None:
+    told = refused("invalid_arguments", verdict=None)
+    assert lines(told, "Policy") == ["Policy was not asked: the call ended before that."]
+    assert lines(told, "Outcome")[0] == (
+        "The code is invalid_arguments. The arguments do not fit the tool's input schema."
+    )
+    assert lines(told, "Outcome")[1] == "The reason given: It is not to be."
+
+
+def test_withheld_result_says_that_the_tool_ran_all_the_same() -> None:
+    told = explain(recorded(an_intent(), an_outcome(code="result_withheld", reply=None)))
+    assert told.headline == "Withheld (result_withheld): the tool ran, its result was kept back."
+    assert lines(told, "Outcome")[-2:] == ["The tool ran.", "No result was delivered."]
+
+
+def test_unknown_ending_is_told_as_unknown() -> None:
+    told = explain(recorded(an_intent(), an_outcome(code="target_timeout", ran=Ran.UNKNOWN)))
+    assert "Whether the tool ran is not known: it may have." in lines(told, "Outcome")
+
+
+def test_call_in_flight_is_told_as_such() -> None:
+    told = explain(recorded(an_intent()))
+    assert told.headline == "In flight: its outcome is not recorded yet."
+    assert "is not known yet" in lines(told, "Outcome")[0]
+
+
+def test_interrupted_call_still_shows_its_arguments() -> None:
+    intended = an_intent()
+    told = explain(recorded(intended, interrupted(intended.body, NOW + 60)))
+    assert told.headline == "Interrupted: the gateway ended in the middle."
+    assert 'The arguments were {"customer": "c1", "amount": 5}.' in lines(told, "What")
+
+
+def test_caller_that_hung_up_is_why_nothing_was_delivered() -> None:
+    entries = recorded(an_intent(), an_outcome())
+    entries[1]["delivered"] = False
+    assert "The result was not delivered: the caller had hung up." in lines(
+        explain(entries), "Outcome"
+    )
+
+
+def test_interceptors_are_told_with_what_they_touched() -> None:
+    changes = (
+        Change(
+            interceptor="redact",
+            phase="request",
+            action="changed",
+            paths=("/note", "/customer"),
+            note="2 cards",
+            duration_seconds=0.0002,
+        ),
+        Change(interceptor="scan", phase="result", action="withheld", duration_seconds=0.001),
+    )
+    told = explain(recorded(an_outcome(changes=changes)))
+    assert lines(told, "Interceptors") == [
+        "redact, on the request, changed /note, /customer (0.2 ms): 2 cards.",
+        "scan, on the result, kept the result back (1 ms).",
+    ]
+
+
+def test_masked_arguments_are_said_to_be_masked() -> None:
+    told = explain(recorded(an_intent(arguments={"card": MASKED})))
+    assert '"***" stands for what is masked' in lines(told, "What")[2]
+
+
+def test_tool_that_was_not_found_is_told_by_the_name_that_was_asked_for() -> None:
+    told = refused("unknown_tool", tool=None, requested_name="shop___steal")
+    assert lines(told, "What")[0] == (
+        "The tool was asked for as shop___steal; no such tool was found."
+    )
+
+
+def test_what_callers_wrote_cannot_fool_the_terminal() -> None:
+    principal = a_principal("ada\x1b[2K\rroot", agent="a\u202eb")
+    told = explain(recorded(an_outcome(principal=principal, arguments={"n": "\x9b1m\u2066"})))
+    assert "\\x1b[2K\\rroot" in str(told)
+    assert "a\\u202eb" in str(told)
+    assert str(told).replace("\n", "").isprintable()
+
+
+@given(st.text())
+def test_printable_text_is_printable(text: str) -> None:
+    said = printable(text)
+    assert said.isprintable()
+    assert said == text or not text.isprintable()
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\U000e0001", "\x7f", "\u2028"])
+def test_anything_unprintable_is_written_out(text: str) -> None:
+    assert printable(text).startswith("\\")
+
+
+def test_call_as_one_object_has_its_arguments_and_its_end() -> None:
+    call = whole(recorded(an_intent("c1"), an_outcome("c1")))
+    assert call["arguments"] == {"customer": "c1", "amount": 5}
+    assert call["code"] == "ok"
+    assert [place["seq"] for place in call["records"]] == [41, 42]
+    assert not {"kind", "record"} & call.keys()
+    assert total_seconds(call) == pytest.approx(0.0125)
+    assert total_seconds(whole(recorded(an_intent()))) is None

@@ -1,0 +1,158 @@
+"""Who may ask the control API, and what holds for every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from pydantic import SecretStr
+
+from callgate.control.app import ROUTES, ControlEndpoint
+from callgate.control.routing import Route
+from callgate.control.settings import ControlListenerSettings
+from callgate.control.views import ConfigStatus
+from fakes.asgi import Answered, ask
+from fakes.operators import STATUS, get, some_views
+
+TOKEN = "t0ken-" * 6
+PUBLIC = ControlListenerSettings(host="0.0.0.0", token=SecretStr(TOKEN))
+HOST = ("host", "gate.example:8081")
+CLOSED = [route for route in ROUTES if not route.is_open]
+
+
+def ask_public(path: str, *headers: tuple[str, str], method: str = "GET") -> Answered:
+    return ask(ControlEndpoint(some_views(), PUBLIC), path, method=method, headers=(HOST, *headers))
+
+
+def bearing(token: str) -> tuple[str, str]:
+    return ("authorization", f"Bearer {token}")
+
+
+def test_only_the_probes_are_open() -> None:
+    assert {route.path for route in ROUTES if route.is_open} == {"/healthz", "/readyz"}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_the_probes_need_no_token(path: str) -> None:
+    assert ask_public(path).status == 200
+
+
+@pytest.mark.parametrize("route", CLOSED, ids=lambda route: route.path)
+def test_everything_else_needs_the_token(route: Route) -> None:
+    answered = ask_public(route.path, method=route.method)
+
+    assert answered.status == 401
+    assert answered.headers["www-authenticate"] == 'Bearer realm="callgate control"'
+    assert answered.json["title"] == "Unauthorized"
+
+
+@pytest.mark.parametrize("route", CLOSED, ids=lambda route: route.path)
+def test_with_the_token_everything_is_answered(route: Route) -> None:
+    answered = ask_public(route.path, bearing(TOKEN), method=route.method)
+
+    assert answered.status == (404 if "{id}" in route.path else 200)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x",
+     f"Bearer {TOKEN.upper()}", "Bearer \xff"],
+)  # fmt: skip
+def test_another_proof_is_not_the_token(authorization: str) -> None:
+    assert ask_public("/metrics", ("authorization", authorization)).status == 401
+
+
+def test_a_token_beside_another_proof_does_not_count() -> None:
+    assert ask_public("/metrics", bearing(TOKEN), bearing("x")).status == 401
+
+
+def test_without_the_token_nobody_learns_which_paths_there_are() -> None:
+    assert ask_public("/nowhere").status == 401
+    assert ask_public("/nowhere", bearing(TOKEN)).status == 404
+
+
+def test_a_token_on_loopback_is_asked_for_too() -> None:
+    endpoint = ControlEndpoint(some_views(), ControlListenerSettings(token=SecretStr(TOKEN)))
+
+    assert ask(endpoint, "/api/v1/config").status == 401
+    assert (
+        ask(endpoint, "/api/v1/config", headers=(("host", "[::1]"), bearing(TOKEN))).status == 200
+    )
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/api/v1/reload", "/nowhere"])
+def test_a_name_that_was_made_to_point_here_is_not_served(path: str) -> None:
+    endpoint = ControlEndpoint(some_views(), ControlListenerSettings())
+
+    assert ask(endpoint, path, headers=(("host", "evil.example"),)).status == 421
+    assert ask(endpoint, path, headers=()).status == 421
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:3000", "null"])
+def test_no_page_may_use_it_and_nothing_is_done(origin: str) -> None:
+    reloads: list[str] = []
+
+    async def reload() -> ConfigStatus:
+        reloads.append("done")
+        return STATUS
+
+    endpoint = ControlEndpoint(some_views(reload=reload), ControlListenerSettings())
+    headers = (("host", "localhost"), ("origin", origin))
+
+    assert ask(endpoint, "/api/v1/reload", method="POST", headers=headers).status == 403
+    assert reloads == []
+
+
+def test_a_configured_page_may_use_it() -> None:
+    settings = ControlListenerSettings(allowed_origins=("https://ops.example",))
+    headers = (("host", "localhost"), ("origin", "https://ops.example"))
+
+    assert ask(ControlEndpoint(some_views(), settings), "/readyz", headers=headers).status == 200
+
+
+def test_problems_are_told_in_the_form_of_the_rfc() -> None:
+    answered = get("/nowhere")
+
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert answered.json == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "There is nothing at this path.",
+    }
+
+
+def test_nothing_is_kept_by_caches_or_taken_for_another_type() -> None:
+    for path in ("/healthz", "/api/v1/tools", "/nowhere"):
+        headers = get(path).headers
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_head_gets_all_but_the_body() -> None:
+    endpoint = ControlEndpoint(some_views(), ControlListenerSettings())
+    whole, head = (ask(endpoint, "/readyz", method=method) for method in ("GET", "HEAD"))
+
+    assert (head.status, head.headers, head.body) == (200, whole.headers, b"")
+
+
+def test_a_page_that_fails_says_so_without_saying_why(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> ConfigStatus:
+        raise RuntimeError("the secret is hunter2")
+
+    with caplog.at_level(logging.ERROR, logger="callgate.control"):
+        answered = get("/api/v1/config", config=fail)
+
+    assert answered.status == 500
+    assert b"hunter2" not in answered.body
+    assert "GET /api/v1/config failed" in caplog.text
+
+
+def test_other_protocols_than_http_are_left_alone() -> None:
+    endpoint = ControlEndpoint(some_views(), ControlListenerSettings())
+
+    async def unused(*_: object) -> None:
+        raise AssertionError
+
+    asyncio.run(endpoint({"type": "lifespan"}, unused, unused))  # type: ignore[arg-type]

@@ -1,0 +1,148 @@
+"""A real gateway in a process of its own, on free ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+LISTENERS = """
+listeners:
+  agents: {port: 0}
+  control: {port: 0}
+"""
+
+
+@dataclass
+class Running:
+    """The process, where it listens, and what it logged."""
+
+    process: subprocess.Popen[str]
+    directory: Path
+    log: list[str] = field(default_factory=list)
+    seen: threading.Condition = field(default_factory=threading.Condition)
+
+    def await_log(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
+        """The first log line that matches, now or later."""
+        deadline = time.monotonic() + seconds
+        looked_at = 0
+        with self.seen:
+            while True:
+                for line in self.log[looked_at:]:
+                    match = re.search(pattern, line)
+                    if match is not None:
+                        return match
+                looked_at = len(self.log)
+                left = deadline - time.monotonic()
+                if left <= 0 or (self.process.poll() is not None and not self.seen.wait(1)):
+                    raise AssertionError(f"no {pattern!r} in:\n" + "\n".join(self.log))
+                self.seen.wait(left)
+
+    @property
+    def agents(self) -> str:
+        return self.await_log(r"agents connect at (http://[^\s\"]+/mcp)")[1]
+
+    @property
+    def control(self) -> str:
+        return self.await_log(r"operators connect at (http://[^\s\"]+)")[1]
+
+    def post(
+        self, method: str, params: dict[str, Any] | None = None, path: str = "", **headers: str
+    ) -> tuple[int, Any]:
+        """A modern request; HTTP status and the JSON that came back."""
+        params = {"_meta": META, **(params or {})}
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        sent = {
+            "Content-Type": "application/json",
+            "Accept": "application/json, text/event-stream",
+            "MCP-Protocol-Version": "2026-07-28",
+            "Mcp-Method": method,
+            **({"Mcp-Name": params["name"]} if "name" in params else {}),
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        return fetch(self.agents + path, json.dumps(body).encode(), sent)
+
+    def call(self, tool: str, /, **arguments: Any) -> tuple[int, Any]:
+        """tools/call without a proof of identity."""
+        return self.post("tools/call", {"name": tool, "arguments": arguments})
+
+    def callgate(self, *arguments: str) -> str:
+        """Runs a command beside it and returns what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "callgate", *arguments],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ends it; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+def fetch(url: str, body: bytes | None = None, headers: Any = None) -> tuple[int, Any]:
+    """Status and JSON of one HTTP exchange."""
+    request = urllib.request.Request(url, body, headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, json.loads(response.read() or b"null")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read() or b"null")
+
+
+@contextmanager
+def running(directory: Path, config: str, **files: str) -> Iterator[Running]:
+    """Runs `callgate run` on a configuration; `files` are written beside it (`__` is a dot)."""
+    (directory / "callgate.yaml").write_text(config + ("" if "listeners:" in config else LISTENERS))
+    for name, text in files.items():
+        (directory / name.replace("__", ".")).write_text(text)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "callgate", "run"],
+        cwd=directory,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    gateway = Running(process, directory)
+    reading = threading.Thread(target=_read, args=(gateway,))
+    reading.start()
+    try:
+        yield gateway
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        reading.join()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def _read(gateway: Running) -> None:
+    assert gateway.process.stderr is not None
+    for line in gateway.process.stderr:
+        with gateway.seen:
+            gateway.log.append(line.rstrip())
+            gateway.seen.notify_all()
+    with gateway.seen:
+        gateway.seen.notify_all()

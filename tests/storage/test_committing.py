@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from callgate.audit.record import Entry
+from callgate.ports import StoreError
+from callgate.storage import committing
+from callgate.storage.appending import GROUP, Appender
+from callgate.storage.committing import Committer, Waiter
+from callgate.storage.reading import SqliteRecords
+from callgate.storage.settings import StoreSettings
+from fakes.clock import FakeClock
+from fakes.store import an_intent, an_outcome, until
+
+
+class ScriptedAppender(Appender):
+    """Writes to a list. A test decides when it may, and what goes wrong."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[Entry]] = []
+        self.faults: list[Exception] = []
+        self.may_write = threading.Event()
+        self.may_write.set()
+        self.is_writing = threading.Event()
+
+    def open(self) -> int:
+        return 0
+
+    def reopen(self) -> None:
+        if self.faults:
+            raise self.faults[0]
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        self.is_writing.set()
+        assert self.may_write.wait(20)
+        if self.faults:
+            raise self.faults[0]
+        self.groups.append(list(entries))
+
+    def close(self) -> None:
+        pass
+
+
+def resolve(waiters: Sequence[Waiter], reason: str | None) -> None:
+    for waiter in waiters:
+        if reason is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(StoreError(reason))
+
+
+def put(committer: Committer, entry: Entry) -> Waiter:
+    waiter: Waiter = asyncio.get_running_loop().create_future()
+    committer.put(entry, waiter)
+    return waiter
+
+
+@pytest.fixture(autouse=True)
+def _quick_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committing, "RETRY_SECONDS", 0.005)
+
+
+def test_whatever_queues_up_during_a_commit_goes_into_the_next_one() -> None:
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        appender.may_write.clear()
+        waiters = [put(committer, an_intent("c0"))]
+        await until(appender.is_writing.is_set)
+        waiters += [put(committer, an_intent(f"c{number}")) for number in range(1, 200)]
+        assert committer.backlog == 200
+        appender.may_write.set()
+        await asyncio.gather(*waiters)
+        assert [len(group) for group in appender.groups] == [1, GROUP, 199 - GROUP]
+        await committer.stop()
+
+    asyncio.run(scenario())
+
+
+def test_entries_without_a_waiter_are_tried_again_in_order_until_they_are_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        appender.faults.append(StoreError("disk full"))
+        committer.put(an_outcome("c0"), None)
+        await until(lambda: committer.fault == "disk full")
+        committer.put(an_outcome("c1"), None)
+        await until(lambda: committer.backlog == 2)
+        appender.faults.clear()
+        await until(lambda: committer.fault is None)
+        assert committer.backlog == 0
+        assert [e.call_id for group in appender.groups for e in group] == ["c0", "c1"]
+        await committer.stop()
+
+    asyncio.run(scenario())
+    assert caplog.text.count("cannot be written") == 1
+
+
+def test_thread_outlives_faults_that_nobody_expected() -> None:
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        appender.faults.append(ZeroDivisionError("what"))
+        with pytest.raises(StoreError, match="ZeroDivisionError: what"):
+            await put(committer, an_intent())
+        appender.faults.clear()
+        await until(lambda: committer.fault is None)
+        await put(committer, an_intent("c1"))
+        await committer.stop()
+
+    asyncio.run(scenario())
+
+
+def test_bad_entry_fails_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "r.db"
+        committer = Committer(Appender(StoreSettings(path=path), FakeClock()), resolve)
+        await committer.start()
+        good = put(committer, an_intent("good"))
+        bad = put(committer, replace(an_intent("bad"), principal="\ud800"))
+        committer.put(replace(an_outcome("forgotten"), tool="\ud800"), None)
+        committer.put(an_outcome("kept"), None)
+        also_good = put(committer, an_intent("also good"))
+        await good
+        await also_good
+        with pytest.raises(StoreError, match="surrogates"):
+            await bad
+        assert committer.fault is None
+        await committer.stop()
+        kept = [record.entry.call_id for record in SqliteRecords(path).records()]
+        assert kept == ["good", "kept", "also good"]
+
+    asyncio.run(scenario())
+    assert "'forgotten' can never be stored" in caplog.text
+
+
+def test_stopping_while_writing_fails_says_how_many_entries_are_lost() -> None:
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        appender.faults.append(StoreError("disk full"))
+        for number in range(3):
+            committer.put(an_outcome(f"c{number}"), None)
+        with pytest.raises(StoreError, match="3 entries could not be written: disk full"):
+            await committer.stop()
+
+    asyncio.run(scenario())
+
+
+def test_store_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        settings = StoreSettings(path=tmp_path / "nowhere" / "r.db")
+        committer = Committer(Appender(settings, FakeClock()), resolve)
+        with pytest.raises(StoreError, match="cannot be created"):
+            await committer.start()
+        assert committer.fault == "the record is not open"
+
+    asyncio.run(scenario())

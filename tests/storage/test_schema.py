@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from callgate.storage.migrations.upgrade import LOCATION
+from callgate.storage.schema import REVISION, metadata
+
+
+def test_revision_is_that_of_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", LOCATION)
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == REVISION
+
+
+def test_body_is_the_last_column_so_that_what_precedes_it_is_read_without_it() -> None:
+    assert metadata.tables["records"].columns.keys()[-1] == "body"
