@@ -109,7 +109,7 @@ def test_an_sdk_client_of_either_era_uses_real_servers_through_it(
 ) -> None:
     subprocess.run(["git", "init", "-q", tmp_path / "repo"], check=True)
     who = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"]
-    commit = ["git", "-C", tmp_path / "repo", *who, "commit", "-q", "--allow-empty", "-m", "first"]
+    commit = ["git", "-C", f"{tmp_path}/repo", *who, "commit", "-q", "--allow-empty", "-m", "first"]
     subprocess.run(commit, check=True)
     config = f"""
 identity: {{anonymous: true}}
