@@ -60,7 +60,11 @@ def ready_for_load(running: Running) -> Running:
     """The same peer with every header that its calls need; opens a session if legacy."""
     if running.era == "modern":
         return with_headers(running, routing_headers("tools/call", running.tool))
-    return with_headers(running, open_session(running.url, running.headers))
+    return in_session(running, open_session(running.url, running.headers))
+
+
+def in_session(running: Running, session: Mapping[str, str]) -> Running:
+    return dataclasses.replace(with_headers(running, session), era="legacy")
 
 
 def with_headers(running: Running, headers: Mapping[str, str]) -> Running:

@@ -98,7 +98,7 @@ def run_wrk(running: Running, connections: int, seconds: int) -> WrkSummary:
         text=True,
         timeout=seconds + 2 * TIMEOUT_SECONDS,
         check=False,
-        preexec_fn=pin_to_load_core,  # noqa: PLW1509 (one thread here)
+        preexec_fn=pin_to_load_core,
     )
     found = SUMMARY.search(finished.stdout)
     if found is None:
@@ -124,7 +124,8 @@ def wrk() -> str:
     """Installs the Debian package if it is missing and this is root."""
     path = shutil.which("wrk")
     if path is None:
-        subprocess.run(["apt-get", "install", "-y", "wrk"], check=True, capture_output=True)
+        subprocess.run(["apt-get", "update"], check=False, capture_output=True)
+        subprocess.run(["apt-get", "install", "-y", "wrk"], check=False, capture_output=True)
         path = shutil.which("wrk")
     if path is None:
         raise LoadError("wrk is not there: apt-get install wrk")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ GATEWAY_CORE = 0
 LOAD_CORE = 1  # the stub and wrk
 STOP_SECONDS = 10.0
 PROC = Path("/proc")
+PORTS = range(20_000, 32_000)
 
 
 class StartError(Exception):
@@ -75,7 +77,7 @@ def start(command: Command) -> Process:
             env=None if command.environment is None else dict(command.environment),
             cwd=command.directory,
             start_new_session=True,
-            preexec_fn=pin,  # noqa: PLW1509 (one thread here; children must inherit the core)
+            preexec_fn=pin,  # the harness has one thread; children inherit the core
         )
     return Process(popen, command.log)
 
@@ -111,10 +113,15 @@ def is_listening(port: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Below the range that the kernel takes for outgoing connections, which could be in the way."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
+    raise StartError("no port is free")
 
 
 def signal_all(pids: Iterable[int], number: signal.Signals) -> None:

@@ -6,12 +6,21 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from processes import LOAD_CORE, Command, Process, free_port, start_listening
+from processes import (
+    LOAD_CORE,
+    Command,
+    Process,
+    StartError,
+    free_port,
+    start_listening,
+    wait_until,
+)
 from venvs import Environment, prepare
 
 ENVIRONMENT = Environment("stub", ("granian==2.8.7", "msgspec==0.22.0"))
 STUB = Path(__file__).with_name("stub.py")
 START_SECONDS = 20.0
+TOOL_COUNT = 10  # what the peers are compared with
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,13 @@ class Target:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/calls", timeout=30) as reply:
             return int(reply.read())
 
+    def is_answering(self) -> bool:
+        """Its worker may begin to listen later than the process that starts it."""
+        try:
+            return self.calls_seen() == 0
+        except OSError:
+            return False
+
     def stop(self) -> None:
         self.process.stop()
 
@@ -36,6 +52,12 @@ def start_target(venvs: Path, scratch: Path, tools: int) -> Target:
     port = free_port()
     scratch.mkdir(parents=True, exist_ok=True)
     python = ENVIRONMENT.program(venvs, "python")
-    words = [python, STUB, "--port", str(port), "--tools", str(tools)]
+    words: list[str | Path] = [python, STUB, "--port", str(port), "--tools", str(tools)]
     command = Command(words, LOAD_CORE, scratch / "stub.log", directory=STUB.parent)
-    return Target(start_listening(command, port, START_SECONDS), port)
+    target = Target(start_listening(command, port, START_SECONDS), port)
+    try:
+        wait_until(target.is_answering, target.process, START_SECONDS)
+    except StartError:
+        target.stop()
+        raise
+    return target

@@ -1,0 +1,1 @@
+"""One file per thing that can stand between the load and the target."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import target
 import venvs
+
 from peers.peer import Room, Running
 
 

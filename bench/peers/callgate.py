@@ -1,0 +1,111 @@
+"""Callgate with the whole call path: JWT, schema, Cedar, an interceptor, a durable record."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from processes import GATEWAY_CORE, Command, free_port, start_listening
+from target import TOOL_COUNT
+
+from peers import policies
+from peers.peer import Room, Running
+
+START_SECONDS = 60.0
+TARGET = "stub"
+TOOLS = ("lookup", "echo", *(f"tool_{number:04d}" for number in range(3, TOOL_COUNT + 1)))
+ACTIONS = tuple(f"{TARGET}___{tool}" for tool in TOOLS)
+ISSUER = "https://issuer.example"
+AUDIENCE = "https://callgate.example"
+TOKEN_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Callgate:
+    """`policy_text` is the Cedar source of all policies."""
+
+    name: str
+    about: str
+    policy_text: str
+
+    def prepare(self, cache: Path) -> str:
+        return f"callgate {version('callgate')}, cedarpy {version('cedarpy')}"
+
+    def start(self, room: Room) -> Running:
+        port = free_port()
+        token = issue_token(room.scratch)
+        (room.scratch / "policies.cedar").write_text(self.policy_text)
+        # JSON is YAML too.
+        config = room.scratch / "callgate.yaml"
+        config.write_text(json.dumps(configuration(port, room.target.url), indent=2))
+        words: list[str | Path] = [sys.executable, "-m", "callgate", "run", "--config", config]
+        command = Command(words, GATEWAY_CORE, room.scratch / "callgate.log")
+        process = start_listening(command, port, START_SECONDS)
+        headers = {"Authorization": f"Bearer {token}"}
+        return Running(process, f"http://127.0.0.1:{port}/mcp", ACTIONS[0], headers=headers)
+
+
+def configuration(port: int, target_url: str) -> dict[str, Any]:
+    """The record is kept with `synchronous: full`, which is the default."""
+    issuer = {"issuer": ISSUER, "audience": [AUDIENCE], "jwks_file": "jwks.json"}
+    return {
+        "listeners": {"agents": {"port": port}, "control": {"port": free_port()}},
+        "identity": {"jwt": [issuer]},
+        "targets": {TARGET: {"url": target_url}},
+        "policies": {"files": ["policies.cedar"]},
+        "interceptors": [{"name": "redactor", "redact": {}, "on": ["request", "result"]}],
+        "store": {"path": "callgate.db"},
+    }
+
+
+def issue_token(folder: Path) -> str:
+    """A token of an issuer made for this run; its public key goes into jwks.json."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    document = {"keys": [{**public, "kid": "bench", "use": "sig", "alg": "RS256"}]}
+    (folder / "jwks.json").write_text(json.dumps(document))
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "alice",
+        "groups": ["payments", "staff"],
+        "iat": int(time.time()),
+        "exp": int(time.time()) + TOKEN_SECONDS,
+    }
+    return jwt.encode(claims, key, algorithm="RS256", headers={"kid": "bench"})
+
+
+def variant(name: str, policies_are: str, policy_text: str) -> Callgate:
+    about = (
+        f"RS256 JWT (the same on every call), schema validation, {policies_are}, the redactor on "
+        "request and result, a record in SQLite (`synchronous: full`) before and after the call"
+    )
+    return Callgate(name, about, policy_text)
+
+
+CALLGATE = variant(
+    "Callgate",
+    f"100 Cedar policies spread evenly over {TOOL_COUNT} tools",
+    policies.spread(100, ACTIONS),
+)
+VARIANTS = (
+    CALLGATE,
+    variant("Callgate, 10 policies", "10 Cedar policies", policies.spread(10, ACTIONS)),
+    variant(
+        "Callgate, 100 policies on one tool",
+        "100 Cedar policies, each of which has to be evaluated for every call",
+        policies.on_one_tool(100, ACTIONS[0]),
+    ),
+)
+WITH_ALL_TOOLS = variant(
+    "Callgate, all tools",
+    "100 Cedar policies, 10 of them for every tool",
+    policies.on_all_tools(100, TARGET, ACTIONS),
+)
