@@ -42,7 +42,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_without_a_terminal_it_tells_the_story_and_ends(told: tuple[Path, str]) -> None:
     _, said = told
 
-    assert "10 calls: 3 allowed, 1 rewritten, 2 redacted, 4 refused" in said
+    assert "10 calls: 6 permitted, 1 rewritten and 2 redacted among them, and 4 refused" in said
     assert "cap_history: max_count 500 -> 3" in said
     assert "no policy permits this call" in said
     assert "hand this over" in said

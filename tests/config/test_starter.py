@@ -59,7 +59,7 @@ def test_the_example_works_as_its_comments_say(tmp_path: Path) -> None:
         name: Tool(target="shop", name=name, definition=function.definition, digest=name)
         for name, function in functions.items()
     }
-    assert findings(Names(), policies, list(tools.values()), {}, ["shop"]) == []
+    assert findings(Names(), policies, list(tools.values()), {}, {"shop": True}) == []
     engine = Engine(policies, Names(), {})
     assert engine.authorize(question(tools["find_order"], order_id="A-1001")).is_permitted
     assert engine.authorize(question(tools["refund"], order_id="A-1001", amount=45)).is_permitted

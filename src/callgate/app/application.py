@@ -129,9 +129,14 @@ class Application:
     async def policy_findings(self, gateway: Gateway, targets: Iterable[str]) -> list[Finding]:
         """What is wrong with the policies, against the tools known now. Off the event loop."""
         engine = gateway.engine
-        tools = list(gateway.catalog.tools())
+        catalog = gateway.catalog
+        tools = list(catalog.tools())
+        listed = {
+            name: bool(catalog.tools(name)) or catalog.connector(name).status.is_ready
+            for name in targets
+        }
         return await asyncio.to_thread(
-            findings, engine.names, engine.policies, tools, gateway.chain.enrichments, list(targets)
+            findings, engine.names, engine.policies, tools, gateway.chain.enrichments, listed
         )
 
     async def report_findings(self) -> None:

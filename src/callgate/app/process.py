@@ -21,6 +21,7 @@ from callgate.protocol.origins import is_loopback
 from callgate.telemetry.all_of import AllOf
 from callgate.telemetry.exporting import exporting
 from callgate.telemetry.prometheus import PrometheusTelemetry
+from callgate.upstream.tasks import Tasks
 from callgate.version import VERSION
 
 _log = logging.getLogger("callgate")
@@ -99,12 +100,13 @@ async def forever(_: Application) -> None:
 @contextlib.asynccontextmanager
 async def background(application: Application) -> AsyncIterator[None]:
     """What runs beside the listeners: policy findings at the start, reload on change."""
-    async with asyncio.TaskGroup() as tasks:
-        looking = tasks.create_task(_reload_on_change(application))
-        reporting = tasks.create_task(application.report_findings())
+    tasks = Tasks()
+    tasks.start(_reload_on_change(application), "reloading")
+    tasks.start(application.report_findings(), "checking policies")
+    try:
         yield
-        looking.cancel()
-        reporting.cancel()
+    finally:
+        await tasks.close()
 
 
 async def _reload_on_change(application: Application) -> None:
@@ -126,4 +128,6 @@ async def _reload_on_change(application: Application) -> None:
             await application.reload()
         except (ConfigError, PartError) as error:
             _log.error("the changed configuration is not used, the old one stays: %s", error)
+        except Exception:  # noqa: BLE001 - the next change must still be noticed
+            _log.exception("the changed configuration is not used, the old one stays")
         seen = look(application.config.depends_on)

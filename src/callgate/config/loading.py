@@ -160,6 +160,10 @@ def _depends_on(
         yield key_file
     for pattern in config.policies.files:
         yield _watched(pattern, file.parent)
+    for interceptor in config.interceptors:
+        if interceptor.python is not None:
+            module = interceptor.python.partition(":")[0].replace(".", "/")
+            yield file.parent / f"{module}.py"
 
 
 def _watched(pattern: str, directory: Path) -> Path:

@@ -85,7 +85,7 @@ POLICIES = """\
 //
 // To decide by arguments, add a condition before the semicolon:
 //
-//   when {{ context.input has path && context.input.path like "/srv/docs/*" }};
+//   when {{ context.input has path && context.input.path == "/srv/docs/handbook.md" }};
 //
 // To let only some people in, configure `identity`, then replace the principal:
 //

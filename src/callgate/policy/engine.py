@@ -19,11 +19,12 @@ from callgate.policy.names import Names
 from callgate.policy.preview import Situation, could_be_permitted, parsed
 from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
 from callgate.policy.source import Policy, version_of
-from callgate.policy.validation import invalid_policies
+from callgate.policy.validation import Validator
 
 MAX_PRINCIPALS = 4096
 MAX_PLANS = 20_000
 MAX_TOOLS = 10_000
+MAX_HANDLES = 5000
 NO_PERMIT = "no policy permits this call"
 
 _encode = msgspec.json.Encoder().encode
@@ -65,25 +66,29 @@ class _Action:
     slices: dict[frozenset[str], _Slice] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Slice:
-    """The policies that matter for some principals and one tool, parsed; and what they read."""
+    """The policies that matter for some principals and one tool; and what they read."""
 
+    key: frozenset[str]  # their ids
     policies: tuple[Policy, ...]
-    handle: cedarpy.PolicySet
-    schema: cedarpy.Schema
+    others: frozenset[str]  # every action that they name
     context: Shape  # cut to what these policies can read
     reads_context: bool
     reads_time: bool
+    reads_action: bool
     has_permit: bool
     problem: str | None
+    handle: cedarpy.PolicySet | None = None  # this and the schema are made when first needed:
+    schema: cedarpy.Schema | None = None  # a list of a thousand tools needs few of them
 
 
 @dataclass(slots=True)
 class _Plan:
     """One principal and one tool: everything that does not depend on the arguments."""
 
-    facts: Facts
+    known: _Known
+    tool: Tool
     action: _Action
     slice: _Slice
     entities: cedarpy.Entities | None = None
@@ -98,6 +103,7 @@ class _Known:
     principal: Principal
     facts: Facts
     plans: dict[tuple[str, str], _Plan] = field(default_factory=dict)
+    listed: dict[frozenset[str], bool] = field(default_factory=dict)  # policies in scope → shown
 
 
 class Engine:
@@ -118,11 +124,13 @@ class Engine:
         self.names = names
         self._enrichments = enrichments or {}
         self._index = ScopeIndex(self.policies, names)
+        self._validator = Validator(names)
         self._resource = names.uid(names.GATEWAY, names.gateway)
         # Keyed by identity: the principal is held in the value, so its id cannot be reused.
         self._known: OrderedDict[int, _Known] = OrderedDict()
         self._plan_count = 0
         self._actions: OrderedDict[tuple[str, str], _Action] = OrderedDict()
+        self._handles: OrderedDict[frozenset[str], cedarpy.PolicySet] = OrderedDict()
 
     def authorize(self, question: Question) -> Verdict:
         """The full decision, on the arguments exactly as they will be sent."""
@@ -179,13 +187,25 @@ class Engine:
             return False
         if not any(p.effect == "forbid" for p in part.policies) and "permit" in unconditional:
             return True
+        # Tools that the same policies speak of look alike, unless a condition looks at `action`.
+        if part.reads_time or part.reads_action:
+            return self._could_be_permitted(plan, now)
+        listed = plan.known.listed
+        if part.key not in listed:
+            listed[part.key] = self._could_be_permitted(plan, now)
+        return listed[part.key]
+
+    def _could_be_permitted(self, plan: _Plan, now: float) -> bool:
         situation = Situation(
-            principal=plan.facts.request_principal,
+            principal=plan.known.facts.request_principal,
             action=plan.action.action,
             resource=self._resource,
             now=now,
         )
-        return could_be_permitted(part.policies, part.handle, self._entities(plan), situation)
+        part = plan.slice
+        return could_be_permitted(
+            part.policies, self._handle(part), self._entities(plan), situation
+        )
 
     def _refused_by_scope(self, plan: _Plan) -> Verdict | None:
         if plan.slice.problem is not None:
@@ -198,14 +218,18 @@ class Engine:
     def _ask(self, plan: _Plan, context: dict[str, Json]) -> Verdict:
         part = plan.slice
         request = {
-            "principal": plan.facts.request_principal,
+            "principal": plan.known.facts.request_principal,
             "action": plan.action.action,
             "resource": self._resource,
             "context": _encode(context).decode(),
         }
         # The wrapper around this call costs a fifth of the whole; the raw one is the same engine.
         raw = _internal.is_authorized(
-            request, part.handle, self._entities(plan)._inner, part.schema, False
+            request,
+            self._handle(part),
+            self._entities(plan)._inner,
+            self._schema(plan),
+            False,
         )
         answer = _read_answer(raw)
         reasons = tuple(sorted(answer.diagnostics.reason))
@@ -223,8 +247,26 @@ class Engine:
     def _entities(self, plan: _Plan) -> cedarpy.Entities:
         # INVARIANT: built with the schema, or action groups do not exist and forbids vanish.
         if plan.entities is None:
-            plan.entities = cedarpy.Entities.from_json_str(plan.facts.entities, plan.slice.schema)
+            plan.entities = cedarpy.Entities.from_json_str(
+                plan.known.facts.entities, self._schema(plan)
+            )
         return plan.entities
+
+    def _schema(self, plan: _Plan) -> cedarpy.Schema:
+        part = plan.slice
+        if part.schema is None:
+            contexts = {(plan.tool.target, plan.tool.name): part.context}
+            schema = cedar_schema(self.names, contexts, part.others)
+            part.schema = cedarpy.Schema.from_json_str(_encode(schema).decode())
+        return part.schema
+
+    def _handle(self, part: _Slice) -> cedarpy.PolicySet:
+        if part.handle is None:
+            part.handle = self._handles.get(part.key) or parsed(part.policies)
+            self._handles[part.key] = part.handle
+            while len(self._handles) > MAX_HANDLES:
+                self._handles.popitem(last=False)
+        return part.handle
 
     def _plan(self, principal: Principal, tool: Tool) -> _Plan:
         known = self._known.get(id(principal))
@@ -235,8 +277,8 @@ class Engine:
         if plan is None:
             action = self._action(tool)
             candidates = ScopeIndex.for_principal(action.policies, known.facts)
-            part = self._slice(tool, action, candidates)
-            plan = known.plans[key] = _Plan(facts=known.facts, action=action, slice=part)
+            part = self._slice(action, candidates)
+            plan = known.plans[key] = _Plan(known=known, tool=tool, action=action, slice=part)
             self._plan_count += 1
         return plan
 
@@ -261,34 +303,32 @@ class Engine:
             input=arguments,
             context=context,
             policies=policies,
-            invalid=frozenset(invalid_policies(self.names, tool, context, policies)),
+            invalid=frozenset(self._validator.invalid(tool, context, policies)),
         )
         self._actions[key] = made
         if len(self._actions) > MAX_TOOLS:
             self._actions.popitem(last=False)
         return made
 
-    def _slice(self, tool: Tool, action: _Action, policies: tuple[Policy, ...]) -> _Slice:
+    @staticmethod
+    def _slice(action: _Action, policies: tuple[Policy, ...]) -> _Slice:
         key = frozenset(policy.id for policy in policies)
         known = action.slices.get(key)
         if known is not None:
             return known
         chains = {chain for policy in policies for chain in policy.chains}
-        context = cut(action.context, chains)
-        others = {name for policy in policies for name in policy.actions}
-        schema = cedar_schema(self.names, {(tool.target, tool.name): context}, others)
         broken = sorted(key & action.invalid)
+        problem = f"policy {', '.join(broken)} does not fit the tool's schema" if broken else None
         made = _Slice(
+            key=key,
             policies=policies,
-            handle=parsed(policies),
-            schema=cedarpy.Schema.from_json_str(_encode(schema).decode()),
-            context=context,
+            others=frozenset(name for policy in policies for name in policy.actions),
+            context=cut(action.context, chains),
             reads_context=bool(chains),
             reads_time=any(not chain or chain[0] == "system" for chain in chains),
+            reads_action=any(policy.reads_action for policy in policies),
             has_permit=any(policy.effect == "permit" for policy in policies),
-            problem=f"policy {', '.join(broken)} does not fit the tool's schema"
-            if broken
-            else None,
+            problem=problem,
         )
         action.slices[key] = made
         return made

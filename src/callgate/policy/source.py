@@ -63,6 +63,7 @@ class Policy(Value):
     chains: tuple[Chain, ...]  # attribute chains rooted at `context`
     actions: tuple[str, ...]  # every action id the policy names
     has_conditions: bool
+    reads_action: bool  # whether a condition looks at `action`, beyond what the scope says
     est: dict[str, Any]  # Cedar's JSON policy format
     text: str
     advice: str | None = None  # @reason: what the agent may be told
@@ -142,6 +143,7 @@ def _policy(source: str, number: int, est: dict[str, Any]) -> Policy:
         chains=tuple(sorted(chains)),
         actions=tuple(sorted(named)),
         has_conditions=bool(bodies),
+        reads_action=any(_reads_variable(body, "action") for body in bodies),
         est=est,
         text=cedarpy.policies_from_json_str(msgspec.json.encode(single).decode()).strip(),
         advice=annotations.get("reason") or None,
@@ -195,6 +197,15 @@ def _chain(expression: dict[str, Json]) -> Chain | None:
             return None
         names.append(attribute)
         expression = left
+
+
+def _reads_variable(expression: dict[str, Json], name: str) -> bool:
+    operator, operands = next(iter(expression.items()))
+    if operator == "Var":
+        return bool(operands == name)
+    if operator in ("Value", "Slot", "Unknown"):
+        return False
+    return any(_reads_variable(operand, name) for operand in _operands(operands))
 
 
 def _actions_in(expression: Json) -> Iterator[str]:

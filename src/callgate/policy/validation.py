@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import cedarpy
 import msgspec
 
-from callgate.model import Tool, Value
+from callgate.model import SEPARATOR, Tool, Value
 from callgate.policy.index import ScopeIndex
 from callgate.policy.names import Names
-from callgate.policy.schema import Shape, cedar_schema, context_shape, input_shape
+from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
 from callgate.policy.source import Policy
 
 _encode = msgspec.json.Encoder().encode
@@ -27,28 +27,44 @@ class Finding(Value):
     is_error: bool = True
 
 
-def invalid_policies(
-    names: Names, tool: Tool, context: Shape, policies: Sequence[Policy]
-) -> dict[str, str]:
-    """Ids of the policies that do not pass strict validation for this one tool → Cedar's words.
+class Validator:
+    """Strict Cedar validation of single policies for single tools, each distinct case once.
 
-    Validation is per tool, against a schema of just this tool: a policy that does not fit one tool
-    refuses the calls it could decide there, and nothing else.
+    A policy is validated against a schema of one tool, cut to what the policy can read: a policy
+    that does not fit one tool refuses the calls it could decide there, and nothing else; and tools
+    that look alike to a policy need one validation together.
     """
-    if not policies:
-        return {}
-    others = {name for policy in policies for name in policy.actions}
-    schema = cedarpy.Schema.from_json_str(
-        _encode(cedar_schema(names, {(tool.target, tool.name): context}, others)).decode()
-    )
-    if cedarpy.validate_policies("\n".join(p.text for p in policies), schema).validation_passed:
-        return {}
-    found: dict[str, str] = {}
-    for policy in policies:
-        result = cedarpy.validate_policies(policy.text, schema)
-        if not result.validation_passed:
-            found[policy.id] = "; ".join(_words(str(error)) for error in result.errors)
-    return found
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._found: dict[tuple[str, bytes, str], str | None] = {}
+
+    def invalid(self, tool: Tool, context: Shape, policies: Iterable[Policy]) -> dict[str, str]:
+        """Ids of the policies that do not pass for this tool → Cedar's words."""
+        found: dict[str, str] = {}
+        for policy in policies:
+            problem = self._problem(tool, context, policy)
+            if problem is not None:
+                found[policy.id] = problem
+        return found
+
+    def _problem(self, tool: Tool, context: Shape, policy: Policy) -> str | None:
+        shape = cut(context, policy.chains)
+        # Beyond the context, two tools differ for a policy only where it looks at `action`.
+        where = tool.qualified_name if policy.reads_action else ""
+        key = (policy.id, _encode(shape), where)
+        if key not in self._found:
+            self._found[key] = self._validate(tool, shape, policy)
+        return self._found[key]
+
+    def _validate(self, tool: Tool, shape: Shape, policy: Policy) -> str | None:
+        contexts = {(tool.target, tool.name): shape}
+        schema = cedar_schema(self._names, contexts, policy.actions)
+        handle = cedarpy.Schema.from_json_str(_encode(schema).decode())
+        result = cedarpy.validate_policies(policy.text, handle)
+        if result.validation_passed:
+            return None
+        return "; ".join(_words(str(error)) for error in result.errors)
 
 
 def findings(
@@ -56,16 +72,21 @@ def findings(
     policies: Sequence[Policy],
     tools: Iterable[Tool],
     enrichments: Mapping[str, Mapping[str, str]],
-    targets: Iterable[str],
+    targets: Mapping[str, bool],
 ) -> list[Finding]:
-    """All that can be said about a policy set against the tools known now."""
+    """All that can be said about a policy set against the tools known now.
+
+    `targets` says of each configured target whether it has been listed: about the tools of a
+    silent one nothing can be said.
+    """
     tools = list(tools)
     index = ScopeIndex(policies, names)
+    validator = Validator(names)
     broken: dict[str, list[tuple[str, str]]] = {}
     for tool in tools:
         context = context_shape(input_shape(tool.input_schema), enrichments)
         candidates = index.for_tool(tool.target, tool.name)
-        for policy_id, message in invalid_policies(names, tool, context, candidates).items():
+        for policy_id, message in validator.invalid(tool, context, candidates).items():
             broken.setdefault(policy_id, []).append((tool.qualified_name, message))
     found = [
         Finding(
@@ -82,14 +103,14 @@ def findings(
 
 
 def _unknown_names(
-    names: Names, policies: Sequence[Policy], tools: Sequence[Tool], targets: Iterable[str]
+    names: Names, policies: Sequence[Policy], tools: Sequence[Tool], targets: Mapping[str, bool]
 ) -> Iterable[Finding]:
-    targets = set(targets)
-    known = {tool.qualified_name for tool in tools} | targets
+    known = {tool.qualified_name for tool in tools} | targets.keys()
+    silent = tuple(f"{name}{SEPARATOR}" for name, is_listed in targets.items() if not is_listed)
     known |= {names.ALL_TOOLS, names.ALL_METHODS}
     for policy in policies:
         for action in policy.actions:
-            if action not in known:
+            if action not in known and not action.startswith(silent):
                 near = difflib.get_close_matches(action, known, n=1)
                 hint = f'; did you mean "{near[0]}"?' if near else ""
                 yield Finding(

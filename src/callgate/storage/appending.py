@@ -41,6 +41,7 @@ class Appender:
         self._seq = 0  # of the last record in the file, as far as this process knows
         self._hash = GENESIS
         self._open: dict[str, int] = {}  # call id → seq of its intent, while it has no outcome
+        self._is_syncing = True  # whether a commit waits for the disk, not just for the system
         self._settle_at = 0  # the seq at which to note again how far all calls have ended
 
     def open(self) -> int:
@@ -61,6 +62,7 @@ class Appender:
             self._check_place()
             if self._seq >= self._settle_at:
                 self._settle()
+            self._sync_for(entries)
             try:
                 # One statement, one transaction: each step of SQLite's gives up the interpreter
                 # lock, and getting it back from a busy event loop takes long.
@@ -73,6 +75,18 @@ class Appender:
         except Exception as error:  # whatever it was: the entries may not be stored
             raise self._fault(error) from error
         self._keep_account(entries)
+
+    def _sync_for(self, entries: Sequence[Entry]) -> None:
+        """An intent is on the disk before its call goes out. What ended follows with the next one.
+
+        Power lost in between: the recovery marks those calls as `interrupted`.
+        """
+        wanted = self._settings.synchronous == "full" and any(e.kind == "intent" for e in entries)
+        if wanted != self._is_syncing:
+            assert self._connection is not None  # noqa: S101 - callers follow `open`
+            mode = "full" if wanted else "normal"
+            driver(self._connection).execute(f"PRAGMA synchronous = {mode}")
+            self._is_syncing = wanted
 
     def close(self) -> None:
         """Notes that this writer has ended, if all its calls have. Raises nothing."""
@@ -91,6 +105,7 @@ class Appender:
     def _connect(self, *, may_create: bool) -> int:
         connection = self._connection = open_to_write(self._settings, may_create=may_create)
         try:
+            self._is_syncing = self._settings.synchronous == "full"
             place = os.stat(self._settings.path)
             self._file = (place.st_dev, place.st_ino)
             with self._transaction():

@@ -17,7 +17,8 @@ class StoreSettings(Settings):
     """The SQLite file. It is created, readable by its owner only. Relative to callgate.yaml."""
 
     synchronous: Literal["full", "normal"] = "full"
-    """`full`: a recorded call survives power loss. `normal`: it survives kill -9."""
+    """`full`: no executed call is without its record, even after power loss; how the last calls
+    ended may then be lost, and is marked so. `normal`: that holds for the death of the gateway."""
 
     mask: tuple[str, ...] = ()
     """Arguments that never reach the record, as dotted paths: `password`, `card.number`,

@@ -5,41 +5,36 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
-import jsonschema_rs
 import msgspec
-import rfc8785
 
 from callgate.model import Json, Tool
 from callgate.ports import Clock, Connector, TargetError
-from callgate.protocol.headers import mirrored
+from callgate.protocol.definitions import Unusable, read_tool
 from callgate.upstream.tasks import Tasks
-
-_log = logging.getLogger("callgate.upstream")
-_sorted = msgspec.json.Encoder(order="sorted").encode
+from callgate.upstream.validators import Validators, compile_schema
 
 REFRESH_SECONDS = 300.0
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
-SHORTEST_SECONDS = 5.0  # however short the lifetime a target gives its list
+SHORTEST_SECONDS = 10.0  # however short the lifetime that a target gives its list
+PAUSE_SECONDS = 1.0  # between two listings of one target, however often it announces changes
 WAIT_SECONDS = 10.0
-MAX_VALIDATORS = 2000
-MAX_NAME_CHARACTERS = 256
-MAX_PROBLEM_CHARACTERS = 200
-MAX_SENTENCE_CHARACTERS = 240
-# A target's `pattern` cannot stall the gateway: linear time where it has no look-around, else
-# bounded backtracking, and a pattern that runs out of it does not match.
-PATTERNS = jsonschema_rs.FancyRegexOptions(
-    backtrack_limit=10_000, size_limit=1 << 20, dfa_size_limit=1 << 20
-)
+BATCH = 25  # definitions that are read without letting calls through in between
 
-Validator = jsonschema_rs.Validator
+_log = logging.getLogger("callgate.upstream")
+_encode = msgspec.json.Encoder().encode
 
 
-class Unusable(Exception):  # noqa: N818 - a finding about a tool
-    """A tool that cannot be offered."""
+@runtime_checkable
+class Announcing(Protocol):
+    """A connector whose target can say that its tools changed."""
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Has `callback` called at each change, until the returned function is called."""
 
 
 @dataclass(slots=True)
@@ -48,33 +43,47 @@ class _Shelf:
 
     connector: Connector
     tools: dict[str, Tool] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
-    is_listed: asyncio.Event = field(default_factory=asyncio.Event)  # once, since the start
-    nudge: asyncio.Event = field(default_factory=asyncio.Event)  # look again now
+    problems: dict[str, str] = field(default_factory=dict)  # tool → why it is not offered
+    read: dict[bytes, Tool | str] = field(default_factory=dict)  # by fingerprint, of the last list
+    is_settled: asyncio.Event = field(default_factory=asyncio.Event)  # asked once, well or not
+    nudge: asyncio.Event = field(default_factory=asyncio.Event)  # ask again now
+    failures: int = 0
 
 
 class LiveCatalog:
     """Implements Catalog. A target that cannot be listed keeps the tools it had."""
 
-    def __init__(self, connectors: Mapping[str, Connector], clock: Clock) -> None:
+    def __init__(
+        self,
+        connectors: Mapping[str, Connector],
+        clock: Clock,
+        *,
+        refresh_seconds: float = REFRESH_SECONDS,
+    ) -> None:
         self._shelves = {name: _Shelf(connector) for name, connector in connectors.items()}
         self._clock = clock
+        self._refresh_seconds = refresh_seconds
+        self._started_at = clock.ticks()
         self._tasks = Tasks()
+        self._forget: list[Callable[[], None]] = []
+        self._subscribers: list[Callable[[], None]] = []
+        self._validators = Validators()
         self._all: tuple[Tool, ...] = ()
         self._version = ""
-        self._subscribers: list[Callable[[], None]] = []
-        self._validators: OrderedDict[str, Validator] = OrderedDict()
 
     async def start(self) -> None:
         """Begins listing every target in the background, and keeps on."""
+        self._started_at = self._clock.ticks()
         for shelf in self._shelves.values():
-            on_change = getattr(shelf.connector, "on_change", None)
-            if on_change is not None:
-                on_change(shelf.nudge.set)
+            if isinstance(shelf.connector, Announcing):
+                self._forget.append(shelf.connector.on_change(shelf.nudge.set))
             self._tasks.start(self._keep_fresh(shelf), f"listing {shelf.connector.name}")
 
     async def stop(self) -> None:
         """Ends listing. The connectors go on: they belong to whoever made them."""
+        for forget in self._forget:
+            forget()
+        self._forget.clear()
         await self._tasks.close()
 
     def subscribe(self, callback: Callable[[], None]) -> None:
@@ -83,7 +92,7 @@ class LiveCatalog:
 
     @property
     def version(self) -> str:
-        """Changes whenever any tool does."""
+        """Changes whenever any tool does; the same for the same tools."""
         return self._version
 
     def find(self, target: str, name: str) -> Tool | None:
@@ -104,140 +113,116 @@ class LiveCatalog:
         return self._shelves[target].connector
 
     def problems(self) -> dict[str, tuple[str, ...]]:
-        """Target → the tools that cannot be offered, and why."""
-        return {name: shelf.problems for name, shelf in self._shelves.items() if shelf.problems}
+        """Target → sentences about the tools that it lists and we do not offer."""
+        return {
+            name: tuple(f"The tool {tool} {why}." for tool, why in shelf.problems.items())
+            for name, shelf in self._shelves.items()
+            if shelf.problems
+        }
 
     async def ensure(self, target: str | None = None) -> None:
-        """Waits until the target, or every target, has been listed once; WAIT_SECONDS at most."""
+        """Waits until the target, or every target, has been asked once.
+
+        Nobody waits longer than WAIT_SECONDS after the start: what has not answered by then is
+        known when it is known. A target that could not be listed is asked again now.
+        """
         chosen = self._shelves.values() if target is None else [self._shelves[target]]
-        missing = [shelf for shelf in chosen if not shelf.is_listed.is_set()]
-        if not missing:
+        for shelf in chosen:
+            if shelf.failures:
+                shelf.nudge.set()
+        missing = [shelf for shelf in chosen if not shelf.is_settled.is_set()]
+        left = self._started_at + WAIT_SECONDS - self._clock.ticks()
+        if not missing or left <= 0:
             return
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(left):
                 for shelf in missing:
-                    await shelf.is_listed.wait()
+                    await shelf.is_settled.wait()
         except TimeoutError:
             return  # its tools are unknown until it answers; calls of them are refused
 
     def validate(self, tool: Tool, arguments: dict[str, Json]) -> str | None:
         """None where the arguments fit, else one sentence that names the field; never its value."""
-        key = f"{tool.target}/{tool.digest}"
-        validator = self._validators.get(key)
-        if validator is None:
-            try:
-                validator = _compiled(tool.input_schema)
-            except Unusable as unusable:
-                return f"The tool cannot be called: its input schema {unusable}."
-            self._validators[key] = validator
-            if len(self._validators) > MAX_VALIDATORS:
-                self._validators.popitem(last=False)
-        if validator.is_valid(arguments):
-            return None
-        return _sentence(next(validator.iter_errors(arguments)))
+        return self._validators.validate(tool, arguments)
 
     async def _keep_fresh(self, shelf: _Shelf) -> None:
-        failures = 0
         while True:
             shelf.nudge.clear()
+            seconds = await self._refresh(shelf)
+            shelf.is_settled.set()
+            await asyncio.sleep(PAUSE_SECONDS)  # a target that cries change all the time can wait
             try:
-                listing = await shelf.connector.list_tools()
-            except TargetError as error:
-                # Target down or lying: the tools stay as they were, and we ask again.
-                wait = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-                failures += 1
-                if failures == 1:
-                    _log.warning(
-                        "target %s: %s (%s)", shelf.connector.name, error.reason, error.detail
-                    )
-                shelf.is_listed.set()
-            else:
-                failures = 0
-                self._take(shelf, listing.tools)
-                shelf.is_listed.set()
-                lifetime = listing.ttl_seconds or REFRESH_SECONDS
-                wait = min(max(lifetime, SHORTEST_SECONDS), REFRESH_SECONDS)
-            try:
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(max(0.0, seconds - PAUSE_SECONDS)):
                     await shelf.nudge.wait()
             except TimeoutError:
                 continue
 
-    def _take(self, shelf: _Shelf, definitions: Sequence[dict[str, Json]]) -> None:
-        found: dict[str, Tool] = {}
-        problems: list[str] = []
+    async def _refresh(self, shelf: _Shelf) -> float:
+        """Lists one target once; how long until the next time. Down or lying: nothing changes."""
+        name = shelf.connector.name
+        try:
+            listing = await shelf.connector.list_tools()
+            await self._take(shelf, listing.tools)
+        except Exception as error:  # noqa: BLE001 - a fault of one target must not end its listing
+            shelf.failures += 1
+            if shelf.failures == 1:
+                detail = error.detail if isinstance(error, TargetError) else repr(error)
+                _log.warning("target %s cannot be listed: %s", name, detail)
+            return RETRY_SECONDS[min(shelf.failures, len(RETRY_SECONDS)) - 1]
+        if shelf.failures:
+            _log.info("target %s can be listed again", name)
+        shelf.failures = 0
+        lifetime = listing.ttl_seconds or self._refresh_seconds  # 0: never to be kept; we must
+        return min(max(lifetime, SHORTEST_SECONDS), self._refresh_seconds)
+
+    async def _take(self, shelf: _Shelf, definitions: Sequence[dict[str, Json]]) -> None:
+        """Reads a whole list aside, then puts it into force at once."""
+        read: dict[bytes, Tool | str] = {}
+        fresh = 0
         for definition in definitions:
-            try:
-                tool = _tool(shelf.connector.name, definition)
-                if tool.name in found:
-                    raise Unusable("is listed twice")
-            except Unusable as unusable:
-                problems.append(f"{str(definition.get('name'))[:80]!r} {unusable}")
-                continue
-            found[tool.name] = tool
-        for problem in set(problems) - set(shelf.problems):
-            _log.warning("target %s: the tool %s; it is not offered", shelf.connector.name, problem)
-        shelf.problems = tuple(problems)
-        if found != shelf.tools:
-            shelf.tools = found
+            fingerprint = hashlib.sha256(_encode(definition)).digest()
+            known = shelf.read.get(fingerprint) or read.get(fingerprint)
+            if known is None:
+                known = _read(shelf.connector.name, definition)
+                fresh += 1
+                if fresh % BATCH == 0:
+                    await asyncio.sleep(0)
+            read[fingerprint] = known
+        problems = dict(text.split("\0", 1) for text in read.values() if isinstance(text, str))
+        tools = [tool for tool in read.values() if isinstance(tool, Tool)]
+        names = Counter(tool.name for tool in tools)
+        problems |= {
+            tool.name: "is listed twice, in different ways"
+            for tool in tools
+            if names[tool.name] > 1
+        }
+        found = {tool.name: tool for tool in tools if names[tool.name] == 1}
+        for tool_name, why in problems.items() - shelf.problems.items():
+            _log.warning("target %s: the tool %s %s", shelf.connector.name, tool_name, why)
+        shelf.read, shelf.problems = read, problems
+        has_changed = [t.digest for t in found.values()] != [t.digest for t in shelf.tools.values()]
+        shelf.tools = found
+        if has_changed:
             self._changed()
 
     def _changed(self) -> None:
-        shelves = self._shelves.values()
-        self._all = tuple(tool for shelf in shelves for tool in shelf.tools.values())
-        digest = hashlib.sha256()
-        for tool in self._all:
-            digest.update(f"{tool.target}/{tool.digest}\n".encode())
-        self._version = digest.hexdigest()[:12]
+        self._all = tuple(tool for s in self._shelves.values() for tool in s.tools.values())
+        lines = sorted(f"{tool.target}/{tool.digest}\n" for tool in self._all)
+        self._version = hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
         for callback in self._subscribers:
-            callback()
+            try:
+                callback()
+            except Exception:  # noqa: BLE001 - one listener must not keep the others from knowing
+                _log.exception("a subscriber to the catalogue failed")
 
 
-def _tool(target: str, definition: dict[str, Json]) -> Tool:
-    name = definition.get("name")
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
-        raise Unusable("has no usable name")
-    if not name.isprintable():
-        raise Unusable("has a name with unprintable characters")
-    schema = definition.get("inputSchema", {"type": "object"})
-    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
-        raise Unusable("has an input schema that is not of type object")
+def _read(target: str, definition: dict[str, Json]) -> Tool | str:
+    """The tool, or its name and why it is not offered, with NUL between."""
     try:
-        paths = mirrored(schema)
-    except ValueError as error:
-        raise Unusable(f"breaks the rules of mirrored headers: {error}") from None
-    return Tool(
-        target=target, name=name, definition=definition, digest=_digest(definition), mirrored=paths
-    )
-
-
-def _digest(definition: dict[str, Json]) -> str:
-    try:
-        canonical = rfc8785.dumps(definition)
-    except (rfc8785.CanonicalizationError, RecursionError):
-        canonical = _sorted(definition)  # numbers beyond RFC 8785: sorted keys are stable enough
-    return hashlib.sha256(canonical).hexdigest()
-
-
-def _compiled(schema: dict[str, Json]) -> Validator:
-    try:
-        return jsonschema_rs.validator_for(
-            schema,
-            retriever=_refuse_remote,
-            pattern_options=PATTERNS,
-            validate_formats=False,
-            mask="the value",  # errors name the rule, never the value: it may be secret
-        )
-    except (ValueError, jsonschema_rs.ReferencingError, RecursionError) as error:
-        raise Unusable(f"cannot be used ({str(error)[:MAX_PROBLEM_CHARACTERS]})") from None
-
-
-def _refuse_remote(uri: str) -> Json:
-    raise ValueError(f"it refers to {uri[:80]}, and nothing is fetched")
-
-
-def _sentence(error: jsonschema_rs.ValidationError) -> str:
-    path = "".join(f"/{part}" for part in error.instance_path)
-    where = f"The argument {path} does" if path else "The arguments do"
-    sentence = f"{where} not fit the tool's schema: {' '.join(error.message.split())}"
-    return sentence[:MAX_SENTENCE_CHARACTERS] + "."
+        tool = read_tool(target, definition)
+        compile_schema(tool.input_schema)  # kept only once it is called: that saves the memory
+    except Unusable as unusable:
+        name = definition.get("name")
+        is_plain = isinstance(name, str) and name.isprintable()
+        return f"{name if is_plain else repr(name):.80}\0{unusable}"
+    return tool

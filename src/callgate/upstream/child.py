@@ -55,18 +55,22 @@ class OutputLog:
         self._file: IO[bytes] | None = None
         self._size = 0
         self._lock = Lock()
+        self._is_closed = False
 
     def write(self, data: bytes) -> None:
         """Appends; blocking, so call it off the event loop."""
         with self._lock, suppress(OSError):
+            data = data[-self._max_bytes :]
+            if self._is_closed:
+                return
             if self._file is None:
                 self._open()
-            elif self._size + len(data) > self._max_bytes and self._size:
+            if self._size and self._size + len(data) > self._max_bytes:
                 self._close()
                 os.replace(self.path, f"{self.path}.1")
                 self._open()
             if self._file is not None:
-                self._size += self._file.write(data[-self._max_bytes :])
+                self._size += self._file.write(data)
                 self._file.flush()
 
     def _open(self) -> None:
@@ -76,8 +80,9 @@ class OutputLog:
         self._size = os.fstat(descriptor).st_size
 
     def close(self) -> None:
-        """Closes the file; the next write opens it again."""
+        """Closes the file; what is written later is dropped."""
         with self._lock:
+            self._is_closed = True
             self._close()
 
     def _close(self) -> None:

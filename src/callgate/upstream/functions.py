@@ -7,8 +7,7 @@ import importlib
 import inspect
 import logging
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from pydantic import (
+    BaseModel,
     ConfigDict,
     Field,
     PydanticUserError,
@@ -28,17 +28,23 @@ from pydantic_core import PydanticSerializationError
 from callgate.model import Json, Ran, Reply
 from callgate.ports import Caller, Clock, Listing, TargetError, TargetStatus, ToolRequest
 from callgate.settings import Settings
-from callgate.upstream.faults import Faults
-
-_log = logging.getLogger("callgate.upstream")
-_encode = msgspec.json.Encoder().encode
+from callgate.upstream.faults import Faults, within
+from callgate.upstream.tasks import Closed
+from callgate.upstream.threads import Job, Threads
 
 MAX_THREADS = 16
 ANNOTATIONS = "__callgate__"  # attribute of a function: the tool's MCP annotations
 
+_log = logging.getLogger("callgate.upstream")
+_encode = msgspec.json.Encoder().encode
+
 
 class ToolFault(Exception):  # noqa: N818 - the name that users raise
     """Raise it in a tool: its message is what the agent is told."""
+
+
+class LoadError(Exception):
+    """The module cannot be used; the message says why."""
 
 
 class PythonTargetSettings(Settings):
@@ -55,19 +61,32 @@ class PythonTargetSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class _Function:
+class Function:
     """One function, as a tool."""
 
     definition: dict[str, Json]
     call: Callable[..., Any]
-    arguments: TypeAdapter[Any]
+    arguments: type[BaseModel]
+    names: Mapping[str, str]  # field of `arguments` → parameter
     result: TypeAdapter[Any]
     is_async: bool
-    is_structured: bool
+
+    def read(self, arguments: bytes) -> dict[str, Any]:
+        """The typed values of what the caller gave. Raises ValidationError."""
+        given = self.arguments.model_validate_json(arguments)
+        return {self.names[field]: getattr(given, field) for field in given.model_fields_set}
 
 
-class LoadError(Exception):
-    """The module cannot be used; the message says why."""
+class _Run:
+    """What is known about one call when it fails."""
+
+    def __init__(self) -> None:
+        self.job: Job[Any] | None = None
+        self.has_begun = False
+
+    @property
+    def is_sent(self) -> bool:
+        return self.has_begun or (self.job is not None and self.job.has_begun)
 
 
 class PythonConnector:
@@ -77,9 +96,10 @@ class PythonConnector:
         self.name = name
         self._settings = settings
         self._faults = Faults(name)
-        self._functions: dict[str, _Function] | None = None
+        self._functions: dict[str, Function] | None = None
         self._fault = "not loaded yet"
-        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix=f"target-{name}")
+        self._loading = asyncio.Lock()
+        self._threads = Threads(MAX_THREADS, f"target-{name}")
 
     @property
     def status(self) -> TargetStatus:
@@ -97,57 +117,63 @@ class PythonConnector:
 
     async def close(self) -> None:
         """Calls that run in a thread go on to their end; nobody waits for them."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def list_tools(self) -> Listing:
         """The functions. Raises TargetError where the module cannot be loaded."""
-        return Listing(tools=tuple(f.definition for f in self._loaded().values()))
+        functions = await self._loaded()
+        return Listing(tools=tuple(function.definition for function in functions.values()))
 
-    def _loaded(self) -> dict[str, _Function]:
+    async def _loaded(self) -> dict[str, Function]:
+        """The functions; loaded off the event loop, because a module may do anything."""
         if self._functions is None:
-            try:
-                self._functions = load_functions(self._settings.python, self._settings.path)
-            except LoadError as error:
-                self._fault = str(error)
-                raise self._faults.unavailable(str(error)) from None
-            self._fault = ""
+            async with self._loading:
+                if self._functions is None:
+                    try:
+                        self._functions = await asyncio.to_thread(
+                            load_functions, self._settings.python, self._settings.path
+                        )
+                    except LoadError as error:
+                        self._fault = str(error)
+                        raise self._faults.unavailable(str(error)) from None
+                    self._fault = ""
         return self._functions
 
     async def call_tool(self, request: ToolRequest, caller: Caller) -> Reply:
         """Calls once. A thread that takes too long cannot be stopped, only no longer waited for."""
-        function = self._loaded().get(request.tool)
+        run = _Run()
+        return await within(request.timeout_seconds, self._faults, run, self._call(request, run))
+
+    async def _call(self, request: ToolRequest, run: _Run) -> Reply:
+        function = (await self._loaded()).get(request.tool)
         if function is None:
             raise self._faults.unavailable(f"there is no function {request.tool}")
         try:
-            async with asyncio.timeout(request.timeout_seconds):
-                return await self._run(function, request)
-        except TimeoutError:
-            raise self._faults.timeout(request.timeout_seconds, is_sent=True) from None
-
-    async def _run(self, function: _Function, request: ToolRequest) -> Reply:
-        try:
-            arguments = dict(function.arguments.validate_json(request.arguments))
+            arguments = function.read(request.arguments)
         except ValidationError as error:
             return _failure(_what_is_wrong(error))
         try:
-            if function.is_async:
-                value = await function.call(**arguments)
-            else:
-                loop = asyncio.get_running_loop()
-                value = await loop.run_in_executor(
-                    self._threads, lambda: function.call(**arguments)
-                )
+            value = await self._value(function, arguments, run)
         except ToolFault as fault:
             return _failure(str(fault))
-        except Exception:  # noqa: BLE001 - whatever a user's function raises
+        except Closed:
+            raise
+        except (Exception, SystemExit):  # noqa: BLE001 - whatever a user's function raises
             # The agent learns that it failed, not how: a traceback may hold secrets.
             _log.exception(
                 "tool %s of target %s failed in call %s", request.tool, self.name, request.call_id
             )
-            return _failure(f"The tool {request.tool} failed inside.")
+            return _failure(f"internal error in {request.tool}")
         return self._reply(function, request, value)
 
-    def _reply(self, function: _Function, request: ToolRequest, value: Any) -> Reply:
+    async def _value(self, function: Function, arguments: dict[str, Any], run: _Run) -> Any:
+        if function.is_async:
+            run.has_begun = True
+            return await function.call(**arguments)
+        run.job = Job(lambda: function.call(**arguments))
+        return await self._threads.run(run.job)
+
+    def _reply(self, function: Function, request: ToolRequest, value: Any) -> Reply:
         try:
             body = function.result.dump_json(value)
         except (PydanticSerializationError, ValueError) as error:
@@ -160,7 +186,7 @@ class PythonConnector:
             ) from None
         text = value if isinstance(value, str) else body.decode()
         result: dict[str, Json] = {"content": [{"type": "text", "text": text}]}
-        if function.is_structured:
+        if body[:1] == b"{":
             result["structuredContent"] = msgspec.Raw(body)
         return Reply(body=_encode(result))
 
@@ -175,7 +201,7 @@ def _what_is_wrong(error: ValidationError) -> str:
     return f"The argument /{where} is not right: {first['msg']}."
 
 
-def load_functions(module_name: str, directory: Path) -> dict[str, _Function]:
+def load_functions(module_name: str, directory: Path) -> dict[str, Function]:
     """The tools in a module, by name. Raises LoadError."""
     place = str(directory.resolve())
     if place not in sys.path:
@@ -183,7 +209,7 @@ def load_functions(module_name: str, directory: Path) -> dict[str, _Function]:
     try:
         importlib.invalidate_caches()
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise LoadError(
             f"the module {module_name} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
@@ -214,39 +240,49 @@ def _public_names(module: ModuleType) -> list[str]:
     ]
 
 
-def _as_tool(name: str, function: Callable[..., Any]) -> _Function:
+def _as_tool(name: str, function: Callable[..., Any]) -> Function:
     hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"the parameter {parameter.name} cannot be passed by name")
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (hints.get(parameter.name, Any), default)
-    model = create_model(name, __config__=ConfigDict(extra="forbid", strict=False), **fields)
-    arguments: TypeAdapter[Any] = TypeAdapter(model)
+    arguments, names = _arguments(name, function, hints)
     result: TypeAdapter[Any] = TypeAdapter(hints.get("return", Any))
-    definition: dict[str, Json] = {"name": name, "inputSchema": _schema(arguments, "validation")}
+    definition: dict[str, Json] = {
+        "name": name,
+        "inputSchema": _untitled(arguments.model_json_schema()),
+    }
     description = inspect.getdoc(function)
     if description:
         definition["description"] = description.split("\n\n")[0].replace("\n", " ")
-    output = _schema(result, "serialization")
-    is_structured = output.get("type") == "object"
-    if is_structured:
+    output = _untitled(result.json_schema(mode="serialization"))
+    if output.get("type") == "object":
         definition["outputSchema"] = output
     annotations = getattr(function, ANNOTATIONS, None)
     if annotations:
         definition["annotations"] = dict(annotations)
-    return _Function(
+    return Function(
         definition=definition,
         call=function,
         arguments=arguments,
+        names=names,
         result=result,
         is_async=inspect.iscoroutinefunction(function),
-        is_structured=is_structured,
     )
 
 
-def _schema(adapter: TypeAdapter[Any], mode: Any) -> dict[str, Json]:
-    schema = adapter.json_schema(mode=mode)
-    schema.pop("title", None)
-    return schema
+def _arguments(
+    name: str, function: Callable[..., Any], hints: dict[str, Any]
+) -> tuple[type[BaseModel], dict[str, str]]:
+    """A model of the parameters. Its fields have names of their own: a parameter may be called
+    anything, also what a model has a method of."""
+    fields: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    for number, parameter in enumerate(inspect.signature(function).parameters.values()):
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise TypeError(f"the parameter {parameter.name} cannot be passed by name")
+        hint: Any = Annotated[hints.get(parameter.name, Any), Field(alias=parameter.name)]
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[f"a{number}"] = (hint, default)
+        names[f"a{number}"] = parameter.name
+    return create_model(name, __config__=ConfigDict(extra="forbid"), **fields), names
+
+
+def _untitled(schema: dict[str, Json]) -> dict[str, Json]:
+    return {key: value for key, value in schema.items() if key != "title"}

@@ -57,12 +57,13 @@ class Asked:
             self._wake()
 
     def end(self, end: Message | Exception) -> None:
-        """Takes the response, or the reason why there will be none."""
-        if isinstance(end, Exception):
-            self._error = self._error or end
-        else:
-            self._reply = end
-        self._wake()
+        """Takes the response, or the reason why there will be none. The first one counts."""
+        if self._reply is None and self._error is None:
+            if isinstance(end, Exception):
+                self._error = end
+            else:
+                self._reply = end
+            self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -1,0 +1,1 @@
+"""`callgate demo`: a gateway to watch, in a directory to change."""

@@ -1,0 +1,339 @@
+"""Targets over streamable HTTP: both eras, every byte of meaning, every way to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import uvloop
+from pydantic import ValidationError
+
+from callgate.model import Json, Ran, Reply
+from callgate.ports import TargetError
+from callgate.protocol.eras import META_CAPABILITIES, META_CLIENT, META_VERSION
+from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
+from fakes.clock import FakeClock
+from fakes.http_calls import Run, a_connector, a_request, call, faults
+from fakes.http_target import (
+    DISCOVERED,
+    DONE,
+    HttpTarget,
+    Seen,
+    Talk,
+    done,
+    legacy,
+    modern,
+)
+from fakes.target import FakeCaller
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return uvloop.run if request.param == "uvloop" else asyncio.run
+
+
+def test_a_modern_target_is_called_with_the_whole_envelope_and_its_headers(run: Run) -> None:
+    async def scenario() -> None:
+        meta: dict[str, Json] = {
+            "traceparent": "00-1-2-3",
+            "vendor/key": {"a": 1},
+            META_CLIENT: {"name": "spoof"},
+            "progressToken": "spoof",
+        }
+        reply, target = await call(modern(done), a_request(meta=meta, tool="écho"))
+        assert json.loads(reply.body) == DONE
+        assert target.rpcs() == ["server/discover", "tools/call"]
+        sent = target.seen[1]
+        assert sent.headers["mcp-protocol-version"] == "2026-07-28"
+        assert sent.headers["mcp-method"] == "tools/call"
+        assert sent.headers["mcp-name"] == "=?base64?w6ljaG8=?="
+        assert "mcp-session-id" not in sent.headers
+        params = sent.message["params"]
+        assert params["name"] == "écho"
+        assert params["arguments"] == {"text": "hi"}
+        assert params["_meta"][META_VERSION] == "2026-07-28"
+        assert params["_meta"][META_CAPABILITIES] == {}
+        assert params["_meta"][META_CLIENT]["name"] == "callgate"
+        assert params["_meta"]["traceparent"] == "00-1-2-3"
+        assert params["_meta"]["vendor/key"] == {"a": 1}
+        assert "progressToken" not in params["_meta"]
+
+    run(scenario())
+
+
+def test_a_legacy_target_is_called_in_a_session(run: Run) -> None:
+    async def scenario() -> None:
+        reply, target = await call(legacy(done), a_request(meta={"traceparent": "x"}))
+        assert json.loads(reply.body) == DONE
+        assert target.rpcs() == [
+            "server/discover",
+            "initialize",
+            "notifications/initialized",
+            "tools/call",
+            "DELETE",
+        ]
+        assert "mcp-session-id" not in target.seen[1].headers
+        assert target.seen[1].message["params"]["protocolVersion"] == "2025-11-25"
+        for later in target.seen[2:]:
+            assert later.headers["mcp-session-id"] == "s-1"
+            assert later.headers["mcp-protocol-version"] == "2025-11-25"
+        assert target.seen[3].message["params"]["_meta"] == {"traceparent": "x"}
+
+    run(scenario())
+
+
+def test_arguments_and_results_travel_byte_for_byte(run: Run) -> None:
+    result = (
+        b'{ "resultType":"complete","content":[], "structuredContent":null,'
+        b'"x":1.50,"big":123456789012345678901234567890,"e":"\\u00e9"}'
+    )
+    arguments = b'{"b": 1.0, "a":[1,  2],"big":123456789012345678901}'
+
+    async def scenario() -> None:
+        async def raw(seen: Seen, talk: Talk) -> None:
+            assert b'"arguments":' + arguments in seen.body
+            request_id = str(seen.message["id"]).encode()
+            await talk.respond(
+                200, b'{"result":' + result + b' , "id":' + request_id + b',"jsonrpc":"2.0"}\n'
+            )
+
+        for era in (modern, legacy):
+            reply, _ = await call(era(raw), a_request(arguments=arguments))
+            assert reply == Reply(body=result)
+
+    run(scenario())
+
+
+def test_an_error_of_the_target_is_its_reply(run: Run) -> None:
+    async def scenario() -> None:
+        async def no(seen: Seen, talk: Talk) -> None:
+            await talk.error(seen, -32602, status=400, data={"why": "no"})
+
+        for era in (modern, legacy):
+            reply, _ = await call(era(no))
+            assert reply.is_error
+            assert json.loads(reply.body) == {
+                "code": -32602,
+                "message": "no",
+                "data": {"why": "no"},
+            }
+
+    run(scenario())
+
+
+def test_progress_goes_to_the_caller_under_its_own_token(run: Run) -> None:
+    async def scenario() -> None:
+        async def progress(seen: Seen, talk: Talk) -> None:
+            token = seen.message["params"]["_meta"]["progressToken"]
+            assert token != "mine"
+            await talk.stream()
+            for params in (
+                {"progressToken": token, "progress": 1, "message": "half"},
+                {"progressToken": "another's", "progress": 9},
+            ):
+                note = {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+                await talk.event(note)
+            log = {"method": "notifications/message", "params": {"level": "info", "data": 1}}
+            await talk.event(log)
+            await talk.event({"method": "notifications/unknown"})
+            await talk.event({"jsonrpc": "2.0", "id": seen.message["id"], "result": DONE})
+            await talk.end_stream()
+
+        for era in (modern, legacy):
+            caller = FakeCaller()
+            request = a_request(wants_progress=True, progress_token="mine")
+            reply, _ = await call(era(progress), request, caller)
+            assert json.loads(reply.body) == DONE
+            assert caller.told == [
+                (
+                    "notifications/progress",
+                    {"progressToken": "mine", "progress": 1, "message": "half"},
+                ),
+                ("notifications/message", {"level": "info", "data": 1}),
+            ]
+
+    run(scenario())
+
+
+def test_a_target_that_is_not_there_did_not_run(run: Run) -> None:
+    async def scenario() -> None:
+        settings = HttpTargetSettings(url="http://127.0.0.1:1/mcp")
+        connector = McpHttpConnector("shop", settings, FakeClock())
+        with pytest.raises(TargetError) as raised:
+            await connector.call_tool(a_request(), FakeCaller())
+        assert (raised.value.code, raised.value.ran) == ("target_unavailable", Ran.NO)
+        assert not connector.status.is_ready
+        assert "refused" in connector.status.detail.lower()
+        await connector.close()
+
+    run(scenario())
+
+
+def test_a_target_that_hangs_up_during_the_call_is_lost(run: Run) -> None:
+    async def answer(_seen: Seen, talk: Talk) -> None:
+        await talk.hang_up()
+
+    for era in (modern, legacy):
+        fault = faults(run, era(answer))
+        assert (fault.code, fault.ran) == ("target_lost", Ran.UNKNOWN)
+
+
+def test_a_target_that_hangs_up_at_the_opening_did_not_run(run: Run) -> None:
+    async def answer(_seen: Seen, talk: Talk) -> None:
+        await talk.hang_up()
+
+    fault = faults(run, answer)
+    assert (fault.code, fault.ran) == ("target_unavailable", Ran.NO)
+
+
+def test_closing_while_a_call_is_in_flight_loses_it(run: Run) -> None:
+    async def scenario() -> None:
+        arrived = asyncio.Event()
+
+        async def hang(_seen: Seen, talk: Talk) -> None:
+            arrived.set()
+            await talk.until_peer_hangs_up()
+
+        for era in (modern, legacy):
+            arrived.clear()
+            async with HttpTarget(era(hang)) as target:
+                connector = a_connector(target)
+                task = asyncio.ensure_future(connector.call_tool(a_request(), FakeCaller()))
+                await arrived.wait()
+                await connector.close()
+                with pytest.raises(TargetError) as raised:
+                    await task
+                assert (raised.value.code, raised.value.ran) == ("target_lost", Ran.UNKNOWN)
+                with pytest.raises(TargetError) as raised:
+                    await connector.call_tool(a_request(), FakeCaller())
+                assert raised.value.ran is Ran.NO
+
+    run(scenario())
+
+
+def test_all_pages_are_listed_in_order_with_the_shortest_lifetime(run: Run) -> None:
+    async def scenario() -> None:
+        pages = {
+            None: {"tools": [{"name": "a"}, 7], "nextCursor": "1", "ttlMs": 9000},
+            "1": {"tools": [{"name": "b"}], "nextCursor": "2", "ttlMs": 3000},
+            "2": {"tools": []},
+        }
+
+        async def answer(seen: Seen, talk: Talk) -> None:
+            if seen.rpc == "server/discover":
+                await talk.result(seen, DISCOVERED)
+            else:
+                await talk.result(seen, pages[seen.message["params"].get("cursor")])
+
+        async with HttpTarget(answer) as target:
+            connector = a_connector(target)
+            listing = await connector.list_tools()
+            assert listing.tools == ({"name": "a"}, {}, {"name": "b"})
+            assert listing.ttl_seconds == 3.0
+            assert connector.status.tools == 3
+            await connector.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{"tools": [], "nextCursor": "same"}, {"tools": [], "nextCursor": 7}, {"tools": {}}, {}],
+)
+def test_a_list_without_end_or_shape_is_a_fault(run: Run, page: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        async def answer(seen: Seen, talk: Talk) -> None:
+            await talk.result(seen, DISCOVERED if seen.rpc == "server/discover" else page)
+
+        async with HttpTarget(answer) as target:
+            connector = a_connector(target)
+            with pytest.raises(TargetError, match="target_protocol_error"):
+                await connector.list_tools()
+            await connector.close()
+
+    run(scenario())
+
+
+def test_annotated_arguments_travel_as_headers_too(run: Run) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "region": {"type": "string", "x-mcp-header": "Region"},
+            "deep": {
+                "type": "object",
+                "properties": {"n": {"type": "integer", "x-mcp-header": "Count"}},
+            },
+            "absent": {"type": "boolean", "x-mcp-header": "Absent"},
+        },
+    }
+
+    async def scenario() -> None:
+        async with HttpTarget(modern(done, [{"name": "echo", "inputSchema": schema}])) as target:
+            connector = a_connector(target)
+            await connector.list_tools()
+            arguments = '{"region":"Zürich\\r\\nX: 1","deep":{"n":7}}'.encode()
+            await connector.call_tool(a_request(arguments=arguments), FakeCaller())
+            headers = target.seen[-1].headers
+            assert headers["mcp-param-region"] == "=?base64?WsO8cmljaA0KWDogMQ==?="
+            assert headers["mcp-param-count"] == "7"
+            assert "mcp-param-absent" not in headers
+            await connector.close()
+
+    run(scenario())
+
+
+def test_a_change_of_the_tools_is_announced(run: Run) -> None:
+    async def scenario() -> None:
+        async def changes(seen: Seen, talk: Talk) -> None:
+            await talk.stream()
+            await talk.event({"method": "notifications/tools/list_changed"})
+            await talk.event({"jsonrpc": "2.0", "id": seen.message["id"], "result": DONE})
+            await talk.end_stream()
+
+        async with HttpTarget(legacy(changes)) as target:
+            connector = a_connector(target)
+            changed: list[int] = []
+            connector.on_change(lambda: changed.append(1))
+            await connector.call_tool(a_request(), FakeCaller())
+            assert changed == [1]
+            await connector.close()
+
+    run(scenario())
+
+
+def test_configured_headers_go_with_every_request_and_stay_out_of_sight(run: Run) -> None:
+    async def scenario() -> None:
+        async with HttpTarget(legacy(done)) as target:
+            connector = a_connector(target, headers={"Authorization": "Bearer s3cret"})
+            await connector.call_tool(a_request(), FakeCaller())
+            await connector.close()
+            assert {seen.headers.get("authorization") for seen in target.seen} == {"Bearer s3cret"}
+
+    run(scenario())
+    settings = HttpTargetSettings(url="http://x/", headers={"Authorization": "Bearer s3cret"})
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"url": "ftp://x/"},
+        {"url": "https://"},
+        {"url": "https://user:pw@x/"},
+        {"url": "https://x/#f"},
+        {"url": "https://x/a b"},
+        {"url": "https://bücher.example/"},
+        {"url": "https://x:99999/"},
+        {"url": "https://x/", "headers": {"Host": "y"}},
+        {"url": "https://x/", "headers": {"Mcp-Name": "y"}},
+        {"url": "https://x/", "headers": {"a b": "y"}},
+        {"url": "https://x/", "headers": {"X": "y\r\nZ: 1"}},
+        {"url": "https://x/", "timeout_seconds": 0},
+        {"url": "https://x/", "unknown": 1},
+    ],
+)
+def test_settings_that_cannot_work_are_errors(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        HttpTargetSettings(**settings)
