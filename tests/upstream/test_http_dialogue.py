@@ -130,6 +130,30 @@ def test_a_lost_session_is_made_again_and_the_call_repeated_once(run: Run) -> No
     run(scenario())
 
 
+@pytest.mark.parametrize(("status", "times"), [(400, 2), (429, 1), (500, 1)])
+def test_only_a_session_that_may_be_unknown_is_made_anew(run: Run, status: int, times: int) -> None:
+    async def scenario() -> None:
+        fails = True
+
+        async def answer(seen: Seen, talk: Talk) -> None:
+            if fails:
+                await talk.respond(status)
+            else:
+                await done(seen, talk)
+
+        async with HttpTarget(legacy(answer)) as target:
+            connector = a_connector(target)
+            with pytest.raises(TargetError):
+                await connector.call_tool(a_request(), FakeCaller())
+            assert target.rpcs().count("tools/call") == 1
+            fails = False
+            await connector.call_tool(a_request(), FakeCaller())
+            assert target.rpcs().count("initialize") == times
+            await connector.close()
+
+    run(scenario())
+
+
 def test_a_stateless_legacy_target_needs_no_session_and_404_is_no_reason_to_retry(run: Run) -> None:
     async def scenario() -> None:
         _, target = await call(legacy(done, session=None))

@@ -10,12 +10,13 @@ import pytest
 import uvloop
 from pydantic import ValidationError
 
-from callgate.model import Json, Ran, Reply
+from callgate.model import Era, Json, Ran, Reply
 from callgate.ports import TargetError
 from callgate.protocol.eras import META_CAPABILITIES, META_CLIENT, META_VERSION
+from callgate.upstream import http_dialogue
 from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
 from fakes.clock import FakeClock
-from fakes.http_calls import Run, a_connector, a_request, call, faults
+from fakes.http_calls import Run, a_connector, a_request, call, faults, until
 from fakes.http_target import (
     DISCOVERED,
     DONE,
@@ -26,6 +27,7 @@ from fakes.http_target import (
     legacy,
     modern,
 )
+from fakes.sdk_target import sdk_target
 from fakes.target import FakeCaller
 
 
@@ -314,6 +316,46 @@ def test_configured_headers_go_with_every_request_and_stay_out_of_sight(run: Run
     run(scenario())
     settings = HttpTargetSettings(url="http://x/", headers={"Authorization": "Bearer s3cret"})
     assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"json_response": True}, {"stateless_http": True}], ids=str
+)
+@pytest.mark.parametrize("era", list(Era))
+def test_the_sdks_own_server_is_served(
+    era: Era, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if era is Era.LEGACY:  # it speaks both: have it taken for one that does not
+        monkeypatch.setattr(http_dialogue, "era_over_http", lambda _status, _message: era)
+
+    async def scenario() -> None:
+        cancelled: list[str] = []
+        async with sdk_target(cancelled, **settings) as url:
+            connector = McpHttpConnector("sdk", HttpTargetSettings(url=url), FakeClock())
+            listing = await connector.list_tools()
+            assert [tool["name"] for tool in listing.tools] == ["add", "steps", "hang"]
+            assert connector.status.era == era.value
+            request = a_request(tool="add", arguments=b'{"a":1,"b":2}')
+            reply = await connector.call_tool(request, FakeCaller())
+            assert json.loads(reply.body)["structuredContent"] == {"result": 3}
+            caller = FakeCaller()
+            request = a_request(
+                tool="steps", arguments=b'{"n":2}', wants_progress=True, progress_token="mine"
+            )
+            await connector.call_tool(request, caller)
+            if "json_response" not in settings:
+                assert [params["progressToken"] for _, params in caller.told] == ["mine"] * 2
+            with pytest.raises(TargetError, match="target_timeout"):
+                await connector.call_tool(
+                    a_request(tool="hang", arguments=b"{}", timeout_seconds=0.2), FakeCaller()
+                )
+            # A hung-up connection is noticed where it streams, a notification where it has sessions.
+            deaf = "json_response" if era is Era.MODERN else "stateless_http"
+            if deaf not in settings:
+                await until(lambda: cancelled == ["hang"])
+            await connector.close()
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,8 @@ class HttpDialogue:
         if answer.status == 200 or _answers(answer, attempt):
             assert answer.message is not None  # noqa: S101 - both conditions imply it
             return answer.message
-        self._sessions.drop(attempt.share_key, session)
+        if answer.status in (400, 404):  # what servers say, too, to a session they do not know
+            self._sessions.drop(attempt.share_key, session)
         raise self._turned_down(answer)
 
     async def _ask_in(self, session: Session, attempt: Attempt, body: bytes) -> Answer:

@@ -1,0 +1,48 @@
+"""The MCP SDK's own server over HTTP, which speaks both eras, inside the test's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from mcp.server.mcpserver import Context, MCPServer
+
+
+@asynccontextmanager
+async def sdk_target(cancelled: list[str], **settings: Any) -> AsyncIterator[str]:
+    """Serves `add`, `steps` and `hang`; yields the URL."""
+    server = MCPServer("sdk", log_level="CRITICAL")
+
+    @server.tool()
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @server.tool()
+    async def steps(n: int, ctx: Context) -> str:
+        for step in range(n):
+            await ctx.report_progress(step, n, "step")
+        return "done"
+
+    @server.tool()
+    async def hang() -> str:
+        try:
+            await asyncio.sleep(2)
+        except asyncio.CancelledError:
+            cancelled.append("hang")
+            raise
+        return "done"
+
+    app = server.streamable_http_app(**settings)
+    running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    serving = asyncio.ensure_future(running.serve())
+    while not running.started:  # noqa: ASYNC110 - it has no event for this
+        await asyncio.sleep(0.01)
+    port = running.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        running.should_exit = True
+        await serving
