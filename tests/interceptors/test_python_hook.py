@@ -40,7 +40,7 @@ def test_a_plain_function_runs_in_a_thread_and_an_async_one_on_the_loop() -> Non
     assert ask(PythonHook(plain)).arguments == {"amount": 1}
     assert ask(PythonHook(coroutine)) is None
     assert places == [False, True]
-    assert not PythonHook(plain).may_skip_result(b"{}")
+    assert not PythonHook(plain).may_skip(b"{}")
 
 
 def test_anything_but_a_decision_is_a_failure_that_says_what_is_expected() -> None:

@@ -108,13 +108,13 @@ def test_a_result_that_is_skipped_holds_nothing_to_redact(
     value = {"content": [{"type": "text", "text": before + ("" if is_plain else secret) + after}]}
     it = redactor()
 
-    if it.may_skip_result(msgspec.json.encode(value)):
+    if it.may_skip(msgspec.json.encode(value)):
         assert it.redact(value) == (value, {})
 
 
 def test_escapes_do_not_hide_a_secret_from_the_screen() -> None:
     body = b'{"content":[{"type":"text","text":"bob\\u0040example.org"}]}'
 
-    assert not redactor().may_skip_result(body)
-    assert redactor().may_skip_result(b'{"content":[{"type":"text","text":"nothing"}]}')
-    assert not redactor(patterns={"x": "^y"}).may_skip_result(b"{}")
+    assert not redactor().may_skip(body)
+    assert redactor().may_skip(b'{"content":[{"type":"text","text":"nothing"}]}')
+    assert not redactor(patterns={"x": "^y"}).may_skip(b"{}")

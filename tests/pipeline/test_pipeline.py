@@ -172,7 +172,7 @@ class Hook:
     async def on_result(self, result: Any) -> Decision | None:
         return self._function(result)  # type: ignore[no-any-return]
 
-    def may_skip_result(self, body: bytes) -> bool:
+    def may_skip(self, body: bytes) -> bool:
         return False
 
 

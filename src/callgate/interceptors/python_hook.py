@@ -36,7 +36,7 @@ class PythonHook:
         """See ports.Interceptor."""
         return await self._ask(result)
 
-    def may_skip_result(self, body: bytes) -> bool:
+    def may_skip(self, body: bytes) -> bool:
         """See ports.Interceptor: a function we do not know must always look."""
         return False
 

@@ -81,7 +81,7 @@ class Redactor:
         redacted, found = self.redact(result.result)
         return Decision(result=redacted, note=_note(found)) if found else None
 
-    def may_skip_result(self, body: bytes) -> bool:
+    def may_skip(self, body: bytes) -> bool:
         """See ports.Interceptor. Bytes with an escape may spell anything, so they are read."""
         return self._screen is not None and b"\\" not in body and not self._screen.search(body)
 

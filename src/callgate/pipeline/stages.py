@@ -67,10 +67,17 @@ async def intercept_request(call: Call, gateway: Gateway, _caller: Caller) -> Ca
     """Runtime scrutiny: enrich, rewrite, refuse, answer. What was rewritten is validated again."""
     tool, arguments = call.tool, call.arguments
     assert tool is not None  # noqa: S101 - stage order
-    for attachment in gateway.chain.select("request", tool):
+    chosen = gateway.chain.select("request", tool)
+    text = encode(arguments) if chosen else b""
+    for attachment in chosen:
+        if attachment.interceptor.may_skip(text):
+            continue
+        before = call.arguments
         call = await ask_about_request(call, attachment, gateway.clock)
         if call.is_answered:
             return call
+        if call.arguments is not before:
+            text = encode(call.arguments)
     if call.arguments is not arguments:
         problem = gateway.catalog.validate(tool, call.arguments)
         if problem is not None:
@@ -159,7 +166,7 @@ async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> C
     chosen = [
         attachment
         for attachment in gateway.chain.select("result", call.tool)
-        if not attachment.interceptor.may_skip_result(body)
+        if not attachment.interceptor.may_skip(body)
     ]
     if not chosen:
         return call
