@@ -20,7 +20,9 @@ GOOD = {"customer": "c", "amount": 5}
 CALL = {"name": "shop___refund", "arguments": GOOD}
 
 
-def talk(scenario: Callable[[Agent], Awaitable[Any]], gateway: Gateway | None = None, **more: Any) -> Any:
+def talk(
+    scenario: Callable[[Agent], Awaitable[Any]], gateway: Gateway | None = None, **more: Any
+) -> Any:
     async def run() -> Any:
         return await scenario(Agent(gateway or a_gateway(), **more))
 
@@ -57,7 +59,9 @@ class TestModern:
     def test_a_targets_own_route_keeps_its_own_names(self) -> None:
         async def scenario(agent: Agent) -> tuple[Any, Any, Any]:
             listed = await agent.modern("tools/list", path="/mcp/shop")
-            called = await agent.modern("tools/call", {"name": "refund", "arguments": GOOD}, "/mcp/shop")
+            called = await agent.modern(
+                "tools/call", {"name": "refund", "arguments": GOOD}, "/mcp/shop"
+            )
             other = await agent.modern("tools/list", path="/mcp/nothing")
             return listed.json, called.json, other.status
 
@@ -123,7 +127,12 @@ class TestModern:
         assert asked(gateway) == []
 
     def test_mirrored_parameters_must_agree_with_the_arguments(self) -> None:
-        tool = a_tool(schema={"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}})
+        tool = a_tool(
+            schema={
+                "type": "object",
+                "properties": {"region": {"type": "string", "x-mcp-header": "Region"}},
+            }
+        )
         call = {"name": "shop___refund", "arguments": {"region": "eu"}}
 
         async def scenario(agent: Agent) -> list[int]:
@@ -173,7 +182,9 @@ class TestModern:
     def test_a_get_or_delete_is_not_allowed(self) -> None:
         async def scenario(agent: Agent) -> list[int]:
             headers = {"host": "localhost", "mcp-protocol-version": "2026-07-28"}
-            return [(await agent.send(m, "/mcp", headers, b"")).status for m in ("GET", "DELETE", "PUT")]
+            return [
+                (await agent.send(m, "/mcp", headers, b"")).status for m in ("GET", "DELETE", "PUT")
+            ]
 
         assert talk(scenario) == [405, 405, 405]
 
@@ -182,7 +193,9 @@ class TestLegacy:
     def test_a_session_is_opened_used_and_ended(self) -> None:
         async def scenario(agent: Agent) -> list[Any]:
             session = await agent.initialize()
-            noted = await agent.legacy("notifications/initialized", message_id=None, mcp_session_id=session)
+            noted = await agent.legacy(
+                "notifications/initialized", message_id=None, mcp_session_id=session
+            )
             pong = await agent.legacy("ping", mcp_session_id=session)
             listed = await agent.legacy("tools/list", mcp_session_id=session)
             called = await agent.legacy("tools/call", CALL, mcp_session_id=session)
@@ -259,7 +272,9 @@ class TestLegacy:
                 )
                 await started.wait()
                 note = {"requestId": "x", "reason": "changed my mind"}
-                await agent.legacy("notifications/cancelled", note, message_id=None, mcp_session_id=session)
+                await agent.legacy(
+                    "notifications/cancelled", note, message_id=None, mcp_session_id=session
+                )
                 return await asyncio.wait_for(call, 5)
 
         async def slow(*_: Any) -> Reply:
@@ -304,7 +319,11 @@ class TestLegacy:
             answer = {"jsonrpc": "2.0", "id": 9, "result": {}}
             return [
                 (await agent.post(answer, mcp_session_id=session)).status,
-                (await agent.legacy("notifications/other", message_id=None, mcp_session_id=session)).status,
+                (
+                    await agent.legacy(
+                        "notifications/other", message_id=None, mcp_session_id=session
+                    )
+                ).status,
             ]
 
         assert talk(scenario) == [202, 202]
@@ -357,7 +376,9 @@ class TestTheDoor:
             ({"content_type": "application/json; charset=utf-8"}, 200),
         ],
     )
-    def test_wrong_media_hosts_and_origins_do_not_come_in(self, headers: dict[str, str], status: int) -> None:
+    def test_wrong_media_hosts_and_origins_do_not_come_in(
+        self, headers: dict[str, str], status: int
+    ) -> None:
         assert talk(lambda agent: agent.modern("tools/list", **headers)).status == status
 
     def test_configured_hosts_and_origins_come_in_elsewhere(self) -> None:
@@ -411,7 +432,11 @@ class TestTheDoor:
 
         gateway = a_gateway(authenticator=Spy(anonymous=a_principal()))
         talk(lambda agent: agent.modern("tools/list"), gateway, client=client)
-        talk(lambda agent: agent.modern("tools/list", x_forwarded_for="9.9.9.9"), gateway, client=client)
+        talk(
+            lambda agent: agent.modern("tools/list", x_forwarded_for="9.9.9.9"),
+            gateway,
+            client=client,
+        )
 
         assert seen == [client in ("::1", "127.0.0.2"), False]
 
@@ -441,4 +466,9 @@ class TestTheDoor:
     def test_a_target_without_tools_still_has_its_route(self) -> None:
         gateway = a_gateway(catalog=FakeCatalog((), FakeConnector("shop")))
 
-        assert talk(lambda agent: agent.modern("tools/list", path="/mcp/shop"), gateway).json["result"]["tools"] == []
+        assert (
+            talk(lambda agent: agent.modern("tools/list", path="/mcp/shop"), gateway).json[
+                "result"
+            ]["tools"]
+            == []
+        )

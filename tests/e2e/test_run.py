@@ -93,6 +93,7 @@ def test_calls_are_governed_recorded_and_explained(tmp_path: Path) -> None:
 def test_operators_see_health_metrics_and_calls(tmp_path: Path) -> None:
     with shop(tmp_path) as gateway:
         gateway.call("shop___refund", customer="c", amount=5)
+        gateway.callgate("calls")  # by the time another process has started, the outcome is written
 
         assert fetch(gateway.control + "/healthz")[0] == 200
         status, ready = fetch(gateway.control + "/readyz")

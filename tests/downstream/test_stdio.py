@@ -1,0 +1,159 @@
+"""One pipe serves a host of either era; what is cancelled gets no answer."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from callgate.downstream.dispatch import Dispatcher
+from callgate.downstream.sessions import Sessions
+from callgate.downstream.stdio import StdioEndpoint
+from callgate.model import Proof, Reply
+from callgate.pipeline.gateway import Gateway, Limits
+from callgate.protocol.refusals import META_KEY
+from fakes.agent import META
+from fakes.gateway import a_gateway
+from fakes.target import FakeAuthenticator, FakeConnector, never
+
+CALL = {"name": "refund", "arguments": {"customer": "c", "amount": 5}}
+
+
+def message(method: str, params: Any = None, message_id: Any = 1) -> Any:
+    made = {"jsonrpc": "2.0", "method": method, "params": params or {}}
+    return made if message_id is None else {**made, "id": message_id}
+
+
+class Host:
+    """A host at the other end of the pipe."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.said: list[Any] = []
+        self._chunks: asyncio.Queue[bytes] = asyncio.Queue()
+        dispatcher = Dispatcher(lambda: gateway, Sessions(gateway.clock), "0.0.0")
+        self.endpoint = StdioEndpoint(
+            dispatcher=dispatcher, proof=Proof(is_loopback=True), route="shop", write=self._hear
+        )
+
+    async def _hear(self, line: bytes) -> None:
+        assert b"\n" not in line
+        self.said.append(msgspec.json.decode(line))
+
+    def say(self, *messages: Any) -> None:
+        for one in messages:
+            body = one if isinstance(one, bytes) else msgspec.json.encode(one)
+            self._chunks.put_nowait(body + b"\n")
+
+    def hang_up(self) -> None:
+        self._chunks.put_nowait(b"")
+
+    async def serve(self) -> None:
+        await self.endpoint.serve(self._chunks.get)
+
+
+def talk(*messages: Any, gateway: Gateway | None = None) -> list[Any]:
+    async def scenario() -> list[Any]:
+        host = Host(gateway or a_gateway())
+        host.say(*messages)
+        host.hang_up()
+        await host.serve()
+        return host.said
+
+    return asyncio.run(scenario())
+
+
+def test_a_legacy_host_initializes_lists_and_calls() -> None:
+    answers = talk(
+        message("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}}, 1),
+        message("notifications/initialized", message_id=None),
+        message("tools/list", message_id=2),
+        message("tools/call", CALL, 3),
+        message("ping", message_id=4),
+    )
+
+    by_id = {answer["id"]: answer["result"] for answer in answers}
+    assert by_id[1]["protocolVersion"] == "2025-06-18"
+    assert [tool["name"] for tool in by_id[2]["tools"]] == ["refund"]
+    assert by_id[3]["content"][0]["text"] == "done"
+    assert by_id[4] == {}
+
+
+def test_a_modern_host_needs_no_handshake() -> None:
+    discovered, called = talk(
+        message("server/discover", {"_meta": META}, "a"),
+        message("tools/call", {**CALL, "_meta": META}, "b"),
+    )
+
+    assert "2026-07-28" in discovered["result"]["supportedVersions"]
+    assert called["result"]["resultType"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"{", -32700),
+        (b"[]", -32600),
+        (message("resources/list"), -32601),
+        (message("tools/call", {"name": 5}), -32602),
+        (
+            message(
+                "tools/list", {"_meta": {**META, "io.modelcontextprotocol/protocolVersion": "x"}}
+            ),
+            -32022,
+        ),
+    ],
+)
+def test_what_cannot_be_taken_is_answered_and_the_pipe_goes_on(line: Any, code: int) -> None:
+    answers = talk(line, message("ping", message_id="still here"))
+
+    assert sorted(answer.get("error", {}).get("code", 0) for answer in answers) == [code, 0]
+
+
+def test_a_line_over_the_limit_is_refused_and_the_next_is_read() -> None:
+    gateway = a_gateway(limits=Limits(max_body_bytes=200))
+
+    refused, pong = talk(b"x" * 300, message("ping"), gateway=gateway)
+
+    assert "larger than 200 bytes" in refused["error"]["message"]
+    assert pong["result"] == {}
+
+
+def test_nobody_is_told_to_set_a_credential() -> None:
+    (answer,) = talk(message("ping"), gateway=a_gateway(authenticator=FakeAuthenticator()))
+
+    assert answer["error"]["data"][META_KEY]["code"] == "unauthenticated"
+    assert "CALLGATE_TOKEN" in answer["error"]["message"]
+
+
+def _slow(started: asyncio.Event) -> Callable[..., Any]:
+    async def answer(_request: Any, caller: Any) -> Reply:
+        await caller.notify("notifications/progress", {"progressToken": "p", "progress": 1})
+        started.set()
+        return await never()
+
+    return answer
+
+
+def test_a_cancelled_call_gets_progress_but_no_answer_and_others_go_on() -> None:
+    async def scenario() -> list[Any]:
+        started = asyncio.Event()
+        host = Host(a_gateway(connector=FakeConnector(answer=_slow(started))))
+        host.say(message("tools/call", {**CALL, "_meta": {"progressToken": "p"}}, 7))
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(host.serve())
+            await started.wait()
+            host.say(
+                message("notifications/cancelled", {"requestId": 7}, None),
+                message("ping", message_id=8),
+            )
+            host.hang_up()
+            await asyncio.wait_for(serving, 5)
+        return host.said
+
+    said = asyncio.run(scenario())
+
+    assert [(one.get("method"), one.get("id")) for one in said] == [
+        ("notifications/progress", None),
+        (None, 8),
+    ]
