@@ -472,3 +472,31 @@ class TestTheDoor:
             ]["tools"]
             == []
         )
+
+
+def test_a_body_that_does_not_arrive_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callgate.downstream.exchange.BODY_SECONDS", 0.01)
+    gateway = a_gateway()
+
+    async def scenario(agent: Agent) -> Any:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        async def send(event: Any) -> None:
+            sent.append(event)
+
+        headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/mcp",
+            "headers": headers,
+            "client": None,
+        }
+        await agent.endpoint(scope, receive, send)
+        return sent[0]["status"]
+
+    assert talk(scenario, gateway) == 408
+    assert codes(gateway) == ["malformed"]

@@ -34,6 +34,8 @@ from callgate.protocol.jsonrpc import (
 from callgate.protocol.mcp import check_version, legacy_envelope, modern_envelope
 from callgate.protocol.origins import is_loopback
 
+BODY_SECONDS = 30.0  # for a whole body: who sends slower holds a place that others need
+
 
 class Exchange:
     """One HTTP request from an agent, from its headers to its answer."""
@@ -72,23 +74,30 @@ class Exchange:
             if refusal is not None:
                 await respond(self._send, refusal)
                 return
-            body = await self._body()
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._body()
             if body is None:
                 most = self._gateway.limits.max_body_bytes
-                reason = f"The body is larger than {most} bytes."
-                answer = Answer(413, error_response(None, INVALID_REQUEST, reason))
-                await self._note_malformed(reason)
-                await respond(self._send, answer)
+                await self._turn_away(413, f"The body is larger than {most} bytes.")
                 return
             message = read_message(parse_json(body, max_depth=self._gateway.limits.max_depth))
             era = self._era(message)
             await self._answer(message, era)
+        except TimeoutError:
+            await self._turn_away(
+                408, f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
+            )
         except Malformed as malformed:
             await self._note_malformed(malformed.reason)
             await respond(self._send, malformed_answer(malformed, era))
         except Refused as refused:
             message_id = message.id if message else None
             await respond(self._send, unidentified_answer(refused, message_id))
+
+    async def _turn_away(self, status: int, reason: str) -> None:
+        """Answers a request whose body was not read."""
+        await self._note_malformed(reason)
+        await respond(self._send, Answer(status, error_response(None, INVALID_REQUEST, reason)))
 
     async def _answer(self, message: Message, era: Era) -> None:
         principal = await self._identify()

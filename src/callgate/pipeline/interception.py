@@ -15,6 +15,7 @@ from callgate.policy.schema import FACT_SHAPES
 from callgate.ports import Clock, Decision, Interceptor, Request, Result
 
 MAX_PATHS = 50
+MAX_REMEMBERED = 20_000
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -55,6 +56,8 @@ class Chain:
         chosen = self._selected.get(key)
         if chosen is None:
             chosen = tuple(a for a in self.attachments if a.applies(phase, tool))
+            if len(self._selected) >= MAX_REMEMBERED:
+                self._selected.clear()  # a target that makes up tools without end
             self._selected[key] = chosen
         return chosen
 

@@ -16,6 +16,7 @@ from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, inpu
 from callgate.policy.source import Policy
 
 _encode = msgspec.json.Encoder().encode
+MAX_REMEMBERED = 50_000
 
 
 class Finding(Value):
@@ -54,6 +55,8 @@ class Validator:
         where = tool.qualified_name if policy.reads_action else ""
         key = (policy.id, _encode(shape), where)
         if key not in self._found:
+            if len(self._found) >= MAX_REMEMBERED:
+                self._found.clear()  # a target that makes up schemas without end
             self._found[key] = self._validate(tool, shape, policy)
         return self._found[key]
 
