@@ -74,25 +74,31 @@ class Exchange:
             if refusal is not None:
                 await respond(self._send, refusal)
                 return
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await self._body()
+            body = await self._body_in_time()
             if body is None:
-                most = self._gateway.limits.max_body_bytes
-                await self._turn_away(413, f"The body is larger than {most} bytes.")
                 return
             message = read_message(parse_json(body, max_depth=self._gateway.limits.max_depth))
             era = self._era(message)
             await self._answer(message, era)
-        except TimeoutError:
-            await self._turn_away(
-                408, f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
-            )
         except Malformed as malformed:
             await self._note_malformed(malformed.reason)
             await respond(self._send, malformed_answer(malformed, era))
         except Refused as refused:
             message_id = message.id if message else None
             await respond(self._send, unidentified_answer(refused, message_id))
+
+    async def _body_in_time(self) -> bytes | None:
+        """The whole body; None where the caller was turned away instead."""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._body()
+        except TimeoutError:
+            await self._turn_away(408, f"The body did not arrive within {BODY_SECONDS:g} seconds.")
+            return None
+        if body is None:
+            most = self._gateway.limits.max_body_bytes
+            await self._turn_away(413, f"The body is larger than {most} bytes.")
+        return body
 
     async def _turn_away(self, status: int, reason: str) -> None:
         """Answers a request whose body was not read."""
