@@ -212,3 +212,11 @@ def test_call_as_one_object_has_its_arguments_and_its_end() -> None:
     assert not {"kind", "record"} & call.keys()
     assert total_seconds(call) == pytest.approx(0.0125)
     assert total_seconds(whole(recorded(an_intent()))) is None
+
+
+def test_tool_that_failed_by_its_own_account_is_told_as_failed() -> None:
+    failed = Reply(body=b'{"content":[],"isError":true}')
+
+    told = explain(recorded(an_intent("c1"), an_outcome("c1", reply=failed)))
+
+    assert "The target says that the tool failed." in lines(told, "Outcome")

@@ -60,6 +60,7 @@ def test_outcome_says_what_ran_and_what_was_delivered_but_not_the_result_itself(
         "sha256": hashlib.sha256(b'{"content":["secret"]}').hexdigest(),
         "bytes": 22,
         "error": False,
+        "failed": False,
     }
     assert b"secret" not in entry.body
     assert body["seconds"] == {"identify": 0.001, "forward": 0.0115}

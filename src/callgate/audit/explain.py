@@ -228,6 +228,8 @@ def _outcome(call: dict[str, Json]) -> Iterator[str]:
     result = call.get("result")
     if result is not None:
         what = "JSON-RPC error" if result.get("error") else "result"
+        if result.get("failed"):
+            yield "The target says that the tool failed."
         yield f"The {what} had {result['bytes']} bytes; its SHA-256 is {result['sha256']}."
 
 

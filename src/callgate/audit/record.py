@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from callgate.model import Call, Json, Outcome, Principal, Ran, Value
+from callgate.protocol.mcp import is_tool_error
 
 MASKED = "***"
 FORMAT = 1  # of the body; a change that readers must know of raises it
@@ -153,6 +154,7 @@ def outcome(ended: Outcome, at: float, masks: Masks) -> Entry:
             "sha256": hashlib.sha256(call.reply.body).hexdigest(),
             "bytes": len(call.reply.body),
             "error": call.reply.is_error,
+            "failed": is_tool_error(call.reply),
         }
     body["seconds"] = {timing.stage: round(timing.seconds, 7) for timing in ended.timings}
     return _entry("outcome", call, at, body, code=code, is_delivered=ended.is_delivered)
