@@ -1,6 +1,5 @@
 """Every example, as its README tells it: run, called, refused, explained."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from callgate.protocol.refusals import META_KEY
-from fakes.running import Running, fetch, running
+from fakes.running import Running, fetch, run_stdio_client, running
 
 pytestmark = pytest.mark.e2e
 
@@ -178,7 +177,7 @@ def test_your_own_server_can_be_wrapped(tmp_path: Path) -> None:
             urgent = await client.call_tool("add_item", {"text": "run!", "priority": 1})
             return [tool.name for tool in listed.tools], added.is_error, urgent.is_error
 
-    assert asyncio.run(scenario()) == (["list_items", "add_item"], False, True)
+    assert run_stdio_client(scenario()) == (["list_items", "add_item"], False, True)
 
 
 def test_a_gateway_is_written_for_the_configuration_you_have(tmp_path: Path) -> None:

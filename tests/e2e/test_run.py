@@ -15,7 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from callgate.protocol.refusals import META_KEY
-from fakes.running import LISTENERS, Running, fetch, running
+from fakes.running import LISTENERS, Running, fetch, run_stdio_client, running
 
 pytestmark = pytest.mark.e2e
 PROGRAMS = Path(sys.executable).parent
@@ -170,7 +170,7 @@ def test_a_host_that_starts_servers_gets_the_same_gateway_over_stdio(
             result = await client.call_tool("get_current_time", {"timezone": "UTC"})
             return sorted(tool.name for tool in listed.tools), result
 
-    names, result = asyncio.run(scenario())
+    names, result = run_stdio_client(scenario())
 
     assert names == ["convert_time", "get_current_time"]
     assert not result.is_error

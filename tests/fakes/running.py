@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import re
@@ -12,12 +14,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+import warnings
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -98,6 +102,15 @@ class Running:
         """Ends it; the exit code."""
         self.process.send_signal(number)
         return self.process.wait(60)
+
+
+def run_stdio_client(scenario: Coroutine[Any, Any, T]) -> T:
+    """Runs what uses the SDK's stdio client, which leaves its process to the garbage collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        result = asyncio.run(scenario)
+        gc.collect()
+    return result
 
 
 def fetch(url: str, body: bytes | None = None, headers: Any = None) -> tuple[int, Any]:

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from callgate.app.application import Application
 from callgate.app.operators import readings_of, views_of
@@ -73,20 +73,32 @@ async def _listen(
         ):
             _log.info("agents connect at %s/mcp", listening.url)
             _log.info("operators connect at %s", operating.url)
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(GC_THRESHOLD)
-            waiting = asyncio.ensure_future(until_signalled())
-            try:
-                await ready(application)
-                await waiting
-            except StopServing:
-                waiting.cancel()
+            with _rare_collections():
+                waiting = asyncio.ensure_future(until_signalled())
+                try:
+                    await ready(application)
+                    await waiting
+                except StopServing:
+                    waiting.cancel()
             _log.info("stopping: calls in flight are finished, new ones refused")
             await application.stop()
     except BaseException:
         await application.stop()
         raise
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """While serving, what the start left behind is not looked at again, and the rest seldom."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 class StopServing(Exception):  # noqa: N818 - a wish, not an error

@@ -39,13 +39,18 @@ def check(config: Path, env_file: Path | None, offline: bool) -> None:
     permits = sum(policy.effect == "permit" for policy in engine.policies)
     forbids = len(engine.policies) - permits
     click.echo(
-        f"{len(engine.policies)} policies in {len(loaded.policy_files)} files: "
+        f"{_counted(len(engine.policies), 'policy', 'policies')} in "
+        f"{_counted(len(loaded.policy_files), 'file', 'files')}: "
         f"{permits} permit, {forbids} forbid (version {engine.version})"
     )
     if not permits:
         click.echo("no policy permits anything: every call will be refused")
     if not offline:
         start(_against_tools(loaded))
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 async def _against_tools(config: Config) -> None:
@@ -73,7 +78,7 @@ def _say_targets(application: Application) -> set[str]:
             silent.add(name)
             click.echo(f"target {name}: cannot be asked now ({status.detail})")
         else:
-            click.echo(f"target {name}: {len(tools)} tools")
+            click.echo(f"target {name}: {_counted(len(tools), 'tool', 'tools')}")
     return silent
 
 

@@ -195,6 +195,12 @@ class Child(asyncio.SubprocessProtocol):
         if self._is_ended:
             return
         self._is_ended = True
+        try:
+            await self._end_family()
+        finally:
+            self._transport.close()
+
+    async def _end_family(self) -> None:
         family: set[psutil.Process] = set()
         try:
             family |= await asyncio.to_thread(self._descendants)
@@ -211,7 +217,6 @@ class Child(asyncio.SubprocessProtocol):
             self._signal(family, _KILL)
         await self.exited(GRACE_SECONDS)
         await asyncio.to_thread(_await_gone, family, GRACE_SECONDS)
-        self._transport.close()
 
     def _descendants(self) -> set[psutil.Process]:
         try:
