@@ -19,6 +19,7 @@ from callgate.upstream.child import Child, OutputLog
 from callgate.upstream.faults import Lost
 from callgate.upstream.session import Notes
 from callgate.upstream.stdio_link import MAX_JUNK_LINES, MAX_NOTES, Asked, StdioLink
+from fakes.store import until
 from fakes.target import FakeCaller
 
 MODERN = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {"listChanged": True}}}
@@ -224,13 +225,14 @@ def test_lines_that_are_no_messages_are_borne_up_to_a_point(tmp_path: Path) -> N
             bench.child.out({"method": "notifications/fine"})
         bench.child.out({"id": number, "result": {}})
         await task
+        await until(lambda: log.exists() and b"stdout: junk\n" in log.read_bytes())
         _, lost = bench.ask()
         bench.child.stdout.feed_data(b"\xff{}\n" * (MAX_JUNK_LINES + 1))
         with pytest.raises(Lost, match="not MCP"):
             await lost
 
+    log = tmp_path / "x.log"
     run(tmp_path, scenario)
-    assert (tmp_path / "x.log").read_bytes().startswith(b"stdout: junk\n")
 
 
 def test_an_answer_over_the_bound_fails_its_own_request(tmp_path: Path) -> None:
