@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callgate.interceptors.redact import Redactor, RedactSettings
 from callgate.model import Call, Outcome, Ran, Refused, Reply
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import Attachment
@@ -313,6 +314,20 @@ def test_results_are_changed_in_declared_order() -> None:
     assert outcome.call.reply is not None
     assert msgspec.json.decode(outcome.call.reply.body)["content"][0]["text"] == "doneab"
     assert [change.interceptor for change in outcome.call.changes] == ["a", "b"]
+
+
+def test_what_one_interceptor_adds_to_a_result_the_next_one_looks_at() -> None:
+    def sign(result: Any) -> Decision:
+        return Decision(result={"content": [{"type": "text", "text": "by bob@example.org"}]})
+
+    redact = Attachment(
+        name="redact", interceptor=Redactor(RedactSettings()), phases=frozenset({"result"})
+    )
+
+    outcome = run(a_gateway(chain=(hook("sign", sign, "result"), redact)))
+
+    assert outcome.call.reply is not None
+    assert b"bob@example.org" not in outcome.call.reply.body
 
 
 def test_result_interceptors_see_errors_of_the_target_too() -> None:

@@ -161,22 +161,16 @@ async def forward(call: Call, gateway: Gateway, caller: Caller) -> Call:
 async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """Filter, redact, withhold: what came back, also where it is an error or an answer."""
     assert call.tool is not None and call.reply is not None  # noqa: S101 - stage order
-    reply = call.reply
-    body: bytes = reply.body
-    chosen = [
-        attachment
-        for attachment in gateway.chain.select("result", call.tool)
-        if not attachment.interceptor.may_skip(body)
-    ]
-    if not chosen:
-        return call
-    parsed = _decode(body)
-    result = {"error": parsed} if reply.is_error else parsed
-    for attachment in chosen:
-        call, result = await ask_about_result(call, attachment, result, gateway.clock)
-    if result is parsed or (reply.is_error and result.get("error") is parsed):
-        return call
-    is_error = reply.is_error and set(result) == {"error"}
-    return replace(
-        call, reply=Reply(body=encode(result["error"] if is_error else result), is_error=is_error)
-    )
+    reply, body = call.reply, call.reply.body
+    for attachment in gateway.chain.select("result", call.tool):
+        if attachment.interceptor.may_skip(body):
+            continue
+        parsed = _decode(body)
+        result = {"error": parsed} if reply.is_error else parsed
+        call, changed = await ask_about_result(call, attachment, result, gateway.clock)
+        if changed is not result:
+            is_error = reply.is_error and set(changed) == {"error"}
+            body = encode(changed["error"] if is_error else changed)
+            reply = Reply(body=body, is_error=is_error)
+            call = replace(call, reply=reply)
+    return call
