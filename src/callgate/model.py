@@ -100,6 +100,14 @@ def qualify(target: str, name: str) -> str:
     return f"{target}{SEPARATOR}{name}"
 
 
+def split_name(route: str | None, requested: str) -> tuple[str, str] | None:
+    """(target, tool) of the name that a caller used on a route; None where it names no target."""
+    if route is not None:
+        return route, requested
+    target, separator, name = requested.partition(SEPARATOR)
+    return (target, name) if separator else None
+
+
 class Verdict(Value):
     """What policy said, and which policies said it."""
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from callgate.model import Call, Json, Outcome, Principal, Ran, Value
+from callgate.protocol.jsonrpc import encode
 from callgate.protocol.mcp import is_tool_error
 
 MASKED = "***"
@@ -18,7 +19,6 @@ FORMAT = 1  # of the body; a change that readers must know of raises it
 INTERRUPTED = "interrupted"
 INTERRUPTED_REASON = "The gateway ended before the outcome was known."
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -182,7 +182,7 @@ def interrupted(intended: bytes, at: float) -> Entry:
         said,
         kind="outcome",
         at=in_microseconds(at),
-        body=_encode(body),
+        body=encode(body),
         code=INTERRUPTED,
         ran=Ran.UNKNOWN.value,
         is_delivered=False,
@@ -260,7 +260,7 @@ def _entry(
         kind=kind,
         call_id=call.id,
         at=in_microseconds(at),  # as the body has it
-        body=_encode(body),
+        body=encode(body),
         principal=principal.id if principal else None,
         agent=principal.agent if principal else None,
         target=body["target"],

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from callgate.downstream.sessions import InFlight, Session, Sessions
-from callgate.model import Call, Era, Json, Outcome, Principal, Proof, Refused
+from callgate.model import Call, Era, Json, Outcome, Principal, Proof, Refused, split_name
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.listing import visible_tools
 from callgate.pipeline.pipeline import govern, record_refusal
@@ -21,6 +21,7 @@ from callgate.protocol.jsonrpc import (
     METHOD_NOT_FOUND,
     Malformed,
     Message,
+    encode,
     error_response,
     response,
 )
@@ -35,9 +36,8 @@ from callgate.protocol.mcp import (
 )
 from callgate.protocol.refusals import (
     META_KEY,
-    REFUSALS,
-    http_status,
     refusal_data,
+    refusal_of,
     refusal_response,
 )
 
@@ -143,12 +143,8 @@ async def _list_tools(dispatcher: Dispatcher, inbound: Inbound) -> Answer:
 async def _call_tool(dispatcher: Dispatcher, inbound: Inbound) -> Answer:
     gateway = dispatcher.current()
     message = inbound.message
-    try:
-        name, arguments = read_tool_call(message)
-        _check_params(gateway, inbound, name)
-    except Malformed as malformed:
-        malformed.message_id = message.id
-        raise
+    name, arguments = read_tool_call(message)
+    _check_params(gateway, inbound, name)
     call = _call(gateway, inbound, name, arguments)
     if dispatcher.is_stopping:
         refusal = Refused("shutting_down", "The gateway is stopping; try again later.")
@@ -191,8 +187,8 @@ def _call(gateway: Gateway, inbound: Inbound, name: str, arguments: dict[str, Js
 def _check_params(gateway: Gateway, inbound: Inbound, name: str) -> None:
     if inbound.era is not Era.MODERN or inbound.headers is None:
         return
-    target, _, tool_name = (inbound.route, "", name) if inbound.route else name.partition("___")
-    tool = gateway.catalog.find(target or "", tool_name)
+    names = split_name(inbound.route, name)
+    tool = gateway.catalog.find(*names) if names is not None else None
     if tool is not None:
         routing.check_params(inbound.message, tool.mirrored, inbound.headers)
 
@@ -206,15 +202,15 @@ def _answer(message_id: Json, outcome: Outcome, gateway: Gateway, era: Era) -> A
     assert reply is not None  # noqa: S101 - a call that is not refused has its reply
     raw = msgspec.Raw(deliverable(reply, era))
     if reply.is_error:
-        return Answer(body=msgspec.json.encode({"jsonrpc": "2.0", "id": message_id, "error": raw}))
+        return Answer(body=encode({"jsonrpc": "2.0", "id": message_id, "error": raw}))
     return Answer(body=response(message_id, raw))
 
 
 def _status(code: str, era: Era) -> int:
     """2026-07-28 maps -32602 to 400; the handshake era answers requests with 200."""
-    status = http_status(code)
-    is_invalid = code in REFUSALS and REFUSALS[code].error_code == INVALID_PARAMS
-    return 400 if era is Era.MODERN and is_invalid else status
+    refusal = refusal_of(code)
+    is_invalid = refusal.error_code == INVALID_PARAMS
+    return 400 if era is Era.MODERN and is_invalid else refusal.http_status
 
 
 def malformed_answer(malformed: Malformed, era: Era | None) -> Answer:
@@ -227,7 +223,7 @@ def malformed_answer(malformed: Malformed, era: Era | None) -> Answer:
 
 def unidentified_answer(refused: Refused, message_id: Json) -> Answer:
     """The answer to a caller whose proof is missing or does not hold."""
-    refusal = REFUSALS.get(refused.code) or REFUSALS["internal_error"]
+    refusal = refusal_of(refused.code)
     data = {META_KEY: refusal_data(refused.code, refused.reason, None)}
     body = error_response(message_id, refusal.error_code or -32603, refused.reason, data)
     headers: tuple[tuple[str, str], ...] = ()

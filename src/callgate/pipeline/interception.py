@@ -13,12 +13,12 @@ from callgate.model import Call, Change, Json, Ran, Refused, Reply, Tool
 from callgate.policy.context import Unrepresentable, convert
 from callgate.policy.schema import FACT_SHAPES
 from callgate.ports import Clock, Decision, Interceptor, Request, Result
+from callgate.protocol.jsonrpc import encode
 
 MAX_PATHS = 50
 MAX_REMEMBERED = 20_000
 
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +203,11 @@ def _checked_facts(attachment: Attachment, facts: dict[str, Json]) -> dict[str, 
 def _checked_result(result: dict[str, Json]) -> bytes:
     if not isinstance(result, dict) or not isinstance(result.get("content"), list):
         raise ValueError("an answer is a tool result: an object with a `content` list")
-    return _encode(result)
+    return encode(result)
 
 
 def _copy(value: Json) -> Json:
-    return _decode(_encode(value))
+    return _decode(encode(value))
 
 
 def changed_paths(before: Json, after: Json) -> tuple[str, ...]:

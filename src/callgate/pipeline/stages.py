@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from callgate.audit import record
-from callgate.model import SEPARATOR, Call, Ran, Refused, Reply
+from callgate.model import Call, Ran, Refused, Reply, split_name
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import ask_about_request, ask_about_result
 from callgate.policy.engine import Question
@@ -31,12 +31,11 @@ async def identify(call: Call, gateway: Gateway, _caller: Caller) -> Call:
 
 async def resolve(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """Which tool: one that exists, called with arguments that fit its schema?"""
-    target, separator, name = (call.route, SEPARATOR, call.requested_name)
-    if target is None:
-        target, separator, name = call.requested_name.partition(SEPARATOR)
     catalog = gateway.catalog
-    if not separator or not catalog.has_target(target):
-        raise Refused("unknown_tool", f"There is no tool {call.requested_name[:128]!r}.")
+    names = split_name(call.route, call.requested_name)
+    if names is None or not catalog.has_target(names[0]):
+        raise _unknown(call)
+    target, name = names
     tool = catalog.find(target, name)
     if tool is None:
         await catalog.ensure(target)
@@ -46,12 +45,16 @@ async def resolve(call: Call, gateway: Gateway, _caller: Caller) -> Call:
         if not status.is_ready and status.tools == 0:
             reason = f"The target {target} cannot be reached now; try again later."
             raise Refused("target_unavailable", reason, detail=status.detail)
-        raise Refused("unknown_tool", f"There is no tool {call.requested_name[:128]!r}.")
+        raise _unknown(call)
     call = replace(call, tool=tool)
     problem = catalog.validate(tool, call.arguments)
     if problem is not None:
         raise Refused("invalid_arguments", problem, call=call)
     return call
+
+
+def _unknown(call: Call) -> Refused:
+    return Refused("unknown_tool", f"There is no tool {call.requested_name[:128]!r}.")
 
 
 async def admit(call: Call, gateway: Gateway, _caller: Caller) -> Call:

@@ -20,6 +20,7 @@ from callgate.policy.preview import Situation, could_be_permitted, parsed
 from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
 from callgate.policy.source import Policy, version_of
 from callgate.policy.validation import Validator
+from callgate.protocol.jsonrpc import encode
 
 MAX_PRINCIPALS = 4096
 MAX_PLANS = 20_000
@@ -27,7 +28,6 @@ MAX_TOOLS = 10_000
 MAX_HANDLES = 5000
 NO_PERMIT = "no policy permits this call"
 
-_encode = msgspec.json.Encoder().encode
 _ERROR_ID = re.compile(r"`([^`]*)`")
 
 
@@ -221,7 +221,7 @@ class Engine:
             "principal": plan.known.facts.request_principal,
             "action": plan.action.action,
             "resource": self._resource,
-            "context": _encode(context).decode(),
+            "context": encode(context).decode(),
         }
         # The wrapper around this call costs a fifth of the whole; the raw one is the same engine.
         raw = _internal.is_authorized(
@@ -257,7 +257,7 @@ class Engine:
         if part.schema is None:
             contexts = {(plan.tool.target, plan.tool.name): part.context}
             schema = cedar_schema(self.names, contexts, part.others)
-            part.schema = cedarpy.Schema.from_json_str(_encode(schema).decode())
+            part.schema = cedarpy.Schema.from_json_str(encode(schema).decode())
         return part.schema
 
     def _handle(self, part: _Slice) -> cedarpy.PolicySet:

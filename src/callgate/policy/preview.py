@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable
 
 import cedarpy
-import msgspec
 
 from callgate.model import Json, Value
 from callgate.policy.context import instant
 from callgate.policy.source import Policy
+from callgate.protocol.jsonrpc import encode
 
-_encode = msgspec.json.Encoder().encode
 _PLAIN_ID = re.compile(r"[A-Za-z0-9 _.,:;@/|+=~*()<>&%$#!?\[\]{}^-]*")
 _UNKNOWN = {
     name: {"__extn": {"fn": "unknown", "arg": name}} for name in ("input", "meta", "enriched")
@@ -35,7 +34,7 @@ def parsed(policies: Iterable[Policy]) -> cedarpy.PolicySet:
         "templates": {},
         "templateLinks": [],
     }
-    return cedarpy.PolicySet.from_json_str(_encode(document).decode())
+    return cedarpy.PolicySet.from_json_str(encode(document).decode())
 
 
 def reads_only_time(policy: Policy) -> bool:
@@ -78,7 +77,7 @@ def _satisfied(
             "principal": situation.principal,
             "action": situation.action,
             "resource": situation.resource,
-            "context": _encode({"system": _system(situation.now)}).decode(),
+            "context": encode({"system": _system(situation.now)}).decode(),
         },
         parsed(policies),
         entities,

@@ -7,15 +7,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import cedarpy
-import msgspec
 
 from callgate.model import SEPARATOR, Tool, Value
 from callgate.policy.index import ScopeIndex
 from callgate.policy.names import Names
 from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
 from callgate.policy.source import Policy
+from callgate.protocol.jsonrpc import encode
 
-_encode = msgspec.json.Encoder().encode
 MAX_REMEMBERED = 50_000
 
 
@@ -53,7 +52,7 @@ class Validator:
         shape = cut(context, policy.chains)
         # Beyond the context, two tools differ for a policy only where it looks at `action`.
         where = tool.qualified_name if policy.reads_action else ""
-        key = (policy.id, _encode(shape), where)
+        key = (policy.id, encode(shape), where)
         if key not in self._found:
             if len(self._found) >= MAX_REMEMBERED:
                 self._found.clear()  # a target that makes up schemas without end
@@ -63,7 +62,7 @@ class Validator:
     def _validate(self, tool: Tool, shape: Shape, policy: Policy) -> str | None:
         contexts = {(tool.target, tool.name): shape}
         schema = cedar_schema(self._names, contexts, policy.actions)
-        handle = cedarpy.Schema.from_json_str(_encode(schema).decode())
+        handle = cedarpy.Schema.from_json_str(encode(schema).decode())
         result = cedarpy.validate_policies(policy.text, handle)
         if result.validation_passed:
             return None

@@ -58,6 +58,11 @@ REFUSALS: dict[str, Refusal] = {
 }
 
 
+def refusal_of(code: str) -> Refusal:
+    """What a code means; one that nobody documented is a fault of ours."""
+    return REFUSALS.get(code) or REFUSALS["internal_error"]
+
+
 def refusal_data(code: str, reason: str, call_id: str | None) -> dict[str, Json]:
     """The machine-readable half of a refusal."""
     data = {"code": code, "reason": reason}
@@ -69,7 +74,7 @@ def refusal_data(code: str, reason: str, call_id: str | None) -> dict[str, Json]
 def refusal_response(message_id: Json, outcome: Outcome, *, as_error: bool) -> bytes:
     """The JSON-RPC response for a refused call: a tool result, or an error where that is due."""
     code = outcome.refusal_code or "internal_error"
-    refusal = REFUSALS.get(code) or REFUSALS["internal_error"]
+    refusal = refusal_of(code)
     data = refusal_data(code, outcome.reason, outcome.call.id)
     if refusal.error_code is not None:
         return error_response(message_id, refusal.error_code, outcome.reason, {META_KEY: data})
@@ -84,9 +89,3 @@ def refusal_response(message_id: Json, outcome: Outcome, *, as_error: bool) -> b
             "_meta": {META_KEY: data},
         },
     )
-
-
-def http_status(code: str) -> int:
-    """The HTTP status that carries this refusal."""
-    refusal = REFUSALS.get(code)
-    return refusal.http_status if refusal else 200

@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-import msgspec
-
 from callgate.model import Json, Tool
 from callgate.ports import Clock, Connector, TargetError
 from callgate.protocol.definitions import Unusable, read_tool
+from callgate.protocol.jsonrpc import encode
 from callgate.upstream.tasks import Tasks
 from callgate.upstream.validators import Validators, compile_schema
 
@@ -26,7 +25,6 @@ WAIT_SECONDS = 10.0
 BATCH = 25  # definitions that are read without letting calls through in between
 
 _log = logging.getLogger("callgate.upstream")
-_encode = msgspec.json.Encoder().encode
 
 
 @runtime_checkable
@@ -180,7 +178,7 @@ class LiveCatalog:
         read: dict[bytes, Tool | str] = {}
         fresh = 0
         for definition in definitions:
-            fingerprint = hashlib.sha256(_encode(definition)).digest()
+            fingerprint = hashlib.sha256(encode(definition)).digest()
             known = shelf.read.get(fingerprint) or read.get(fingerprint)
             if known is None:
                 known = _read(shelf.connector.name, definition)

@@ -27,6 +27,7 @@ from pydantic_core import PydanticSerializationError
 
 from callgate.model import Json, Ran, Reply
 from callgate.ports import Caller, Clock, Listing, TargetError, TargetStatus, ToolRequest
+from callgate.protocol.jsonrpc import encode
 from callgate.settings import Settings
 from callgate.upstream.faults import Faults, within
 from callgate.upstream.tasks import Closed
@@ -36,7 +37,6 @@ MAX_THREADS = 16
 ANNOTATIONS = "__callgate__"  # attribute of a function: the tool's MCP annotations
 
 _log = logging.getLogger("callgate.upstream")
-_encode = msgspec.json.Encoder().encode
 
 
 class ToolFault(Exception):  # noqa: N818 - the name that users raise
@@ -188,11 +188,11 @@ class PythonConnector:
         result: dict[str, Json] = {"content": [{"type": "text", "text": text}]}
         if body[:1] == b"{":
             result["structuredContent"] = msgspec.Raw(body)
-        return Reply(body=_encode(result))
+        return Reply(body=encode(result))
 
 
 def _failure(text: str) -> Reply:
-    return Reply(body=_encode({"content": [{"type": "text", "text": text}], "isError": True}))
+    return Reply(body=encode({"content": [{"type": "text", "text": text}], "isError": True}))
 
 
 def _what_is_wrong(error: ValidationError) -> str:
