@@ -157,3 +157,13 @@ def test_a_cancelled_call_gets_progress_but_no_answer_and_others_go_on() -> None
         ("notifications/progress", None),
         (None, 8),
     ]
+
+
+def test_two_requests_with_one_id_are_both_answered_and_the_pipe_goes_on() -> None:
+    answers = talk(
+        message("tools/list", message_id=1),
+        message("tools/list", message_id=1),
+        message("ping", message_id=2),
+    )
+
+    assert sorted(answer["id"] for answer in answers) == [1, 1, 2]

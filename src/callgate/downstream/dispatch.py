@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from callgate.downstream.sessions import InFlight, Session, Sessions
+from callgate.downstream.sessions import Session, Sessions
 from callgate.model import Call, Era, Json, Outcome, Principal, Proof, Refused, split_name
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.listing import visible_tools
@@ -92,7 +92,7 @@ class Dispatcher:
     def take_note(self, message: Message, session: Session | None) -> None:
         """A notification: cancellation ends a call, everything else needs nothing of us."""
         if message.method == "notifications/cancelled" and session is not None:
-            session.cancel(message.params.get("requestId"))
+            session.in_flight.cancel(message.params.get("requestId"))
 
     async def drain(self, seconds: float) -> None:
         """Refuses new calls, waits for those in flight, then cancels what is left."""
@@ -108,12 +108,16 @@ class Dispatcher:
 
 async def _initialize(dispatcher: Dispatcher, inbound: Inbound) -> Answer:
     params = inbound.message.params
-    client = params.get("clientInfo", {})
-    version = negotiate(params.get("protocolVersion"))
-    session = dispatcher.sessions.open(
-        inbound.principal, version, client if isinstance(client, dict) else {}
+    session = inbound.session  # over stdio the pipe is the session
+    if session is None:
+        client = params.get("clientInfo", {})
+        version = negotiate(params.get("protocolVersion"))
+        session = dispatcher.sessions.open(
+            inbound.principal, version, client if isinstance(client, dict) else {}
+        )
+    result = initialize_result(
+        session.version, dispatcher.version, dispatcher.current().instructions
     )
-    result = initialize_result(version, dispatcher.version, dispatcher.current().instructions)
     return Answer(
         body=response(inbound.message.id, result), headers=(("mcp-session-id", session.id),)
     )
@@ -155,13 +159,13 @@ async def _call_tool(dispatcher: Dispatcher, inbound: Inbound) -> Answer:
     dispatcher.active.add(task)
     session = inbound.session
     if session is not None:
-        session.in_flight[message.id] = InFlight(task)
+        session.in_flight.begin(message.id, task)
     try:
         outcome = await govern(call, gateway, inbound.caller)
     finally:
         dispatcher.active.discard(task)
         if session is not None:
-            session.in_flight.pop(message.id, None)
+            session.in_flight.end(message.id)
     return _answer(message.id, outcome, gateway, inbound.era)
 
 

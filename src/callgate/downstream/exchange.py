@@ -106,7 +106,7 @@ class Exchange:
         await respond(self._send, Answer(status, error_response(None, INVALID_REQUEST, reason)))
 
     async def _answer(self, message: Message, era: Era) -> None:
-        principal = await self._identify()
+        principal = await self._gateway.identified(self._proof)
         session: Session | None = None
         if era is Era.LEGACY:
             found = self._session(message, principal)
@@ -205,12 +205,6 @@ class Exchange:
             )
         return Era.LEGACY
 
-    async def _identify(self) -> Principal:
-        principal = await self._gateway.authenticator.authenticate(self._proof)
-        if principal is None:
-            raise Refused("unauthenticated", "Present a bearer token or an API key.")
-        return principal
-
     def _session(self, message: Message, principal: Principal) -> Session | Answer | None:
         if message.method == "initialize":
             return None
@@ -231,7 +225,7 @@ class Exchange:
 
     async def _delete(self) -> Answer:
         try:
-            principal = await self._identify()
+            principal = await self._gateway.identified(self._proof)
         except Refused as refused:
             return unidentified_answer(refused, None)
         session = self._dispatcher.sessions.find(self._header("mcp-session-id") or "", principal)
@@ -243,7 +237,7 @@ class Exchange:
     async def _note_malformed(self, reason: str) -> None:
         """A message that cannot be read is recorded where its sender is known."""
         try:
-            principal = await self._identify()
+            principal = await self._gateway.identified(self._proof)
         except Refused:
             return
         gateway = self._gateway

@@ -20,6 +20,39 @@ class InFlight:
 
 
 @dataclass(slots=True)
+class Flights:
+    """The calls that are on their way, by the request ids of whoever made them."""
+
+    _calls: dict[str | int, InFlight] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def begin(self, request_id: Json, task: asyncio.Task[object]) -> InFlight:
+        """Notes a call; keep what is returned to end it."""
+        call = self._calls[request_id] = InFlight(task)
+        return call
+
+    def end(self, request_id: Json) -> None:
+        """Forgets a call that has ended."""
+        self._calls.pop(request_id, None)
+
+    def cancel(self, request_id: Json) -> None:
+        """Ends the call with this request id; nothing where there is none."""
+        if type(request_id) is not str and type(request_id) is not int:
+            return
+        call = self._calls.get(request_id)
+        if call is not None and not call.is_cancelled:
+            call.is_cancelled = True
+            call.task.cancel()
+
+    def cancel_all(self) -> None:
+        """Ends every call."""
+        for request_id in list(self._calls):
+            self.cancel(request_id)
+
+
+@dataclass(slots=True)
 class Session:
     """One `initialize` handshake and what it agreed."""
 
@@ -28,16 +61,7 @@ class Session:
     version: str
     client: dict[str, Json]
     used_at: float
-    in_flight: dict[str | int, InFlight] = field(default_factory=dict)
-
-    def cancel(self, request_id: Json) -> None:
-        """Ends the call with this request id; nothing where there is none."""
-        if type(request_id) is not str and type(request_id) is not int:
-            return
-        call = self.in_flight.get(request_id)
-        if call is not None and not call.is_cancelled:
-            call.is_cancelled = True
-            call.task.cancel()
+    in_flight: Flights = field(default_factory=Flights)
 
 
 class Sessions:
@@ -83,8 +107,7 @@ class Sessions:
     def close(self, session: Session) -> None:
         """Ends it; calls in flight are cancelled."""
         self._open.pop(session.id, None)
-        for request_id in list(session.in_flight):
-            session.cancel(request_id)
+        session.in_flight.cancel_all()
 
     def end_idle(self) -> None:
         """Forgets sessions that nobody used for the idle time."""

@@ -13,7 +13,7 @@ from callgate.downstream.dispatch import (
     malformed_answer,
     unidentified_answer,
 )
-from callgate.downstream.sessions import InFlight, Session
+from callgate.downstream.sessions import Flights, InFlight, Session
 from callgate.model import Era, Json, Principal, Proof, Refused
 from callgate.protocol.eras import ASSUMED_VERSION, META_VERSION, negotiate
 from callgate.protocol.framing import FramingError, Lines
@@ -27,6 +27,8 @@ from callgate.protocol.jsonrpc import (
     read_message,
 )
 from callgate.protocol.mcp import check_version, legacy_envelope, modern_envelope
+
+HINT = "Set CALLGATE_TOKEN or CALLGATE_API_KEY, or allow anonymous callers."
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -58,7 +60,7 @@ class StdioEndpoint:
     route: str | None
     write: Write
     session: Session | None = None
-    _in_flight: dict[str | int, InFlight] = field(default_factory=dict)
+    _in_flight: Flights = field(default_factory=Flights)
 
     async def serve(self, read: Callable[[], Awaitable[bytes]]) -> None:
         """Until the input ends; calls in flight are finished, as a host closing stdin expects."""
@@ -81,30 +83,34 @@ class StdioEndpoint:
 
     async def _take(self, line: bytes) -> None:
         message: Message | None = None
+        flight: InFlight | None = None
         try:
             depth = self.dispatcher.current().limits.max_depth
             message = read_message(parse_json(line, max_depth=depth))
+            if message.method is None or message.id is None:
+                if message.method == "notifications/cancelled":
+                    self._in_flight.cancel(message.params.get("requestId"))
+                return
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 - we are in a coroutine
+            flight = self._in_flight.begin(message.id, task)
             answer = await self._answer(message)
         except Malformed as malformed:
             answer = malformed_answer(malformed, Era.LEGACY)
         except Refused as refused:
             answer = unidentified_answer(refused, message.id if message else None)
         except asyncio.CancelledError:
-            if message is not None and self._was_cancelled(message):
+            if flight is not None and flight.is_cancelled:
                 return  # by the host: a cancelled request gets no response
             raise
+        finally:
+            if message is not None and flight is not None:
+                self._in_flight.end(message.id)
         if answer.body is not None:
             await self.write(answer.body)
 
     async def _answer(self, message: Message) -> Answer:
-        if message.method is None or message.id is None:
-            self._take_note(message)
-            return Answer(202)
-        gateway = self.dispatcher.current()
-        principal = await gateway.authenticator.authenticate(self.proof)
-        if principal is None:
-            reason = "Set CALLGATE_TOKEN or CALLGATE_API_KEY, or allow anonymous callers."
-            raise Refused("unauthenticated", reason)
+        principal = await self.dispatcher.current().identified(self.proof, HINT)
         meta = message.params.get("_meta")
         if isinstance(meta, dict) and META_VERSION in meta:
             era, envelope = Era.MODERN, modern_envelope(message)
@@ -123,26 +129,7 @@ class StdioEndpoint:
             caller=StdioCaller(self.write, envelope.progress_token),
             session=self.session if era is Era.LEGACY else None,
         )
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - we are in a coroutine
-        self._in_flight[message.id] = InFlight(task)
-        try:
-            return await self.dispatcher.answer(inbound)
-        finally:
-            if not self._in_flight[message.id].is_cancelled:
-                del self._in_flight[message.id]
-
-    def _take_note(self, message: Message) -> None:
-        if message.method == "notifications/cancelled":
-            request_id = message.params.get("requestId")
-            if isinstance(request_id, str | int) and request_id in self._in_flight:
-                call = self._in_flight[request_id]
-                call.is_cancelled = True
-                call.task.cancel()
-
-    def _was_cancelled(self, message: Message) -> bool:
-        call = self._in_flight.pop(message.id, None)
-        return call is not None and call.is_cancelled
+        return await self.dispatcher.answer(inbound)
 
     def _session_for(self, message: Message, principal: Principal) -> Session:
         """The one session of this pipe; `initialize` says its version and client."""

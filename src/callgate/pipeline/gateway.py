@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from callgate.audit.record import Masks
+from callgate.model import Principal, Proof, Refused
 from callgate.pipeline.interception import Chain
 from callgate.policy.engine import Engine
 from callgate.ports import Authenticator, CallStore, Catalog, Clock, Telemetry
@@ -36,6 +37,15 @@ class Gateway:
     instructions: str | None = None
     refuses_as_error: bool = False  # JSON-RPC errors instead of tool results
     target_timeouts: dict[str, float] = field(default_factory=dict)  # target → seconds
+
+    async def identified(
+        self, proof: Proof, hint: str = "Present a bearer token or an API key."
+    ) -> Principal:
+        """Who presents this proof. Raises Refused: nobody passes unknown."""
+        principal = await self.authenticator.authenticate(proof)
+        if principal is None:
+            raise Refused("unauthenticated", hint)
+        return principal
 
     def new_call_id(self) -> str:
         """Sortable by time, unguessable: `c` + 48 bits of milliseconds + 64 random bits, in hex."""

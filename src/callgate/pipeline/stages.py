@@ -23,10 +23,7 @@ async def identify(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """Who is calling?"""
     if call.principal is not None:
         return call  # the session layer has asked already
-    principal = await gateway.authenticator.authenticate(call.proof)
-    if principal is None:
-        raise Refused("unauthenticated", "Present a bearer token or an API key.")
-    return replace(call, principal=principal)
+    return replace(call, principal=await gateway.identified(call.proof))
 
 
 async def resolve(call: Call, gateway: Gateway, _caller: Caller) -> Call:
