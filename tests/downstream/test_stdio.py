@@ -159,11 +159,16 @@ def test_a_cancelled_call_gets_progress_but_no_answer_and_others_go_on() -> None
     ]
 
 
-def test_two_requests_with_one_id_are_both_answered_and_the_pipe_goes_on() -> None:
+def test_two_calls_with_one_id_are_both_answered_and_the_pipe_goes_on() -> None:
+    async def soon(*_: Any) -> Reply:
+        await asyncio.sleep(0)
+        return Reply(body=b'{"content":[]}')
+
     answers = talk(
-        message("tools/list", message_id=1),
-        message("tools/list", message_id=1),
+        message("tools/call", CALL, 1),
+        message("tools/call", CALL, 1),
         message("ping", message_id=2),
+        gateway=a_gateway(connector=FakeConnector(answer=soon)),
     )
 
     assert sorted(answer["id"] for answer in answers) == [1, 1, 2]
