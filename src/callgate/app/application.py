@@ -56,6 +56,7 @@ class Application:
         self.dispatcher = Dispatcher(lambda: self.gateway, self.sessions, VERSION)
         self._connectors: dict[str, Connector] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+        self._reloading = asyncio.Lock()
         self.gateway: Gateway
 
     async def start(self) -> None:
@@ -148,7 +149,8 @@ class Application:
     async def reload(self, file: Path | None = None) -> None:
         """Puts a new configuration into force. Raises ConfigError, PartError; the old one stays."""
         try:
-            await self._reload(load_config(file or self.config.file))
+            async with self._reloading:  # the watch on files and an operator may both ask
+                await self._reload(load_config(file or self.config.file))
         except (ConfigError, PartError) as error:
             self.reload_problem = str(error)
             raise
@@ -172,7 +174,7 @@ class Application:
                 raise PartError(f"policies: {new[0].source}: {new[0].policy}: {new[0].message}")
         except TimeoutError:
             _log.warning("not every target answered; their tools are refused until they do")
-        except PartError:
+        except BaseException:  # also a stop in the middle: what was started for it is ended
             await catalog.stop()
             for connector in fresh:
                 await connector.close()
