@@ -69,14 +69,22 @@ class Principal(Value):
         return "\x1f".join((self.kind, self.issuer, self.tenant or "", self.id, self.agent or ""))
 
 
+CALL_TOOL = "tools/call"
+
+
 class Tool(Value):
-    """One tool of one target, exactly as the target defined it."""
+    """What can be used at a target: a tool exactly as it defined it, or a method of MCP.
+
+    A method other than tools/call stands here under its own name (`resources/read`), with the
+    schema of its params, so that everything that holds for tools holds for it.
+    """
 
     target: str
     name: str
     definition: dict[str, Json]
     digest: str  # hex sha256 of the definition in canonical JSON (RFC 8785)
     mirrored: dict[tuple[str, ...], str] = {}  # argument path → `x-mcp-header` token
+    method: str = CALL_TOOL
 
     @property
     def qualified_name(self) -> str:
@@ -106,6 +114,57 @@ def split_name(route: str | None, requested: str) -> tuple[str, str] | None:
         return route, requested
     target, separator, name = requested.partition(SEPARATOR)
     return (target, name) if separator else None
+
+
+class Client(Value):
+    """The software that speaks for the agent, and what it lets targets ask of it."""
+
+    key: str = ""  # what targets keep for it is never shared with another key
+    info: dict[str, Json] = {}  # clientInfo: for display only
+    capabilities: dict[str, Json] = {}  # ClientCapabilities, as it declared them
+    log_level: str | None = None  # the least severe messages it wants; None: none (modern)
+
+
+class Offer(Value):
+    """What one target may ask of one client: never more than the client declared.
+
+    Equal offers are one object per process; `digest` tells them apart, `""` where nothing is
+    offered.
+    """
+
+    capabilities: dict[str, Json] = {}
+    digest: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the target may ask for nothing."""
+        return not self.digest
+
+
+NOTHING = Offer()
+
+
+class Features(Value):
+    """What a target said that it is and can do."""
+
+    era: Era | None = None  # None: no MCP behind it
+    version: str = ""
+    capabilities: dict[str, Json] = {}  # ServerCapabilities
+    instructions: str | None = None
+
+    def has(self, capability: str, option: str | None = None) -> bool:
+        """Whether it declared a capability (`resources`), and an option of it (`subscribe`)."""
+        found = self.capabilities.get(capability)
+        if option is None or not isinstance(found, dict):
+            return found is not None and option is None
+        return bool(found.get(option))
+
+
+class FollowUp(Value):
+    """What a modern client sends along when it repeats a call that needed input (SEP-2322)."""
+
+    responses: dict[str, Json] | None = None  # inputResponses: key → result
+    state: str | None = None  # requestState
 
 
 class Verdict(Value):
@@ -145,23 +204,33 @@ class Reply(Value):
 
     body: bytes
     is_error: bool = False  # a JSON-RPC error object rather than a result
+    kind: str | None = (
+        None  # `resultType` where the target said one: complete, input_required, task
+    )
 
 
 class Call(Value):
-    """One tool call on its way through the stages. Each stage returns a changed copy."""
+    """One use of a target on its way through the stages. Each stage returns a changed copy.
+
+    Mostly a tool call; also every other request of an agent that reaches a target, and every
+    request of a target that reaches the agent's client (`asked_in` says during which call).
+    """
 
     id: str
     received_at: float  # seconds since the epoch
     era: Era
     protocol_version: str
     proof: Proof
-    requested_name: str  # as the caller wrote it
+    requested_name: str  # as the caller wrote it: a tool, a URI, a prompt; else the method
+    method: str = CALL_TOOL
     route: str | None = None  # None: the aggregated endpoint; else the one target
     session_id: str | None = None
-    arguments: dict[str, Json] = {}
+    arguments: dict[str, Json] = {}  # of tools/call; of another method its params, without _meta
+    follow_up: FollowUp | None = None
+    asked_in: str | None = None  # the id of the call during which the target asks for this
     meta: dict[str, Json] = {}  # the caller's _meta, era's own keys removed
     progress_token: Json = None
-    client: dict[str, Json] = {}  # clientInfo: for display only
+    client: Client = Client()
 
     principal: Principal | None = None
     tool: Tool | None = None

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from callgate.audit.record import Entry
-from callgate.model import Call, Json, Outcome, Principal, Proof, Ran, Reply, Tool, Value
+from callgate.model import (
+    NOTHING,
+    Call,
+    Features,
+    Json,
+    Offer,
+    Outcome,
+    Principal,
+    Proof,
+    Ran,
+    Reply,
+    Tool,
+    Value,
+)
 
 
 class Clock(Protocol):
@@ -31,27 +44,46 @@ class Authenticator(Protocol):
 
 
 class Caller(Protocol):
-    """The agent's side of a call in progress."""
+    """The agent's side of a call in progress, or of its session outside any call."""
 
     @property
     def is_gone(self) -> bool:
         """Whether the agent hung up: nothing more can be delivered."""
 
     async def notify(self, method: str, params: dict[str, Json]) -> None:
-        """Passes a notification of this call (progress) on to the agent, if it still listens."""
+        """Passes a notification on to the agent, if it still listens. Waits for a slow reader."""
+
+    async def ask(self, method: str, params: dict[str, Json]) -> Reply:
+        """Asks the agent's client (elicitation, sampling, roots) and waits for its answer.
+
+        The answer is a result or the client's own JSON-RPC error. Raises Refused where the target
+        may not ask this, and Unanswerable where nobody can be asked or no answer came in time.
+        """
 
 
-class ToolRequest(Value):
-    """One tools/call to make: era-neutral, in the target's own names."""
+class Unanswerable(Exception):  # noqa: N818 - says what is so
+    """The client of a call cannot be asked, or did not answer; the message is for the target."""
+
+
+class TargetRequest(Value):
+    """One request of an agent to make at a target: era-neutral, in the target's own names."""
 
     call_id: str
-    tool: str
-    arguments: bytes  # JSON object; sent as these bytes
+    tool: Tool  # what is used; its `method` is the method to send
+    params: bytes  # JSON object without `_meta`; sent as these bytes
+    item: str | None = None  # what `Mcp-Name` repeats: the tool, URI, prompt or task
+    arguments: bytes = b"{}"  # of tools/call, as they stand in `params`: for mirrored headers
     meta: dict[str, Json] = {}  # trace context and vendor keys, to forward
     wants_progress: bool = False
     progress_token: Json = None  # the caller's own: progress params go back under it
-    share_key: str = ""  # upstream sessions are never shared between different keys
-    timeout_seconds: float = 60.0
+    session_key: str = ""  # what the target keeps (sessions, subscriptions) is kept under this
+    principal_key: str = ""  # processes and connections are shared at most within this
+    offer: Offer = NOTHING
+    log_level: str | None = None
+    beyond: Caller | None = None  # who hears what is said under `session_key` outside any call
+    timeout_seconds: float = (
+        60.0  # of the target's own time: waiting for the client's answers is free
+    )
 
 
 class Listing(Value):
@@ -101,11 +133,28 @@ class Connector(Protocol):
     async def start(self) -> None:
         """Begins what runs in the background. Neither waits for the target nor raises."""
 
-    async def list_tools(self) -> Listing:
-        """All pages. Connects where needed. Raises TargetError."""
+    async def features(self, offer: Offer = NOTHING) -> Features:
+        """What it can do for a client with this offer. May connect. Raises TargetError."""
 
-    async def call_tool(self, request: ToolRequest, caller: Caller) -> Reply:
-        """Calls once, never twice. Raises TargetError. On cancellation tells the target to stop."""
+    async def list_tools(self, offer: Offer = NOTHING) -> Listing:
+        """All pages, as a client with this offer sees them. Raises TargetError."""
+
+    async def call(self, request: TargetRequest, caller: Caller) -> Reply:
+        """Makes one request, once, never twice. Raises TargetError.
+
+        What a legacy target asks meanwhile goes to `caller.ask`; a modern one answers with a reply
+        of kind `input_required` instead, which is returned. On cancellation tells the target to
+        stop. `resources/subscribe` has updates go to `request.beyond` until `release`.
+        """
+
+    async def release(self, session_key: str) -> None:
+        """Ends what is kept under this key: sessions, subscriptions. Never raises."""
+
+    def on_change(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Has `callback` called with `tools`, `resources` or `prompts` when that list changed.
+
+        Returns what ends that.
+        """
 
     async def close(self) -> None:
         """Ends sessions and processes with their whole tree."""
@@ -118,17 +167,26 @@ class Catalog(Protocol):
     def version(self) -> str:
         """Changes whenever any tool does."""
 
-    def find(self, target: str, name: str) -> Tool | None:
-        """The tool by the target's own name."""
+    def find(self, target: str, name: str, offer: Offer = NOTHING) -> Tool | None:
+        """The tool by the target's own name, as a client with this offer sees it."""
 
-    def tools(self, target: str | None = None) -> Sequence[Tool]:
+    def tools(self, target: str | None = None, offer: Offer = NOTHING) -> Sequence[Tool]:
         """All, or one target's, in a stable order."""
+
+    def targets(self) -> Sequence[str]:
+        """The names of all targets, in the order of the configuration."""
 
     def has_target(self, target: str) -> bool:
         """Whether the configuration names it."""
 
-    async def ensure(self, target: str | None = None) -> None:
+    async def ensure(self, target: str | None = None, offer: Offer = NOTHING) -> None:
         """Waits, within a bound, until the target (or every target) has been listed once."""
+
+    def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        """Has `callback(target, what)` called when a target's tools, resources or prompts changed.
+
+        Returns what ends that.
+        """
 
     def validate(self, tool: Tool, arguments: dict[str, Json]) -> str | None:
         """None where the arguments fit the input schema, else a sentence that names the field."""

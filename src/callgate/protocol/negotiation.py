@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from callgate.model import Era, Json, Value
+from callgate.model import Era, Features, Json
 from callgate.protocol.eras import (
     HANDSHAKE_VERSIONS,
     MODERN_ERRORS,
@@ -14,15 +14,6 @@ from callgate.protocol.eras import (
 from callgate.protocol.outbound import Fault, Message, WireError, read_fault, read_result
 
 LEGACY_STATUSES = frozenset({400, 404, 405})  # how servers of before turn the question down
-
-
-class Peer(Value):
-    """What the opening told us about a target."""
-
-    era: Era
-    version: str
-    has_tools: bool = True
-    has_list_changed: bool = False
 
 
 class Undecided(Exception):  # noqa: N818 - a finding; the caller turns it into the port's error
@@ -84,27 +75,25 @@ def _shared_era(versions: Iterable[Json]) -> Era:
     raise WireError("no revision of MCP that we share; it offers " + ", ".join(named)[:200])
 
 
-def read_discovered(message: Message) -> Peer:
-    """The peer behind a successful `server/discover`. Raises WireError."""
-    capability = _tools_capability(read_result(message))
-    return Peer(
-        era=Era.MODERN,
-        version=MODERN_VERSIONS[0],
-        has_tools=capability is not None,
-        has_list_changed=bool(capability and capability.get("listChanged")),
-    )
+def read_discovered(message: Message) -> Features:
+    """What a successful `server/discover` says of the target. Raises WireError."""
+    return _features(read_result(message), Era.MODERN, MODERN_VERSIONS[0])
 
 
-def read_initialized(message: Message) -> Peer:
-    """The peer behind a successful `initialize`. Raises WireError where we share no revision."""
+def read_initialized(message: Message) -> Features:
+    """What a successful `initialize` says. Raises WireError where we share no revision."""
     result = read_result(message)
     version = result.get("protocolVersion")
     if not isinstance(version, str) or version not in HANDSHAKE_VERSIONS:
         raise WireError(f"`initialize` was answered with the revision {str(version)[:40]!r}")
-    return Peer(era=Era.LEGACY, version=version, has_tools=_tools_capability(result) is not None)
+    return _features(result, Era.LEGACY, version)
 
 
-def _tools_capability(result: dict[str, Json]) -> dict[str, Json] | None:
-    capabilities = result.get("capabilities")
-    tools = capabilities.get("tools") if isinstance(capabilities, dict) else None
-    return tools if isinstance(tools, dict) else None
+def _features(result: dict[str, Json], era: Era, version: str) -> Features:
+    capabilities, instructions = result.get("capabilities"), result.get("instructions")
+    return Features(
+        era=era,
+        version=version,
+        capabilities=capabilities if isinstance(capabilities, dict) else {},
+        instructions=instructions if isinstance(instructions, str) else None,
+    )

@@ -6,23 +6,29 @@ from collections.abc import Mapping
 
 import msgspec
 
-from callgate.model import Era, Json, Ran, Reply
+from callgate.model import NOTHING, Era, Json, Offer, Ran, Reply
 from callgate.protocol.eras import (
     LATEST_LEGACY,
     LATEST_MODERN,
     META_CAPABILITIES,
     META_CLIENT,
+    META_LOG_LEVEL,
     META_PREFIX,
     META_PROGRESS,
     META_VERSION,
 )
 from callgate.protocol.headers import Path, encode_value, param_headers
-from callgate.protocol.jsonrpc import METHOD_NOT_FOUND, encode
+from callgate.protocol.jsonrpc import METHOD_NOT_FOUND, encode, error_response, response
 
 PROGRESS = "notifications/progress"
 LOGGED = "notifications/message"
-LIST_CHANGED = "notifications/tools/list_changed"
-CAPABILITIES: dict[str, Json] = {}  # we offer targets no sampling, elicitation or roots
+UPDATED = "notifications/resources/updated"
+CHANGES: Mapping[str, str] = {
+    f"notifications/{what}/list_changed": what for what in ("tools", "resources", "prompts")
+}
+"""The notification that a list changed → which list."""
+REPLY_KINDS = frozenset({"complete", "input_required", "task"})
+MAX_ENVELOPES = 256
 
 
 class Message(msgspec.Struct):
@@ -89,20 +95,18 @@ def cut_reply(message: Message) -> Reply:
         raise WireError("a response with neither result nor error")
     if result[:1] != b"{":
         raise WireError("a result that is not an object", ran=Ran.YES)
-    if b"resultType" in result or b"\\u" in result:
-        _check_result_type(result)
-    return Reply(body=result)
+    has_kind = b"resultType" in result or b"\\u" in result
+    return Reply(body=result, kind=_kind(result) if has_kind else None)
 
 
-def _check_result_type(result: bytes) -> None:
+def _kind(result: bytes) -> str | None:
     try:
         kind = _read_head(result).result_type
     except (msgspec.DecodeError, RecursionError):
         raise WireError("a result whose resultType is not a string") from None
-    if kind == "input_required":
-        raise WireError("a request for input, although we declared that we offer none")
-    if kind not in (None, "complete"):
+    if kind is not None and kind not in REPLY_KINDS:
         raise WireError(f"a result of the unknown type {kind[:40]!r}")
+    return kind
 
 
 def read_fault(message: Message) -> Fault:
@@ -138,20 +142,40 @@ class Words:
 
     def __init__(self, version: str) -> None:
         self._client: Json = {"name": "callgate", "title": "Callgate", "version": version}
-        envelope = {
-            META_VERSION: LATEST_MODERN,
-            META_CLIENT: self._client,
-            META_CAPABILITIES: CAPABILITIES,
-        }
-        self._envelope = encode(envelope)[:-1]  # its closing brace comes after the call's own meta
+        self._envelopes: dict[tuple[str, str | None], bytes] = {}
 
-    def meta(self, era: Era, onward: Mapping[str, Json] = {}, token: int | None = None) -> bytes:
+    def _envelope(self, offer: Offer, log_level: str | None) -> bytes:
+        """The modern envelope without its closing brace, which comes after the call's own meta."""
+        key = (offer.digest, log_level)
+        known = self._envelopes.get(key)
+        if known is None:
+            said: dict[str, Json] = {
+                META_VERSION: LATEST_MODERN,
+                META_CLIENT: self._client,
+                META_CAPABILITIES: offer.capabilities,
+            }
+            if log_level is not None:
+                said[META_LOG_LEVEL] = log_level
+            if len(self._envelopes) >= MAX_ENVELOPES:
+                self._envelopes.clear()
+            known = self._envelopes[key] = encode(said)[:-1]
+        return known
+
+    def meta(
+        self,
+        era: Era,
+        onward: Mapping[str, Json] = {},
+        token: int | None = None,
+        offer: Offer = NOTHING,
+        log_level: str | None = None,
+    ) -> bytes:
         """`_meta` of one request: the era's envelope, our progress token, the caller's own keys.
 
         Empty where a legacy request needs none. Reserved keys in `onward` are dropped: what the
         caller says about itself is never said to the target in our name.
         """
-        parts = [self._envelope] if era is Era.MODERN else [b"{"]
+        is_modern = era is Era.MODERN
+        parts = [self._envelope(offer, log_level)] if is_modern else [b"{"]
         if token is not None:
             parts.append(b'"progressToken":%d' % token)
         if onward:
@@ -162,52 +186,47 @@ class Words:
             }
             if free:
                 parts.append(encode(free)[1:-1])
-        if era is Era.MODERN:
+        if is_modern:
             return b",".join(parts) + b"}"
         return parts[0] + b",".join(parts[1:]) + b"}" if len(parts) > 1 else b""
 
-    def call(self, request_id: int, name: str, arguments: bytes, meta: bytes) -> bytes:
-        """A tools/call around arguments that are JSON already."""
-        return b"".join(
-            (
-                b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":' % request_id,
-                encode(name),
-                b',"arguments":',
-                arguments,
-                b',"_meta":' if meta else b"",
-                meta,
-                b"}}",
-            )
+    @staticmethod
+    def request(request_id: int, method: str, params: bytes, meta: bytes) -> bytes:
+        """A request around params that are a JSON object already, without `_meta`."""
+        inner = params[:-1]
+        if meta:
+            inner += b'"_meta":' + meta if inner == b"{" else b',"_meta":' + meta
+        return b'{"jsonrpc":"2.0","id":%d,"method":"%b","params":%b}}' % (
+            request_id,
+            method.encode(),
+            inner,
         )
 
-    def list(self, request_id: int, era: Era, cursor: str | None) -> bytes:
+    def list(self, request_id: int, era: Era, cursor: str | None, offer: Offer = NOTHING) -> bytes:
         """One page of tools/list."""
         params: dict[str, Json] = {} if cursor is None else {"cursor": cursor}
-        return self._request(request_id, "tools/list", params, era)
+        return self.request(request_id, "tools/list", encode(params), self.meta(era, offer=offer))
 
     def discover(self, request_id: int) -> bytes:
         """The modern era's opening question."""
-        return self._request(request_id, "server/discover", {}, Era.MODERN)
+        return self.request(request_id, "server/discover", b"{}", self.meta(Era.MODERN))
 
-    def listen(self, request_id: int) -> bytes:
-        """Asks a modern target to say when its tools change."""
-        params = {"notifications": {"toolsListChanged": True}}
-        return self._request(request_id, "subscriptions/listen", params, Era.MODERN)
+    def listen(
+        self, request_id: int, notifications: Mapping[str, Json], offer: Offer = NOTHING
+    ) -> bytes:
+        """Asks a modern target to say what changes (subscriptions/listen, params.notifications)."""
+        params = encode({"notifications": notifications})
+        meta = self.meta(Era.MODERN, offer=offer)
+        return self.request(request_id, "subscriptions/listen", params, meta)
 
-    def initialize(self, request_id: int) -> bytes:
+    def initialize(self, request_id: int, offer: Offer = NOTHING) -> bytes:
         """The legacy era's handshake, offering our newest revision of it."""
         params = {
             "protocolVersion": LATEST_LEGACY,
-            "capabilities": CAPABILITIES,
+            "capabilities": offer.capabilities,
             "clientInfo": self._client,
         }
-        return self._request(request_id, "initialize", params, Era.LEGACY)
-
-    def _request(self, request_id: int, method: str, params: dict[str, Json], era: Era) -> bytes:
-        meta = self.meta(era)
-        if meta:
-            params = {**params, "_meta": msgspec.Raw(meta)}
-        return encode({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
+        return self.request(request_id, "initialize", encode(params), b"")
 
 
 INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
@@ -219,14 +238,17 @@ def cancelled(request_id: int) -> bytes:
     return encode({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
 
 
-def answer_request(message: Message) -> bytes:
-    """The answer to a request of the target: `ping` is answered, everything else is not offered."""
-    head: dict[str, Json] = {"jsonrpc": "2.0", "id": message.id}
-    if message.method == "ping":
-        return encode({**head, "result": {}})
-    return encode(
-        {**head, "error": {"code": METHOD_NOT_FOUND, "message": "Callgate offers no such method."}}
-    )
+def answer(message: Message, reply: Reply) -> bytes:
+    """The response to a request of the target: what the agent's client answered."""
+    body = msgspec.Raw(reply.body)
+    if reply.is_error:
+        return encode({"jsonrpc": "2.0", "id": message.id, "error": body})
+    return response(message.id, body)
+
+
+def not_offered(message: Message) -> bytes:
+    """The answer to a request of the target that nobody takes."""
+    return error_response(message.id, METHOD_NOT_FOUND, "No such request is taken here.")
 
 
 Headers = list[tuple[str, str]]

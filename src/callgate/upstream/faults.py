@@ -64,13 +64,47 @@ class Sending(Protocol):
         """Whether any byte of it may have reached the target."""
 
 
-async def within(seconds: float, faults: Faults, sending: Sending, work: Awaitable[T]) -> T:
+class Patience:
+    """The time that a target may take. It stands still while the agent's client is asked."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._scope: asyncio.Timeout | None = None
+        self._asking = 0
+        self._left = seconds
+
+    def begin(self) -> asyncio.Timeout:
+        """What the waiting is done in."""
+        self._scope = asyncio.timeout(self.seconds)
+        return self._scope
+
+    def __enter__(self) -> None:
+        """The client is being asked now."""
+        scope = self._scope
+        if self._asking == 0 and scope is not None and (when := scope.when()) is not None:
+            self._left = when - asyncio.get_running_loop().time()
+            scope.reschedule(None)
+        self._asking += 1
+
+    def __exit__(self, *_: object) -> None:
+        """The client has answered, or will not."""
+        self._asking -= 1
+        scope = self._scope
+        if self._asking == 0 and scope is not None and not scope.expired():
+            scope.reschedule(asyncio.get_running_loop().time() + self._left)
+
+
+async def within(
+    patience: Patience | float, faults: Faults, sending: Sending, work: Awaitable[T]
+) -> T:
     """Waits for the answer to one request. Raises TargetError, for whatever goes wrong."""
+    if not isinstance(patience, Patience):
+        patience = Patience(patience)
     try:
-        async with asyncio.timeout(seconds):
+        async with patience.begin():
             return await work
     except TimeoutError:
-        raise faults.timeout(seconds, is_sent=sending.is_sent) from None
+        raise faults.timeout(patience.seconds, is_sent=sending.is_sent) from None
     except (Unreachable, Closed, Full) as error:
         raise faults.unavailable(str(error)) from None
     except Lost as error:

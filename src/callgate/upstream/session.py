@@ -1,13 +1,24 @@
-"""What the MCP transports share: words, notes of a call, changes, standing, listing by pages."""
+"""What the MCP transports share: words, notes, answers, changes, standing, listing by pages."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from callgate.model import Json, Ran
-from callgate.ports import Caller, Listing, TargetError, ToolRequest
+from callgate.model import Json, Offer, Ran, Refused
+from callgate.ports import Caller, Listing, TargetError, TargetRequest, Unanswerable
 from callgate.protocol.eras import META_PROGRESS
-from callgate.protocol.outbound import LOGGED, PROGRESS, Message, WireError, Words, read_params
+from callgate.protocol.jsonrpc import INTERNAL_ERROR, REFUSED, error_response, response
+from callgate.protocol.methods import METHODS
+from callgate.protocol.outbound import (
+    LOGGED,
+    PROGRESS,
+    Message,
+    WireError,
+    Words,
+    answer,
+    not_offered,
+    read_params,
+)
 from callgate.version import VERSION
 
 WORDS = Words(VERSION)
@@ -16,28 +27,28 @@ MAX_TOOLS = 10_000
 
 
 class Changes:
-    """Who wants to know when the target says that its tools changed."""
+    """Who wants to know when the target says that one of its lists changed."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[str], None]] = []
 
-    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Has `callback` called at each change, until the returned function is called."""
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback) if callback in self._listeners else None
 
-    def announce(self) -> None:
-        """Tells all listeners."""
+    def announce(self, what: str) -> None:
+        """Tells all listeners that `tools`, `resources` or `prompts` changed."""
         for callback in tuple(self._listeners):
-            callback()
+            callback(what)
 
 
 class Notes:
     """Passes what a target says during one call on to the agent, under the agent's own token."""
 
-    def __init__(self, request: ToolRequest, caller: Caller, token: int | None) -> None:
-        self._request = request
-        self._caller = caller
+    def __init__(self, request: TargetRequest, caller: Caller, token: int | None) -> None:
+        self.request = request
+        self.caller = caller
         self._token = token
 
     async def pass_on(self, message: Message) -> None:
@@ -45,10 +56,30 @@ class Notes:
         if message.method == PROGRESS:
             params = read_params(message)
             if self._token is not None and params.get(META_PROGRESS) == self._token:
-                params[META_PROGRESS] = self._request.progress_token
-                await self._caller.notify(PROGRESS, params)
+                params[META_PROGRESS] = self.request.progress_token
+                await self.caller.notify(PROGRESS, params)
         elif message.method == LOGGED:
-            await self._caller.notify(LOGGED, read_params(message))
+            await self.caller.notify(LOGGED, read_params(message))
+
+
+async def answered(message: Message, offer: Offer, caller: Caller | None) -> bytes:
+    """The response to a request of the target, which `caller` is asked for.
+
+    What was not offered is not asked: a target that goes beyond what it was told gets an error.
+    """
+    method = METHODS.get(message.method or "")
+    if message.method == "ping":
+        return response(message.id, {})
+    if caller is None or method is None or not method.is_asked_by_target:
+        return not_offered(message)
+    if method.capability not in offer.capabilities:
+        return not_offered(message)
+    try:
+        return answer(message, await caller.ask(method.name, read_params(message)))
+    except Refused as refused:
+        return error_response(message.id, REFUSED, refused.reason)
+    except Unanswerable as error:
+        return error_response(message.id, INTERNAL_ERROR, str(error))
 
 
 class Standing:
