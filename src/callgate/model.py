@@ -226,6 +226,7 @@ class Call(Value):
     route: str | None = None  # None: the aggregated endpoint; else the one target
     session_id: str | None = None
     arguments: dict[str, Json] = {}  # of tools/call; of another method its params, without _meta
+    given: dict[str, Json] | None = None  # the arguments before interceptors changed them
     follow_up: FollowUp | None = None
     asked_in: str | None = None  # the id of the call during which the target asks for this
     meta: dict[str, Json] = {}  # the caller's _meta, era's own keys removed

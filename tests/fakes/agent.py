@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +36,86 @@ class Response:
 
     @property
     def events(self) -> list[Any]:
-        lines = self.body.decode().splitlines()
-        return [msgspec.json.decode(line[6:]) for line in lines if line.startswith("data: ")]
+        return [event.message for event in self.told if event.data]
+
+    @property
+    def told(self) -> list[Event]:
+        """Every whole event so far, also those without data; comments are none."""
+        whole = self.body.decode().split("\n\n")[:-1]
+        return [event for event in map(_event, whole) if event is not None]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a stream."""
+
+    id: str | None
+    data: str
+
+    @property
+    def message(self) -> Any:
+        return msgspec.json.decode(self.data)
+
+
+def _event(block: str) -> Event | None:
+    lines = [line.partition(":") for line in block.split("\n")]
+    fields = {name: value.removeprefix(" ") for name, _, value in lines if name}
+    return Event(fields.get("id"), fields["data"]) if "data" in fields else None
+
+
+@dataclass
+class Exchange:
+    """One HTTP request on its way: what came back so far, and a way to hang up."""
+
+    body: bytes
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    may_send: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: reads nothing
+    response: Response = field(default_factory=Response)
+    is_over: bool = False
+    _is_read: bool = False
+    _grown: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_send.set()
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._is_read:
+            self._is_read = True
+            return {"type": "http.request", "body": self.body, "more_body": False}
+        await self.hung_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, event: Any) -> None:
+        await self.may_send.wait()
+        if self.hung_up.is_set():
+            return  # as the server does: what is sent after a disconnect goes nowhere
+        if event["type"] == "http.response.start":
+            self.response.status = event["status"]
+            self.response.headers = {k.decode(): v.decode() for k, v in event["headers"]}
+        else:
+            self.response.body += event.get("body", b"")
+            self.is_over = self.is_over or not event.get("more_body", False)
+        self._grown.set()
+
+    async def until(self, condition: Callable[[Response], bool]) -> Response:
+        """Waits until what came back is so."""
+        async with asyncio.timeout(5):
+            while not condition(self.response):
+                self._grown.clear()
+                await self._grown.wait()
+        return self.response
+
+    async def begun(self) -> Response:
+        """Waits for the first bytes of the body."""
+        return await self.until(lambda response: bool(response.body))
+
+    async def events(self, count: int) -> list[Any]:
+        """Waits until so many messages have come."""
+        return (await self.until(lambda response: len(response.events) >= count)).events
+
+    async def ended(self) -> Response:
+        """Waits for the end of the response."""
+        return await self.until(lambda _: self.is_over)
 
 
 @dataclass
@@ -63,26 +142,20 @@ class Agent:
     async def send(
         self, method: str, path: str, headers: dict[str, str] | list[tuple[str, str]], body: bytes
     ) -> Response:
-        """One request, byte for byte."""
+        """One request, byte for byte, and its whole response."""
+        exchange = Exchange(body, self.hung_up)
+        await self.run(exchange, method, path, headers)
+        return exchange.response
+
+    async def run(
+        self,
+        exchange: Exchange,
+        method: str,
+        path: str,
+        headers: dict[str, str] | list[tuple[str, str]],
+    ) -> None:
+        """Has the endpoint answer one request."""
         pairs = list(headers.items()) if isinstance(headers, dict) else headers
-        response = Response()
-        is_read = False
-
-        async def receive() -> dict[str, Any]:
-            nonlocal is_read
-            if not is_read:
-                is_read = True
-                return {"type": "http.request", "body": body, "more_body": False}
-            await self.hung_up.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(event: Any) -> None:
-            if event["type"] == "http.response.start":
-                response.status = event["status"]
-                response.headers = {k.decode(): v.decode() for k, v in event["headers"]}
-            else:
-                response.body += event.get("body", b"")
-
         scope = {
             "type": "http",
             "method": method,
@@ -91,19 +164,47 @@ class Agent:
             "headers": [(name.lower().encode(), value.encode()) for name, value in pairs],
             "client": (self.client, 50000),
         }
-        await self.endpoint(scope, receive, send)
-        return response
+        await self.endpoint(scope, exchange.receive, exchange.send)
 
-    async def post(self, message: Any, path: str = "/mcp", **headers: str) -> Response:
-        """A JSON message with the headers every client sends; a header of "" is left out."""
-        body = message if isinstance(message, bytes) else msgspec.json.encode(message)
+    def get(self, tasks: asyncio.TaskGroup, session: str, **headers: str) -> Exchange:
+        """Opens the stream of a session, or what is left of one (`last_event_id`)."""
+        full = {"host": "127.0.0.1", "accept": "text/event-stream", "mcp-session-id": session}
+        full |= {name.replace("_", "-"): value for name, value in headers.items()}
+        exchange = Exchange(b"")
+        tasks.create_task(self.run(exchange, "GET", "/mcp", {k: v for k, v in full.items() if v}))
+        return exchange
+
+    def call(
+        self,
+        tasks: asyncio.TaskGroup,
+        session: str,
+        params: dict[str, Any],
+        *,
+        message_id: Any = 1,
+        **headers: str,
+    ) -> Exchange:
+        """Begins a legacy tools/call."""
+        message = {"jsonrpc": "2.0", "method": "tools/call", "params": params, "id": message_id}
+        exchange = Exchange(msgspec.json.encode(message))
+        full = self.headers(mcp_session_id=session, **headers)
+        tasks.create_task(self.run(exchange, "POST", "/mcp", full))
+        return exchange
+
+    @staticmethod
+    def headers(**headers: str) -> dict[str, str]:
+        """The headers that every client sends; one of "" is left out."""
         full = {
             "host": "127.0.0.1:8080",
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
-        return await self.send("POST", path, {k: v for k, v in full.items() if v}, body)
+        return {name: value for name, value in full.items() if value}
+
+    async def post(self, message: Any, path: str = "/mcp", **headers: str) -> Response:
+        """A JSON message with the headers every client sends; a header of "" is left out."""
+        body = message if isinstance(message, bytes) else msgspec.json.encode(message)
+        return await self.send("POST", path, self.headers(**headers), body)
 
     async def modern(
         self, method: str, params: Any = None, path: str = "/mcp", **headers: str
@@ -116,9 +217,15 @@ class Agent:
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         return await self.post(message, path, **{**routing, **headers})
 
-    async def initialize(self, version: str = "2025-11-25", **headers: str) -> str:
+    async def initialize(
+        self, version: str = "2025-11-25", capabilities: Any = None, **headers: str
+    ) -> str:
         """A legacy handshake; the session id."""
-        params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "old"}}
+        params = {
+            "protocolVersion": version,
+            "capabilities": capabilities or {},
+            "clientInfo": {"name": "old"},
+        }
         response = await self.legacy("initialize", params, **headers)
         return response.headers["mcp-session-id"]
 
@@ -136,3 +243,8 @@ class Agent:
         if message_id is not None:
             message["id"] = message_id
         return await self.post(message, path, **headers)
+
+    async def reply(self, session: str, message_id: Any, **result: Any) -> Response:
+        """A response of the client to a request of ours."""
+        message = {"jsonrpc": "2.0", "id": message_id, **(result or {"result": {}})}
+        return await self.post(message, mcp_session_id=session)

@@ -194,3 +194,140 @@ def legacy(call: Answer, version: str = "2025-11-25", session: str | None = "s-1
 async def done(seen: Seen, talk: Talk) -> None:
     """Answers any call at once."""
     await talk.result(seen, DONE)
+
+
+class Legacy:
+    """A target of the handshake era with sessions, their streams, and questions of its own."""
+
+    def __init__(self, call: Answer = done, **capabilities: Any) -> None:
+        self.call = call
+        self.capabilities = {"tools": {}, **capabilities}
+        self.has_streams = True
+        self.declared: dict[str, Any] = {}  # session → what its handshake declared
+        self.known: set[str] = set()
+        self.levels: dict[str, str] = {}
+        self.subscriptions: dict[str, set[str]] = {}
+        self.streams: dict[str, Talk] = {}
+        self.resumed: list[str | None] = []  # Last-Event-ID of each stream
+        self.answers: dict[object, Any] = {}  # to questions, by their id
+
+    async def __call__(self, seen: Seen, talk: Talk) -> None:
+        session = seen.headers.get("mcp-session-id", "")
+        if seen.rpc == "server/discover":
+            await talk.json({"jsonrpc": "2.0", "id": None, "error": {"code": -32600}}, 400)
+        elif seen.rpc == "initialize":
+            await self._begin(seen, talk)
+        elif session not in self.known:
+            await talk.respond(404)
+        elif seen.method == "GET":
+            await self._listen(seen, talk, session)
+        elif seen.method == "DELETE":
+            self.known.discard(session)
+            await talk.respond(200)
+        elif "method" not in seen.message:
+            self.answers[seen.message["id"]] = seen.message
+            await talk.respond(202)
+        elif "id" not in seen.message:
+            await talk.respond(202)
+        else:
+            await self._answer(seen, talk, session)
+
+    async def _begin(self, seen: Seen, talk: Talk) -> None:
+        session = f"s-{len(self.declared) + 1}"
+        self.declared[session] = seen.message["params"]["capabilities"]
+        self.known.add(session)
+        self.subscriptions[session] = set()
+        result = {"protocolVersion": "2025-11-25", "capabilities": self.capabilities}
+        await talk.result(seen, result, Mcp_Session_Id=session)
+
+    async def _listen(self, seen: Seen, talk: Talk, session: str) -> None:
+        if not self.has_streams:
+            await talk.respond(405)
+            return
+        self.resumed.append(seen.headers.get("last-event-id"))
+        await talk.stream()
+        self.streams[session] = talk
+        await talk.until_peer_hangs_up()
+        if self.streams.get(session) is talk:
+            del self.streams[session]
+
+    async def _answer(self, seen: Seen, talk: Talk, session: str) -> None:
+        params = seen.message.get("params", {})
+        if seen.rpc == "tools/list":
+            await talk.result(seen, {"tools": [ECHO]})
+            return
+        if seen.rpc == "tools/call":
+            await self.call(seen, talk)
+            return
+        if seen.rpc == "logging/setLevel":
+            self.levels[session] = params["level"]
+        elif seen.rpc == "resources/subscribe":
+            self.subscriptions[session].add(params["uri"])
+        elif seen.rpc == "resources/unsubscribe":
+            self.subscriptions[session].discard(params["uri"])
+        await talk.result(seen, {})
+
+    async def say(self, session: str, **message: Any) -> None:
+        """One message on the stream of a session."""
+        await self.streams[session].event({"jsonrpc": "2.0", **message})
+
+    async def cut(self, session: str) -> None:
+        """Ends the stream of a session in good order."""
+        await self.streams.pop(session).end_stream()
+
+    def forget(self) -> None:
+        """As after a restart: no session is known, no stream goes on."""
+        self.known.clear()
+        self.streams.clear()
+
+
+class Modern:
+    """A target of 2026-07-28 that tells what changes to those who listen."""
+
+    def __init__(self, call: Answer = done, **capabilities: Any) -> None:
+        self.call = call
+        self.capabilities = {"tools": {}, **capabilities}
+        self.refused: set[str] = set()  # resources that it takes no subscription to
+        self.listens: list[tuple[Seen, Talk]] = []  # those open now
+        self.asked: list[dict[str, Any]] = []  # what was asked for, each time
+        self.listen: Answer | None = None  # instead of agreeing
+
+    async def __call__(self, seen: Seen, talk: Talk) -> None:
+        if seen.rpc == "server/discover":
+            await talk.result(seen, {**DISCOVERED, "capabilities": self.capabilities})
+        elif seen.rpc == "subscriptions/listen":
+            await self._listen(seen, talk)
+        else:
+            await self.call(seen, talk)
+
+    async def _listen(self, seen: Seen, talk: Talk) -> None:
+        asked = seen.message["params"]["notifications"]
+        self.asked.append(asked)
+        if self.listen is not None:
+            await self.listen(seen, talk)
+            return
+        uris = [uri for uri in asked.get("resourceSubscriptions", ()) if uri not in self.refused]
+        granted = {**asked, "resourceSubscriptions": uris} if self.refused else asked
+        await talk.stream()
+        self.listens.append((seen, talk))
+        await tell(seen, talk, "subscriptions/acknowledged", notifications=granted)
+        await talk.until_peer_hangs_up()
+        if (seen, talk) in self.listens:
+            self.listens.remove((seen, talk))
+
+    async def say(self, method: str, **params: Any) -> None:
+        """One notification to all who listen."""
+        for seen, talk in tuple(self.listens):
+            await tell(seen, talk, method, **params)
+
+    async def cut(self) -> None:
+        """Breaks off all streams."""
+        while self.listens:
+            await self.listens.pop()[1].hang_up()
+
+
+async def tell(seen: Seen, talk: Talk, method: str, **params: Any) -> None:
+    """One notification on the stream of a subscription."""
+    meta = {"io.modelcontextprotocol/subscriptionId": seen.message["id"]}
+    said = {"method": f"notifications/{method}", "params": {**params, "_meta": meta}}
+    await talk.event({"jsonrpc": "2.0", **said})

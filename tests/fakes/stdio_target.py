@@ -2,7 +2,8 @@
 
 ERA: modern | legacy | dies (on an unknown first message) | deaf (to what it does not know) | mute |
 gone (exits at once). Options: stubborn (ignores SIGTERM and a closed stdin) | late (answers after
-a pause) | chatty (prints before it speaks MCP) | changing (announces that its tools change).
+a pause) | chatty (prints before it speaks MCP) | changing (announces that its tools change) |
+curious (asks for roots as soon as it is open) | sullen (agrees to no subscription).
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from typing import Any
 
 ERA, OPTIONS = sys.argv[1], sys.argv[2:]
 TOOL = {"name": "echo", "inputSchema": {"type": "object"}}
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+heard: dict[str, Any] = {"capabilities": None, "levels": [], "subscribed": [], "unsubscribed": []}
+listens: dict[Any, list[str]] = {}  # id of a listen request → the URIs in it
+questions: dict[Any, threading.Semaphore] = {}  # id of a request of ours → it was answered
 cancelled: list[Any] = []
 answered: list[Any] = []
 came = threading.Semaphore(0)
@@ -131,7 +136,99 @@ def asks(message: Any, _arguments: Any, _meta: Any) -> None:
     reply(message, answered)
 
 
+def question(message: Any, arguments: Any) -> Any:
+    """Asks the client something and waits for the answer, which is then in `answered`."""
+    number = arguments.get("id", f"q{message['id']}")
+    questions[number] = threading.Semaphore(0)
+    send({"id": number, "method": arguments["method"], "params": arguments.get("params", {})})
+    return number
+
+
+def ask(message: Any, arguments: Any, _meta: Any) -> None:
+    number = question(message, arguments)
+    questions[number].acquire(timeout=10)
+    reply(message, [answer for answer in answered if answer["id"] == number])
+
+
+def ask_later(message: Any, arguments: Any, _meta: Any) -> None:
+    reply(message, "later")
+    question(message, arguments)
+
+
+def ask_and_leave(message: Any, arguments: Any, _meta: Any) -> None:
+    number = question(message, arguments)
+    reply(message, number)
+
+
+def ask_often(message: Any, arguments: Any, _meta: Any) -> None:
+    numbers = [
+        question(message, {**arguments, "id": f"{message['id']}-{number}"})
+        for number in range(arguments["times"])
+    ]
+    for number in numbers:
+        questions[number].acquire(timeout=10)
+    reply(message, [answer for answer in answered if answer["id"] in numbers])
+
+
+def take_back(message: Any, arguments: Any, _meta: Any) -> None:
+    send({"method": "notifications/cancelled", "params": {"requestId": arguments["id"]}})
+    reply(message, "taken back")
+
+
+def answers(message: Any, _arguments: Any, _meta: Any) -> None:
+    reply(message, answered)
+
+
+def say(message: Any, arguments: Any, _meta: Any) -> None:
+    for one in arguments["messages"]:
+        send(one)
+    reply(message, "said")
+
+
+def say_later(message: Any, arguments: Any, _meta: Any) -> None:
+    reply(message, "later")
+    for one in arguments["messages"]:
+        send(one)
+
+
+def state(message: Any, _arguments: Any, _meta: Any) -> None:
+    reply(message, {**heard, "listens": list(listens.values())})
+
+
+def update(message: Any, arguments: Any, _meta: Any) -> None:
+    uri = arguments["uri"]
+    if ERA == "modern":
+        for number, uris in tuple(listens.items()):
+            if uri in uris:
+                params = {"uri": uri, "_meta": {SUBSCRIPTION: number, "x.y/z": 1}}
+                send({"method": "notifications/resources/updated", "params": params})
+    else:
+        send({"method": "notifications/resources/updated", "params": {"uri": uri}})
+    reply(message, "updated")
+
+
+def end_listens(message: Any, arguments: Any, _meta: Any) -> None:
+    for number in tuple(listens):
+        del listens[number]
+        if arguments["politely"]:
+            send({"id": number, "result": {"resultType": "complete"}})
+        else:
+            send({"method": "notifications/cancelled", "params": {"requestId": number}})
+    reply(message, "ended")
+
+
 TOOLS = {
+    "ask": ask,
+    "ask_later": ask_later,
+    "ask_and_leave": ask_and_leave,
+    "ask_often": ask_often,
+    "take_back": take_back,
+    "answers": answers,
+    "say": say,
+    "say_later": say_later,
+    "state": state,
+    "update": update,
+    "end_listens": end_listens,
     "echo": echo,
     "meta": show_meta,
     "environment": environment,
@@ -163,11 +260,22 @@ def call(message: Any) -> None:
         ).start()
 
 
+def capabilities() -> Any:
+    is_changing = "changing" in OPTIONS
+    return {
+        "tools": {"listChanged": is_changing},
+        "prompts": {"listChanged": is_changing},
+        "resources": {"listChanged": is_changing, "subscribe": True},
+        "logging": {},
+    }
+
+
 def discover(message: Any) -> None:
     result = {
         "resultType": "complete",
         "supportedVersions": ["2026-07-28"],
-        "capabilities": {"tools": {"listChanged": "changing" in OPTIONS}},
+        "capabilities": capabilities(),
+        "instructions": "Be kind.",
         "ttlMs": 0,
         "cacheScope": "private",
     }
@@ -175,28 +283,86 @@ def discover(message: Any) -> None:
 
 
 def initialize(message: Any) -> None:
-    version = message["params"]["protocolVersion"]
-    result = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {}}
+    heard["capabilities"] = message["params"]["capabilities"]
+    result = {
+        "protocolVersion": message["params"]["protocolVersion"],
+        "capabilities": capabilities(),
+        "serverInfo": {},
+        "instructions": "Be kind.",
+    }
     send({"id": message["id"], "result": result})
 
 
+def initialized(_message: Any) -> None:
+    if "curious" in OPTIONS:
+        questions["curious"] = threading.Semaphore(0)
+        send({"id": "curious", "method": "roots/list"})
+
+
 def list_tools(message: Any) -> None:
-    send({"id": message["id"], "result": {"tools": [TOOL], "resultType": "complete"}})
+    tools = [TOOL, {**TOOL, "name": "picky"}] if heard["capabilities"] else [TOOL]
+    send({"id": message["id"], "result": {"tools": tools, "resultType": "complete"}})
 
 
-def listen(_message: Any) -> None:
-    send({"method": "notifications/tools/list_changed", "params": {}})
+def listen(message: Any) -> None:
+    wanted = message["params"]["notifications"]
+    uris = wanted.get("resourceSubscriptions", [])
+    if "sullen" in OPTIONS:
+        wanted, uris = {}, []
+    listens[message["id"]] = uris
+    meta = {SUBSCRIPTION: message["id"]}
+    params = {"notifications": wanted, "_meta": meta}
+    send({"method": "notifications/subscriptions/acknowledged", "params": params})
+    if "toolsListChanged" in wanted:
+        send({"method": "notifications/tools/list_changed", "params": {"_meta": meta}})
+
+
+def set_level(message: Any) -> None:
+    heard["levels"].append(message["params"]["level"])
+    send({"id": message["id"], "result": {}})
+
+
+def subscribe(message: Any) -> None:
+    uri = message["params"]["uri"]
+    if uri == "no://where":
+        send({"id": message["id"], "error": {"code": -32002, "message": "no such resource"}})
+        return
+    heard["subscribed"].append(uri)
+    send({"id": message["id"], "result": {}})
+
+
+def unsubscribe(message: Any) -> None:
+    heard["unsubscribed"].append(message["params"]["uri"])
+    send({"id": message["id"], "result": {}})
+
+
+def read(message: Any) -> None:
+    uri = message["params"]["uri"]
+    contents = [{"uri": uri, "text": json.dumps(message["params"].get("_meta"))}]
+    send({"id": message["id"], "result": {"contents": contents, "resultType": "complete"}})
 
 
 def note_cancelled(message: Any) -> None:
     cancelled.append(message["params"]["requestId"])
+    listens.pop(message["params"]["requestId"], None)
 
 
-METHODS = {"tools/list": list_tools, "tools/call": call, "notifications/cancelled": note_cancelled}
+METHODS = {
+    "tools/list": list_tools,
+    "tools/call": call,
+    "resources/read": read,
+    "notifications/cancelled": note_cancelled,
+}
 METHODS |= (
     {"server/discover": discover, "subscriptions/listen": listen}
     if ERA == "modern"
-    else {"initialize": initialize}
+    else {
+        "initialize": initialize,
+        "notifications/initialized": initialized,
+        "logging/setLevel": set_level,
+        "resources/subscribe": subscribe,
+        "resources/unsubscribe": unsubscribe,
+    }
 )
 
 
@@ -205,6 +371,8 @@ def hear(message: Any) -> None:
     if method is None:
         answered.append(message)
         came.release()
+        if message["id"] in questions:
+            questions[message["id"]].release()
     elif method in METHODS:
         METHODS[method](message)
     elif "id" in message and ERA == "dies":

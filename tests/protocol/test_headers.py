@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from callgate.protocol.eras import HEADER_MISMATCH
 from callgate.protocol.headers import (
+    NAME_FIELDS,
     check_params,
     check_routing,
     decode_value,
@@ -15,7 +16,8 @@ from callgate.protocol.headers import (
     mirrored,
     param_headers,
 )
-from callgate.protocol.jsonrpc import Malformed, Message
+from callgate.protocol.jsonrpc import Malformed, Message, encode
+from fuzz.targets import TARGETS
 
 VERSION = "2026-07-28"
 
@@ -138,3 +140,100 @@ def test_param_headers_are_held_against_the_arguments(
     else:
         with pytest.raises(Malformed):
             check_params(message, mirrored(SCHEMA), sent)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NOT_EMPTY = TEXTS.filter(bool)
+SENTINELS = st.text("AQYZawz019+/=", max_size=9).map(lambda text: f"=?base64?{text}?=")
+
+
+@given(TEXTS | SENTINELS)
+def test_what_we_send_is_visible_ascii_of_one_meaning(text: str) -> None:
+    value = encode_value(text)
+
+    assert value.isascii()
+    assert value.isprintable()
+    assert decode_value(value) == text
+
+
+@given(SENTINELS | TEXTS)
+def test_any_header_value_means_one_text_or_nothing(value: str) -> None:
+    TARGETS["header_values"](value.encode("latin-1", "ignore"))
+    TARGETS["header_values"](value.encode())
+
+
+@given(st.sampled_from([*NAME_FIELDS, "ping", "tools/list"]), NOT_EMPTY, NOT_EMPTY, st.data())
+def test_headers_made_from_the_body_pass_and_no_others(
+    method: str, version: str, item: str, data: st.DataObject
+) -> None:
+    field = NAME_FIELDS.get(method)
+    message = Message(id=1, method=method, params={field: item} if field else {})
+    sent = {"mcp-protocol-version": [encode_value(version)], "mcp-method": [encode_value(method)]}
+    if field:
+        sent["mcp-name"] = [encode_value(item)]
+    check_routing(message, version, sent)
+
+    name = data.draw(st.sampled_from(sorted(sent)))
+    other = data.draw(NOT_EMPTY.filter(lambda text: [encode_value(text)] != sent[name]))
+    for changed in ([encode_value(other)], [], sent[name] * 2):
+        with pytest.raises(Malformed):
+            check_routing(message, version, sent | {name: changed})
+
+
+@given(st.text("acehlmnoprstu/:- \n=?6Yg20817", max_size=90))
+def test_no_routing_headers_break_a_promise(lines: str) -> None:
+    TARGETS["routing"](("tools/call\n1\nx\n" + lines).encode())
+
+
+TOKENS = st.from_regex(r"\A[A-Za-z0-9_-]{1,6}\Z")
+PROPERTIES = st.dictionaries(
+    TEXTS, st.tuples(TOKENS, st.sampled_from(("string", "integer", "boolean"))), max_size=4
+)
+SCALARS = TEXTS | st.integers(-(2**53) + 1, 2**53 - 1) | st.booleans() | st.none()
+
+
+@given(PROPERTIES, PROPERTIES, st.data())
+def test_headers_made_from_the_arguments_pass_and_no_others(
+    outer: dict[str, tuple[str, str]], inner: dict[str, tuple[str, str]], data: st.DataObject
+) -> None:
+    def annotated(found: dict[str, tuple[str, str]], prefix: str) -> dict[str, Any]:
+        return {k: {"type": kind, "x-mcp-header": prefix + t} for k, (t, kind) in found.items()}
+
+    schema = {"properties": {**annotated(outer, "o"), "in": {"properties": annotated(inner, "i")}}}
+    tokens = [token.lower() for token in mirrored_tokens(schema)]
+    if len(set(tokens)) < len(tokens):
+        with pytest.raises(ValueError, match="used twice"):
+            mirrored(schema)
+        return
+    arguments: dict[str, Any] = {key: data.draw(SCALARS) for key in outer}
+    arguments["in"] = {key: data.draw(SCALARS) for key in inner}
+    paths = mirrored(schema)
+    assert set(paths) == {(k,) for k in outer if k != "in"} | {("in", k) for k in inner}
+    message = a_tool_call(**arguments)
+    made = {name.lower(): [value] for name, value in param_headers(paths, arguments).items()}
+
+    check_params(message, paths, made)
+    for name, values in made.items():
+        for changed in ([], values * 2, [values[0] + "x"]):
+            with pytest.raises(Malformed):
+                check_params(message, paths, made | {name: changed})
+
+
+def mirrored_tokens(node: object) -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    own = [node["x-mcp-header"]] if isinstance(node.get("x-mcp-header"), str) else []
+    return own + [token for sub in node.values() for token in mirrored_tokens(sub)]
+
+
+KEYS = st.sampled_from(("properties", "x-mcp-header", "type", "items", "default", "a", "b"))
+SCHEMAS = st.recursive(
+    st.none() | st.sampled_from(("string", "integer", "A", "a b", "")) | st.integers(0, 2),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(SCHEMAS, SCHEMAS)
+def test_any_schema_is_mirrored_or_refused_with_a_reason(schema: Any, arguments: Any) -> None:
+    TARGETS["mirroring"](encode({"schema": schema, "arguments": arguments}))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callgate.protocol.http1 import Head, HttpError, ResponseParser
+from fuzz.targets import TARGETS
 
 
 def read(stream: bytes, step: int = 1 << 20, *, is_closed: bool = False) -> tuple[object, bytes]:
@@ -112,3 +115,97 @@ def test_a_response_cut_short_is_never_taken_for_whole(size: int, step: int) -> 
         parser.feed(LENGTH[start : min(start + step, size)])
     with pytest.raises(HttpError):
         parser.end()
+
+
+bodies = st.binary(max_size=60)
+cuts_of_streams = st.lists(st.integers(0, 300), max_size=8)
+names = st.from_regex(r"\A[!#$%&'*+.^_`|~a-z0-9-]{1,8}\Z").filter(
+    lambda name: name not in ("connection", "content-length", "transfer-encoding")
+)
+values = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=12).map(
+    lambda text: text.strip(" \t")
+)
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> tuple[bytes, Head, bytes]:
+    """A response whose end can be told, the head in it, the body in it."""
+    status, body = draw(st.integers(200, 599)), draw(bodies)
+    headers = draw(st.dictionaries(names, values, max_size=4))
+    if status in (204, 304):
+        sent = body = b""
+    elif draw(st.booleans()):
+        headers["content-length"] = str(len(body))
+        sent = body
+    else:
+        headers["transfer-encoding"] = "chunked"
+        edges = sorted({0, len(body), *draw(st.lists(st.integers(0, len(body)), max_size=3))})
+        extension = draw(st.sampled_from((b"", b";x=1", b" ")))
+        pieces = [body[start:end] for start, end in pairwise(edges)]
+        sent = b"".join(b"%X%s\r\n%s\r\n" % (len(p), extension, p) for p in pieces)
+        sent += b"0\r\n%s\r\n" % draw(st.sampled_from((b"", b"trailer: x\r\n")))
+    lines = [f"HTTP/1.1 {status} ", *(f"{name}:{value}\t" for name, value in headers.items())]
+    head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+    interim = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * draw(st.integers(0, 2))
+    return interim + head + sent, Head(status=status, headers=headers), body
+
+
+def read_in_pieces(stream: bytes, cuts: list[int]) -> tuple[ResponseParser, bytes, bool]:
+    """The parser, the body, and whether the response was refused."""
+    parser, body = ResponseParser(), b""
+    edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    for start, end in pairwise(edges):
+        try:
+            body += b"".join(parser.feed(stream[start:end]))
+        except HttpError:
+            return parser, body, True
+    return parser, body, False
+
+
+@given(responses(), cuts_of_streams)
+def test_reading_a_response_undoes_writing_it(
+    response: tuple[bytes, Head, bytes], cuts: list[int]
+) -> None:
+    stream, head, body = response
+
+    parser, found, is_refused = read_in_pieces(stream, cuts)
+
+    assert not is_refused
+    assert (parser.head, found) == (head, body)
+    assert parser.is_reusable
+
+
+@given(responses(), st.integers(0, 400))
+def test_no_response_cut_short_is_taken_for_whole(
+    response: tuple[bytes, Head, bytes], size: int
+) -> None:
+    stream = response[0]
+    parser, _, is_refused = read_in_pieces(stream[: min(size, len(stream) - 1)], [])
+
+    assert not is_refused
+    assert not parser.is_complete
+    with pytest.raises(HttpError):
+        parser.end()
+
+
+@given(responses(), st.integers(0, 400), st.binary(max_size=3), st.integers(0, 3), cuts_of_streams)
+def test_a_damaged_response_is_judged_the_same_however_it_arrives(
+    response: tuple[bytes, Head, bytes], place: int, damage: bytes, lost: int, cuts: list[int]
+) -> None:
+    stream = response[0][:place] + damage + response[0][place + lost :]
+
+    whole, body, is_whole_refused = read_in_pieces(stream, [])
+    parser, found, is_refused = read_in_pieces(stream, cuts)
+
+    assert is_refused == is_whole_refused
+    if is_refused:
+        assert found.startswith(body)
+    else:
+        assert found == body
+        assert parser.head == whole.head
+    assert (parser.is_complete, parser.is_reusable) == (whole.is_complete, whole.is_reusable)
+
+
+@given(st.lists(responses().map(lambda made: made[0]) | st.binary(max_size=9), max_size=3))
+def test_no_bytes_break_a_promise_or_are_kept_beyond_the_bound(parts: list[bytes]) -> None:
+    TARGETS["http1"](b"".join(parts))

@@ -13,10 +13,14 @@ from callgate.protocol.jsonrpc import (
     Malformed,
     Message,
     encode,
+    error_response,
     find_key,
+    notification,
     parse_json,
     read_message,
+    response,
 )
+from fuzz.targets import TARGETS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 JSON = st.recursive(
@@ -134,8 +138,12 @@ def test_requests_notifications_and_responses_are_told_apart() -> None:
     assert read_message({"jsonrpc": "2.0", "method": "n", "params": {"a": 1}}) == Message(
         method="n", params={"a": 1}
     )
-    assert read_message({"jsonrpc": "2.0", "id": 1, "result": {}}) == Message(
-        id=1, is_response=True
+    assert read_message({"jsonrpc": "2.0", "id": 1, "result": {"a": 1}}) == Message(
+        id=1, is_response=True, result={"a": 1}
+    )
+    error = {"code": -1, "message": "no"}
+    assert read_message({"jsonrpc": "2.0", "id": 1, "error": error}) == Message(
+        id=1, is_response=True, error=error
     )
 
 
@@ -144,3 +152,88 @@ def test_a_key_is_found_at_any_depth() -> None:
 
     assert find_key(value, ("__extn", "__entity")) == "__entity"
     assert find_key({"a": "__entity"}, ("__entity",)) is None
+
+
+PIECES = ("{", "}", "[", "]", ":", ",", '"', "\\", "\\u00", "\\ud800", "00", "a", '"a"', "1", "-", ".5", "e9", " ", "null")  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=30).map("".join).map(str.encode)
+    | st.binary(max_size=40)
+    | JSON.map(encode)
+)
+def test_any_bytes_are_read_in_one_way_or_refused(body: bytes) -> None:
+    TARGETS["jsonrpc"](body)
+
+
+@given(st.lists(JSON, min_size=2, max_size=2), TEXT, st.booleans(), st.sampled_from(["%s", "[%s]"]))
+def test_a_key_that_stands_twice_is_refused_however_it_is_spelt(
+    values: list[object], key: str, is_escaped: bool, around: str
+) -> None:
+    spelt = "".join(f"\\u{ord(c):04x}" if ord(c) < 0x10000 else c for c in key)
+    keys = (json.dumps(key), f'"{spelt}"' if is_escaped else json.dumps(key))
+    pairs = ",".join(f"{name}:{json.dumps(v)}" for name, v in zip(keys, values, strict=True))
+
+    with pytest.raises(Malformed):
+        parse_json((around % f"{{{pairs}}}").encode())
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([b"[%s]", b'{"a":%s}', b" [1, %s]"]))
+def test_nesting_is_taken_up_to_the_bound_and_no_further(
+    depth: int, most: int, around: bytes
+) -> None:
+    body = b"7"
+    for _ in range(depth):
+        body = around % body
+
+    if depth <= most:
+        parse_json(body, max_depth=most)
+    else:
+        with pytest.raises(Malformed, match=f"deeper than {most}"):
+            parse_json(body, max_depth=most)
+
+
+IDS = st.integers(-(2**53) + 1, 2**53 - 1) | TEXT
+
+
+@given(IDS, TEXT, st.dictionaries(TEXT, JSON, max_size=3))
+def test_messages_that_we_write_are_read_as_what_they_are(
+    message_id: object, method: str, params: dict[str, object]
+) -> None:
+    request = {"jsonrpc": "2.0", "id": message_id, "method": method, "params": params}
+    assert read_message(parse_json(encode(request))) == Message(
+        id=message_id, method=method, params=params
+    )
+    assert read_message(parse_json(notification(method, params))) == Message(
+        method=method, params=params
+    )
+    for answer in (response(message_id, params), error_response(message_id, 1, "no", params)):
+        read = read_message(parse_json(answer))
+        assert (read.id, read.is_response, read.method) == (message_id, True, None)
+
+
+@given(
+    JSON
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "jsonrpc": st.just("2.0") | JSON,
+            "id": IDS | JSON,
+            "method": TEXT | JSON,
+            "params": st.dictionaries(TEXT, JSON, max_size=2) | JSON,
+            "result": JSON,
+            "error": JSON,
+        },
+    )
+)
+def test_any_json_value_is_a_message_or_refused_with_a_reason(value: object) -> None:
+    try:
+        message = read_message(value)
+    except Malformed as malformed:
+        assert malformed.reason
+        assert malformed.message_id is None or type(malformed.message_id) in (int, str)
+        return
+    assert isinstance(value, dict)
+    assert value["jsonrpc"] == "2.0"
+    assert message.id == value.get("id")
+    assert message.method == value.get("method")

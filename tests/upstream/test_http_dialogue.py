@@ -91,7 +91,7 @@ def test_sessions_are_shared_by_one_key_and_by_no_other(run: Run) -> None:
             connector = a_connector(target)
             keys = ["ada", "bob", "ada", "ada", "bob", "eve"]
             await asyncio.gather(
-                *(connector.call_tool(a_request(share_key=key), FakeCaller()) for key in keys)
+                *(connector.call(a_request(session_key=key), FakeCaller()) for key in keys)
             )
             used: dict[str, int] = {}
             for seen in target.seen:
@@ -144,10 +144,10 @@ def test_only_a_session_that_may_be_unknown_is_made_anew(run: Run, status: int, 
         async with HttpTarget(legacy(answer)) as target:
             connector = a_connector(target)
             with pytest.raises(TargetError):
-                await connector.call_tool(a_request(), FakeCaller())
+                await connector.call(a_request(), FakeCaller())
             assert target.rpcs().count("tools/call") == 1
             fails = False
-            await connector.call_tool(a_request(), FakeCaller())
+            await connector.call(a_request(), FakeCaller())
             assert target.rpcs().count("initialize") == times
             await connector.close()
 
@@ -215,7 +215,7 @@ def test_an_outage_or_refusal_never_leads_to_the_older_era(run: Run, status: int
         async with HttpTarget(answer) as target:
             connector = a_connector(target)
             with pytest.raises(TargetError):
-                await connector.call_tool(a_request(), FakeCaller())
+                await connector.call(a_request(), FakeCaller())
             assert target.rpcs() == ["server/discover"]
             await connector.close()
 
@@ -277,7 +277,7 @@ def test_a_slow_target_times_out_and_learns_that_nobody_waits(run: Run) -> None:
             async with HttpTarget(era(slow)) as target:
                 connector = a_connector(target)
                 with pytest.raises(TargetError) as raised:
-                    await connector.call_tool(a_request(timeout_seconds=0.2), FakeCaller())
+                    await connector.call(a_request(timeout_seconds=0.2), FakeCaller())
                 assert (raised.value.code, raised.value.ran) == ("target_timeout", Ran.UNKNOWN)
                 await asyncio.wait_for(closed.wait(), 5)
                 if era is legacy:
@@ -315,12 +315,12 @@ def test_cancelling_at_any_point_leaves_the_connector_usable(run: Run, at: str) 
 
         async with HttpTarget(answer) as target:
             connector = a_connector(target)
-            task = asyncio.ensure_future(connector.call_tool(a_request(), FakeCaller()))
+            task = asyncio.ensure_future(connector.call(a_request(), FakeCaller()))
             await reached.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            reply = await connector.call_tool(a_request(), FakeCaller())
+            reply = await connector.call(a_request(), FakeCaller())
             assert json.loads(reply.body) == DONE
             if at == "tools/call":
                 await until(lambda: "notifications/cancelled" in target.rpcs())
@@ -343,14 +343,14 @@ def test_the_opening_is_asked_once_however_many_wait_and_again_after_a_fault(run
         async with HttpTarget(answer) as target:
             connector = a_connector(target)
             await asyncio.gather(
-                *(connector.call_tool(a_request(), FakeCaller()) for _ in range(10))
+                *(connector.call(a_request(), FakeCaller()) for _ in range(10))
             )
             assert target.rpcs().count("server/discover") == 1
             is_down = True
             with pytest.raises(TargetError):
-                await connector.call_tool(a_request(), FakeCaller())
+                await connector.call(a_request(), FakeCaller())
             is_down, inner = False, legacy(done)  # it came back as something else
-            await connector.call_tool(a_request(), FakeCaller())
+            await connector.call(a_request(), FakeCaller())
             assert target.rpcs()[-4:] == [
                 "server/discover",
                 "initialize",

@@ -116,10 +116,10 @@ def test_garbage_is_a_fault_of_the_target_and_the_next_call_works(
         async with HttpTarget(modern(answer)) as target:
             connector = a_connector(target)
             with pytest.raises(TargetError) as raised:
-                await connector.call_tool(a_request(), FakeCaller())
+                await connector.call(a_request(), FakeCaller())
             assert raised.value.code in ("target_protocol_error", "target_lost")
             assert raised.value.ran is Ran.UNKNOWN
-            reply = await connector.call_tool(a_request(), FakeCaller())
+            reply = await connector.call(a_request(), FakeCaller())
             assert json.loads(reply.body) == DONE
             await connector.close()
 
@@ -181,7 +181,7 @@ def test_a_flood_ends_at_the_bound(run: Run, flood: Answer) -> None:
         async with HttpTarget(modern(flood)) as target:
             connector = a_connector(target, max_response_bytes=1 << 20)
             with pytest.raises(TargetError) as raised:
-                await connector.call_tool(a_request(timeout_seconds=30), FakeCaller())
+                await connector.call(a_request(timeout_seconds=30), FakeCaller())
             assert (raised.value.code, raised.value.ran) == ("target_protocol_error", Ran.UNKNOWN)
             await connector.close()
 

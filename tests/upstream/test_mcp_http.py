@@ -44,7 +44,7 @@ def test_a_modern_target_is_called_with_the_whole_envelope_and_its_headers(run: 
             META_CLIENT: {"name": "spoof"},
             "progressToken": "spoof",
         }
-        reply, target = await call(modern(done), a_request(meta=meta, tool="écho"))
+        reply, target = await call(modern(done), a_request(meta=meta, name="écho"))
         assert json.loads(reply.body) == DONE
         assert target.rpcs() == ["server/discover", "tools/call"]
         sent = target.seen[1]
@@ -164,7 +164,7 @@ def test_a_target_that_is_not_there_did_not_run(run: Run) -> None:
         settings = HttpTargetSettings(url="http://127.0.0.1:1/mcp")
         connector = McpHttpConnector("shop", settings, FakeClock())
         with pytest.raises(TargetError) as raised:
-            await connector.call_tool(a_request(), FakeCaller())
+            await connector.call(a_request(), FakeCaller())
         assert (raised.value.code, raised.value.ran) == ("target_unavailable", Ran.NO)
         assert not connector.status.is_ready
         assert "refused" in connector.status.detail.lower()
@@ -202,14 +202,14 @@ def test_closing_while_a_call_is_in_flight_loses_it(run: Run) -> None:
             arrived.clear()
             async with HttpTarget(era(hang)) as target:
                 connector = a_connector(target)
-                task = asyncio.ensure_future(connector.call_tool(a_request(), FakeCaller()))
+                task = asyncio.ensure_future(connector.call(a_request(), FakeCaller()))
                 await arrived.wait()
                 await connector.close()
                 with pytest.raises(TargetError) as raised:
                     await task
                 assert (raised.value.code, raised.value.ran) == ("target_lost", Ran.UNKNOWN)
                 with pytest.raises(TargetError) as raised:
-                    await connector.call_tool(a_request(), FakeCaller())
+                    await connector.call(a_request(), FakeCaller())
                 assert raised.value.ran is Ran.NO
 
     run(scenario())
@@ -276,7 +276,7 @@ def test_annotated_arguments_travel_as_headers_too(run: Run) -> None:
             connector = a_connector(target)
             await connector.list_tools()
             arguments = '{"region":"Zürich\\r\\nX: 1","deep":{"n":7}}'.encode()
-            await connector.call_tool(a_request(arguments=arguments), FakeCaller())
+            await connector.call(a_request(arguments=arguments), FakeCaller())
             headers = target.seen[-1].headers
             assert headers["mcp-param-region"] == "=?base64?WsO8cmljaA0KWDogMQ==?="
             assert headers["mcp-param-count"] == "7"
@@ -298,7 +298,7 @@ def test_a_change_of_the_tools_is_announced(run: Run) -> None:
             connector = a_connector(target)
             changed: list[int] = []
             connector.on_change(lambda: changed.append(1))
-            await connector.call_tool(a_request(), FakeCaller())
+            await connector.call(a_request(), FakeCaller())
             assert changed == [1]
             await connector.close()
 
@@ -309,7 +309,7 @@ def test_configured_headers_go_with_every_request_and_stay_out_of_sight(run: Run
     async def scenario() -> None:
         async with HttpTarget(legacy(done)) as target:
             connector = a_connector(target, headers={"Authorization": "Bearer s3cret"})
-            await connector.call_tool(a_request(), FakeCaller())
+            await connector.call(a_request(), FakeCaller())
             await connector.close()
             assert {seen.headers.get("authorization") for seen in target.seen} == {"Bearer s3cret"}
 
@@ -335,19 +335,19 @@ def test_the_sdks_own_server_is_served(
             listing = await connector.list_tools()
             assert [tool["name"] for tool in listing.tools] == ["add", "steps", "hang"]
             assert connector.status.era == era.value
-            request = a_request(tool="add", arguments=b'{"a":1,"b":2}')
-            reply = await connector.call_tool(request, FakeCaller())
+            request = a_request(name="add", arguments=b'{"a":1,"b":2}')
+            reply = await connector.call(request, FakeCaller())
             assert json.loads(reply.body)["structuredContent"] == {"result": 3}
             caller = FakeCaller()
             request = a_request(
-                tool="steps", arguments=b'{"n":2}', wants_progress=True, progress_token="mine"
+                name="steps", arguments=b'{"n":2}', wants_progress=True, progress_token="mine"
             )
-            await connector.call_tool(request, caller)
+            await connector.call(request, caller)
             if "json_response" not in settings:
                 assert [params["progressToken"] for _, params in caller.told] == ["mine"] * 2
             with pytest.raises(TargetError, match="target_timeout"):
-                await connector.call_tool(
-                    a_request(tool="hang", arguments=b"{}", timeout_seconds=0.2), FakeCaller()
+                await connector.call(
+                    a_request(name="hang", arguments=b"{}", timeout_seconds=0.2), FakeCaller()
                 )
             # A hung-up connection is noticed where it streams, a notification where it has sessions.
             deaf = "json_response" if era is Era.MODERN else "stateless_http"

@@ -14,9 +14,10 @@ import pytest
 import uvloop
 from pydantic import ValidationError
 
-from callgate.model import Json, Ran
-from callgate.ports import TargetError, ToolRequest
-from callgate.upstream import child, keeper, sharing, stdio_link
+from callgate.model import Json, Ran, Tool
+from callgate.ports import TargetError, TargetRequest
+from callgate.protocol.methods import method_tool
+from callgate.upstream import child, keeper, opening, sharing
 from callgate.upstream.mcp_stdio import McpStdioConnector, StdioTargetSettings
 from fakes.clock import FakeClock
 from fakes.target import FakeCaller
@@ -25,20 +26,29 @@ PROGRAM = Path(__file__).parents[1] / "fakes" / "stdio_target.py"
 Scenario = Callable[[McpStdioConnector], Coroutine[Any, Any, None]]
 
 
-def a_request(tool: str, arguments: Json = None, **more: Any) -> ToolRequest:
+def a_request(tool: str, arguments: Json = None, **more: Any) -> TargetRequest:
+    said = json.dumps(arguments or {}).encode()
     settings: dict[str, Any] = {
         "call_id": "c1",
-        "tool": tool,
-        "arguments": json.dumps(arguments or {}).encode(),
-        "share_key": "ada",
+        "tool": Tool(target="shop", name=tool, definition={}, digest=""),
+        "params": b'{"name":"%b","arguments":%b}' % (tool.encode(), said),
+        "arguments": said,
+        "session_key": "ada",
+        "principal_key": "ada",
         "timeout_seconds": 20.0,
         **more,
     }
-    return ToolRequest(**settings)
+    return TargetRequest(**settings)
+
+
+def a_method(method: str, params: Json, **more: Any) -> TargetRequest:
+    said = json.dumps(params).encode()
+    return a_request("", tool=method_tool("shop", method), params=said, **more)
 
 
 async def ask(connector: McpStdioConnector, tool: str, arguments: Json = None, **more: Any) -> Any:
-    reply = await connector.call_tool(a_request(tool, arguments, **more), FakeCaller())
+    caller = more.pop("caller", None) or FakeCaller()
+    reply = await connector.call(a_request(tool, arguments, **more), caller)
     assert not reply.is_error
     text = json.loads(reply.body)["content"][0]["text"]
     try:
@@ -102,7 +112,7 @@ def test_both_eras_are_spoken_over_one_child(each_bench: Bench, era: str, spoken
         assert await ask(connector, "echo", {"a": 1}) == {"a": 1}
         found = await asyncio.gather(*(ask(connector, "echo", {"n": n}) for n in range(50)))
         assert found == [{"n": n} for n in range(50)]
-        pids = {await ask(connector, "pid", share_key=key) for key in ("ada", "bob")}
+        pids = {await ask(connector, "pid", principal_key=key) for key in ("ada", "bob")}
         assert len(pids) == 1
         assert connector.status.is_ready
         assert connector.status.era == spoken
@@ -116,7 +126,7 @@ def test_both_eras_are_spoken_over_one_child(each_bench: Bench, era: str, spoken
 
 def test_an_error_of_the_target_is_its_reply(bench: Bench) -> None:
     async def scenario(connector: McpStdioConnector) -> None:
-        reply = await connector.call_tool(a_request("nothing"), FakeCaller())
+        reply = await connector.call(a_request("nothing"), FakeCaller())
         assert reply.is_error
         assert json.loads(reply.body) == {"code": -32602, "message": "unknown tool"}
 
@@ -127,7 +137,7 @@ def test_an_error_of_the_target_is_its_reply(bench: Bench) -> None:
 def test_programs_that_cannot_bear_the_modern_question_are_spoken_to_in_the_old_way(
     bench: Bench, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stdio_link, "DISCOVER_SECONDS", 0.3)
+    monkeypatch.setattr(opening, "DISCOVER_SECONDS", 0.3)
 
     async def scenario(connector: McpStdioConnector) -> None:
         assert await ask(connector, "echo", {"a": 1}) == {"a": 1}
@@ -139,7 +149,7 @@ def test_programs_that_cannot_bear_the_modern_question_are_spoken_to_in_the_old_
 def test_a_modern_program_that_starts_slowly_is_not_taken_for_an_old_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stdio_link, "DISCOVER_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "DISCOVER_SECONDS", 0.1)
 
     async def scenario(connector: McpStdioConnector) -> None:
         assert await ask(connector, "echo", {"a": 1}) == {"a": 1}
@@ -178,14 +188,14 @@ def test_the_environment_is_clean(bench: Bench, monkeypatch: pytest.MonkeyPatch)
 def test_each_principal_has_its_own_child_where_that_is_wanted(bench: Bench) -> None:
     async def scenario(connector: McpStdioConnector) -> None:
         await connector.list_tools()
-        pids = [await ask(connector, "pid", share_key=key) for key in ("ada", "bob", "ada")]
+        pids = [await ask(connector, "pid", principal_key=key) for key in ("ada", "bob", "ada")]
         assert pids[0] == pids[2] != pids[1]
         bench.clock.advance(sharing.IDLE_SECONDS - 1)
-        await ask(connector, "pid", share_key="ada")
+        await ask(connector, "pid", principal_key="ada")
         bench.clock.advance(2)
-        connector._keepers.expire()
+        connector._pipes._shared.expire()
         await until(lambda: not psutil.pid_exists(pids[1]))
-        assert await ask(connector, "pid", share_key="ada") == pids[0]
+        assert await ask(connector, "pid", principal_key="ada") == pids[0]
 
     bench.run(scenario, "modern", share="principal")
 
@@ -196,15 +206,15 @@ def test_more_children_than_may_be_end_the_longest_idle_and_never_a_busy_one(
     monkeypatch.setattr("callgate.upstream.mcp_stdio.MAX_CHILDREN", 2)
 
     async def scenario(connector: McpStdioConnector) -> None:
-        first = await ask(connector, "pid", share_key="ada")
-        busy = asyncio.ensure_future(ask(connector, "sleep", {"seconds": 2}, share_key="bob"))
+        first = await ask(connector, "pid", principal_key="ada")
+        busy = asyncio.ensure_future(ask(connector, "sleep", {"seconds": 2}, principal_key="bob"))
         await asyncio.sleep(0)
-        await ask(connector, "pid", share_key="eve")
+        await ask(connector, "pid", principal_key="eve")
         await until(lambda: not psutil.pid_exists(first))
-        held = asyncio.ensure_future(ask(connector, "sleep", {"seconds": 2}, share_key="eve"))
+        held = asyncio.ensure_future(ask(connector, "sleep", {"seconds": 2}, principal_key="eve"))
         await asyncio.sleep(0.1)
         with pytest.raises(TargetError) as raised:
-            await ask(connector, "pid", share_key="ada")
+            await ask(connector, "pid", principal_key="ada")
         assert (raised.value.code, raised.value.ran) == ("target_unavailable", Ran.NO)
         assert list(await asyncio.gather(busy, held)) == ["slept", "slept"]
 
@@ -380,9 +390,13 @@ def test_progress_goes_to_its_own_caller(bench: Bench) -> None:
         callers = [FakeCaller() for _ in range(4)]
         await asyncio.gather(
             *(
-                connector.call_tool(
+                connector.call(
                     a_request(
-                        "progress", {"times": 3}, wants_progress=True, progress_token=f"t{number}"
+                        "progress",
+                        {"times": 3},
+                        session_key=f"s{number}",
+                        wants_progress=True,
+                        progress_token=f"t{number}",
                     ),
                     caller,
                 )
@@ -390,7 +404,7 @@ def test_progress_goes_to_its_own_caller(bench: Bench) -> None:
             )
         )
         for number, caller in enumerate(callers):
-            assert caller.told == [
+            assert [said for said in caller.told if said[0] == "notifications/progress"] == [
                 ("notifications/progress", {"progressToken": f"t{number}", "progress": step})
                 for step in range(3)
             ]
@@ -401,7 +415,7 @@ def test_progress_goes_to_its_own_caller(bench: Bench) -> None:
 def test_log_messages_are_handed_on_only_where_the_child_is_the_callers_own(bench: Bench) -> None:
     async def scenario(connector: McpStdioConnector) -> None:
         caller = FakeCaller()
-        await connector.call_tool(a_request("progress", {"times": 0}), caller)
+        await connector.call(a_request("progress", {"times": 0}), caller)
         assert caller.told == [("notifications/message", {"level": "info", "data": "log"})]
 
     bench.run(scenario, "legacy", share="principal")
@@ -414,7 +428,7 @@ def test_a_slow_agent_holds_nobody_else_up(bench: Bench) -> None:
 
     async def scenario(connector: McpStdioConnector) -> None:
         slow = asyncio.ensure_future(
-            connector.call_tool(
+            connector.call(
                 a_request("progress", {"times": 5000}, wants_progress=True, progress_token=1),
                 SlowCaller(),
             )
@@ -440,7 +454,7 @@ def test_requests_of_the_target_are_answered_and_nothing_is_offered(bench: Bench
 def test_a_change_of_the_tools_is_announced(bench: Bench, era: str) -> None:
     async def scenario(connector: McpStdioConnector) -> None:
         changed = asyncio.Event()
-        forget = connector.on_change(changed.set)
+        forget = connector.on_change(lambda what: changed.set() if what == "tools" else None)
         if era == "legacy":
             await ask(connector, "change")
         await asyncio.wait_for(changed.wait(), 10)
@@ -524,10 +538,9 @@ def test_arguments_with_line_breaks_stay_one_message(bench: Bench) -> None:
     async def scenario(connector: McpStdioConnector) -> None:
         arguments = b'{\n "a":\r\n "x\\ny"\n}'
         assert await ask(connector, "echo", arguments={}) == {}
-        reply = await connector.call_tool(a_request("echo", arguments=None), FakeCaller())
-        assert reply.body
-        request = ToolRequest(call_id="c", tool="echo", arguments=arguments, timeout_seconds=10)
-        reply = await connector.call_tool(request, FakeCaller())
+        params = b'{"name":\n"echo","arguments":%b}' % arguments
+        request = a_request("echo", params=params)
+        reply = await connector.call(request, FakeCaller())
         assert json.loads(json.loads(reply.body)["content"][0]["text"]) == {"a": "x\ny"}
 
     bench.run(scenario, "modern")
@@ -539,7 +552,7 @@ def test_a_real_server_is_served(bench: Bench, tmp_path: Path) -> None:
     async def scenario(connector: McpStdioConnector) -> None:
         listing = await connector.list_tools()
         assert {"get_current_time", "convert_time"} <= {tool["name"] for tool in listing.tools}
-        reply = await connector.call_tool(
+        reply = await connector.call(
             a_request("get_current_time", {"timezone": "UTC"}), FakeCaller()
         )
         assert b"UTC" in reply.body

@@ -15,11 +15,13 @@ from callgate.app.parts import (
     build_engine,
     build_limits,
     build_masks,
+    build_seal,
+    may_ask,
     target_timeouts,
 )
 from callgate.config import Config, ConfigError, load_config
 from callgate.downstream.dispatch import Dispatcher
-from callgate.downstream.sessions import Sessions
+from callgate.downstream.sessions import Session, Sessions
 from callgate.identity.chain import FirstThatKnows, build_authenticator
 from callgate.identity.fetching import FetchError, HttpFetch
 from callgate.identity.signing_keys import IssuerError
@@ -29,10 +31,12 @@ from callgate.ports import Connector, Telemetry
 from callgate.storage.sqlite import SqliteCallStore
 from callgate.telemetry.nothing import NoTelemetry
 from callgate.upstream.catalog import LiveCatalog
+from callgate.upstream.tasks import Tasks
 from callgate.version import VERSION
 
 _log = logging.getLogger("callgate")
 
+SWEEP_SECONDS = 60.0  # between two looks for sessions that nobody uses
 SETTLE_SECONDS = 10.0  # how long a reload waits for the targets of the new configuration
 DRAIN_SECONDS = 30.0  # how long a stop waits for calls in flight
 
@@ -48,11 +52,14 @@ class Application:
         self.telemetry: Telemetry = NoTelemetry()  # set another before the start
         self._fetch = HttpFetch()
         self.store = SqliteCallStore(config.store, self.clock)
+        self._seal = build_seal(config)
         self.sessions = Sessions(
             self.clock,
             idle_seconds=config.gateway.session_idle_seconds,
             most=config.gateway.max_sessions,
+            on_close=self._ended,
         )
+        self._tasks = Tasks()
         self.dispatcher = Dispatcher(lambda: self.gateway, self.sessions, VERSION)
         self._connectors: dict[str, Connector] = {}
         self._retiring: set[asyncio.Task[None]] = set()
@@ -78,6 +85,27 @@ class Application:
         for connector in connectors.values():
             await connector.start()
         await self.catalog.start()
+        self._follow(self.catalog)
+        self._tasks.start(self._sweep(), "sweeping sessions")
+
+    def _follow(self, catalog: LiveCatalog) -> None:
+        """Passes on what targets announce; the catalogue forgets it when it stops."""
+
+        def pass_on(target: str, what: str) -> None:
+            self._tasks.start(self.dispatcher.announce(target, what), "announcing")
+
+        catalog.subscribe(pass_on)
+
+    def _ended(self, session: Session) -> None:
+        """A session of an agent is over: so is whatever targets keep for it."""
+        self.dispatcher.forget(session)
+        for connector in self._connectors.values():
+            self._tasks.start(connector.release(session.key), "releasing")
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.sessions.sweep()
 
     @property
     def catalog(self) -> LiveCatalog:
@@ -119,6 +147,8 @@ class Application:
             instructions=config.gateway.instructions,
             refuses_as_error=config.gateway.refusals == "json_rpc_error",
             target_timeouts=target_timeouts(config),
+            may_ask=may_ask(config),
+            seal=self._seal,
         )
 
     def _authenticator(self) -> FirstThatKnows | None:
@@ -190,6 +220,9 @@ class Application:
             if getattr(config, block) != getattr(self.config, block):
                 _log.warning("`%s` changed: restart the gateway for it to take effect", block)
         self.gateway, self.config, self._connectors = gateway, config, connectors
+        self._follow(self.catalog)
+        for target in connectors:
+            self._tasks.start(self._announce_all(target), "announcing")
         self.loaded_at = self.clock.now()
         gone = [c for name, c in old_connectors.items() if connectors.get(name) is not c]
         # Held until done, awaited in stop(): it outlives the reload, not the application.
@@ -199,6 +232,11 @@ class Application:
         _log.info(
             "configuration %s is in force, policies %s", config.digest[:12], gateway.engine.version
         )
+
+    async def _announce_all(self, target: str) -> None:
+        """New policies, too, change what a list shows."""
+        for what in ("tools", "resources", "prompts"):
+            await self.dispatcher.announce(target, what)
 
     async def _retire(self, old: Gateway, connectors: list[Connector]) -> None:
         """Ends what a reload replaced, once the calls that began before it have ended."""
@@ -228,4 +266,5 @@ class Application:
         await self._close_gateway(self.gateway)
         for connector in self._connectors.values():
             await connector.close()
+        await self._tasks.close()
         await self._fetch.close()

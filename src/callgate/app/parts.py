@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from callgate.interceptors.redact import Redactor
 from callgate.interceptors.settings import InterceptorSettings
 from callgate.pipeline.gateway import Limits
 from callgate.pipeline.interception import Attachment, Chain
+from callgate.pipeline.sealing import Seal
 from callgate.policy.engine import Engine
 from callgate.policy.names import Names
 from callgate.policy.source import PolicyError, read_policies
@@ -93,3 +95,31 @@ def build_masks(config: Config) -> Masks:
 def target_timeouts(config: Config) -> dict[str, float]:
     """Target → seconds."""
     return {name: target.timeout_seconds for name, target in config.targets.items()}
+
+
+def may_ask(config: Config) -> dict[str, frozenset[str]]:
+    """Target → what it may ask of clients, as far as policy permits it."""
+    return {
+        name: frozenset(getattr(target, "may_ask", ())) for name, target in config.targets.items()
+    }
+
+
+def build_seal(config: Config) -> Seal:
+    """The key for what callers carry for us: made once, kept beside the record. Raises PartError.
+
+    Whoever can read it can also write the record, so that it needs no better place.
+    """
+    file = config.store.path.with_suffix(".seal")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            key = file.read_bytes()
+        else:
+            key = Seal.new_key()
+            with os.fdopen(handle, "wb") as out:
+                out.write(key)
+        return Seal(key)
+    except (OSError, ValueError) as error:
+        raise PartError(f"store: {file} cannot be used: {error}; remove it") from None

@@ -130,12 +130,17 @@ def _proof(principal: dict[str, Json]) -> str:
 
 
 def _what(call: dict[str, Json]) -> Iterator[str]:
-    target, tool = call.get("target"), call.get("tool")
-    if target and tool:
+    target, tool, method = call.get("target"), call.get("tool"), call.get("method")
+    if method:
+        yield from _method(call, target, method)
+    elif target and tool:
         yield f"The tool is {qualify(target, tool)}: {tool} of the target {target}."
         yield f"Its definition had the SHA-256 {call.get('tool_sha256')}."
     else:
         yield f"The tool was asked for as {call.get('name')}; no such tool was found."
+    if call.get("input"):
+        keys = _list(call["input"]["keys"])
+        yield f"The client sent answers to what the target had asked ({keys}); they are not kept."
     if "arguments" not in call:
         yield "The arguments are not in the record."
         return
@@ -146,6 +151,16 @@ def _what(call: dict[str, Json]) -> Iterator[str]:
         yield f"The arguments were {arguments}."
     if call.get("arguments_sha256"):
         yield f"As authorized, and unmasked, their SHA-256 is {call['arguments_sha256']}."
+
+
+def _method(call: dict[str, Json], target: str | None, method: str) -> Iterator[str]:
+    where = f" at the target {target}" if target else ""
+    if call.get("asked_in"):
+        yield f"The target {target} asked the client for {method} during call {call['asked_in']}."
+    elif call.get("name") and call["name"] != method:
+        yield f"The method is {method}{where}, for {call['name']}."
+    else:
+        yield f"The method is {method}{where}."
 
 
 def _when(call: dict[str, Json]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from callgate.model import Call, Json, Outcome, Principal, Ran, Value
+from callgate.model import CALL_TOOL, Call, Json, Outcome, Principal, Ran, Value
 from callgate.protocol.jsonrpc import encode
 from callgate.protocol.mcp import is_tool_error
 
@@ -191,7 +191,7 @@ def interrupted(intended: bytes, at: float) -> Entry:
 
 def _head(kind: str, call: Call, at: float) -> dict[str, Json]:
     tool = call.tool
-    return {
+    head = {
         "format": FORMAT,
         "kind": kind,
         "call": call.id,
@@ -204,9 +204,21 @@ def _head(kind: str, call: Call, at: float) -> dict[str, Json]:
         "tool_sha256": tool.digest if tool else None,
         "era": call.era.value,
         "session": call.session_id,
-        "client": call.client,
+        "client": call.client.info,
         "traceparent": call.meta.get("traceparent"),
     }
+    if call.method != CALL_TOOL:
+        head["method"] = call.method
+    if call.asked_in is not None:
+        head["asked_in"] = call.asked_in
+    if call.follow_up is not None and call.follow_up.responses is not None:
+        # What a person answered may be secret: that there were answers, and their digest.
+        responses = call.follow_up.responses
+        head["input"] = {
+            "keys": sorted(responses),
+            "sha256": hashlib.sha256(encode(responses)).hexdigest(),
+        }
+    return head
 
 
 def _principal(principal: Principal | None) -> dict[str, Json] | None:

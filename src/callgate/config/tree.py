@@ -23,6 +23,7 @@ from callgate.identity.chain import IdentitySettings
 from callgate.interceptors.settings import InterceptorSettings
 from callgate.model import SEPARATOR, Json, Value
 from callgate.policy.names import Names
+from callgate.protocol.naming import prefix
 from callgate.settings import Settings
 from callgate.storage.settings import StoreSettings
 from callgate.telemetry.settings import TelemetrySettings
@@ -31,7 +32,7 @@ from callgate.upstream.mcp_http import HttpTargetSettings
 from callgate.upstream.mcp_stdio import StdioTargetSettings
 
 TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-RESERVED_TARGET_NAMES = frozenset({Names.ALL_TOOLS, Names.ALL_METHODS})
+RESERVED_TARGET_NAMES = frozenset({Names.ALL_TOOLS, Names.ALL_METHODS, "AskClient"})
 # Tags look like no key of anybody's, so that a place in the tree is never taken for one.
 TARGET_KEYS = {"url": "<http>", "command": "<stdio>", "python": "<python>"}
 MAX_TARGET_NAME_CHARACTERS = 64
@@ -161,6 +162,21 @@ class Config(Settings):
     telemetry: TelemetrySettings = TelemetrySettings()
 
     _origin: Origin = PrivateAttr()
+
+    @field_validator("targets")
+    @classmethod
+    def _uris_tell_targets_apart(
+        cls, targets: dict[TargetName, TargetSettings]
+    ) -> dict[TargetName, TargetSettings]:
+        known: dict[str, str] = {}
+        for name in targets:
+            other = known.setdefault(prefix(name), name)
+            if other != name:
+                raise ValueError(
+                    f"{other} and {name} cannot be told apart in the URIs of resources, where "
+                    "letters are small and `_` is `..`; rename one"
+                )
+        return targets
 
     @field_validator("interceptors")
     @classmethod

@@ -2,79 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 
-import msgspec
-
-from callgate.downstream.sessions import Session, Sessions
-from callgate.model import Call, Era, Json, Outcome, Principal, Proof, Refused, split_name
-from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.listing import visible_tools
-from callgate.pipeline.pipeline import govern, record_refusal
-from callgate.ports import Caller
-from callgate.protocol import headers as routing
-from callgate.protocol.eras import negotiate
+from callgate.downstream.greeting import discover, initialize, ping, set_level
+from callgate.downstream.inbound import Answer as Answer
+from callgate.downstream.inbound import Desk
+from callgate.downstream.inbound import Inbound as Inbound
+from callgate.downstream.sessions import Session
+from callgate.downstream.showing import show_items, show_tools
+from callgate.downstream.subscriptions import listen
+from callgate.downstream.using import use
+from callgate.model import Era, Json, Refused
 from callgate.protocol.jsonrpc import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     Malformed,
     Message,
-    encode,
     error_response,
-    response,
 )
-from callgate.protocol.mcp import (
-    LIST_TTL_MS,
-    Envelope,
-    deliverable,
-    discover_result,
-    initialize_result,
-    list_result,
-    read_tool_call,
-)
-from callgate.protocol.refusals import (
-    META_KEY,
-    refusal_data,
-    refusal_of,
-    refusal_response,
-)
+from callgate.protocol.refusals import META_KEY, refusal_data, refusal_of
 
 
-@dataclass(slots=True)
-class Answer:
-    """What goes back for one message: no body means it was only taken note of."""
-
-    status: int = 200
-    body: bytes | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(slots=True)
-class Inbound:
-    """One message from an agent, read, with who sent it and over what."""
-
-    message: Message
-    envelope: Envelope
-    era: Era
-    route: str | None
-    proof: Proof
-    principal: Principal
-    caller: Caller
-    session: Session | None = None
-    headers: Mapping[str, list[str]] | None = None  # None: not over HTTP
-
-
-@dataclass(slots=True)
-class Dispatcher:
+class Dispatcher(Desk):
     """Answers messages for whichever gateway is current."""
-
-    current: Callable[[], Gateway]
-    sessions: Sessions
-    version: str
-    is_stopping: bool = False
-    active: set[asyncio.Task[object]] = field(default_factory=set)
 
     async def answer(self, inbound: Inbound) -> Answer:
         """The answer to one request. Raises Malformed for what cannot be answered properly."""
@@ -93,128 +43,6 @@ class Dispatcher:
         """A notification: cancellation ends a call, everything else needs nothing of us."""
         if message.method == "notifications/cancelled" and session is not None:
             session.in_flight.cancel(message.params.get("requestId"))
-
-    async def drain(self, seconds: float) -> None:
-        """Refuses new calls, waits for those in flight, then cancels what is left."""
-        self.is_stopping = True
-        active = set(self.active)
-        if active:
-            _, late = await asyncio.wait(active, timeout=seconds)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=5)
-
-
-async def _initialize(dispatcher: Dispatcher, inbound: Inbound) -> Answer:
-    params = inbound.message.params
-    session = inbound.session  # over stdio the pipe is the session
-    if session is None:
-        client = params.get("clientInfo", {})
-        version = negotiate(params.get("protocolVersion"))
-        session = dispatcher.sessions.open(
-            inbound.principal, version, client if isinstance(client, dict) else {}
-        )
-    result = initialize_result(
-        session.version, dispatcher.version, dispatcher.current().instructions
-    )
-    return Answer(
-        body=response(inbound.message.id, result), headers=(("mcp-session-id", session.id),)
-    )
-
-
-async def _discover(dispatcher: Dispatcher, inbound: Inbound) -> Answer:
-    result = discover_result(dispatcher.version, dispatcher.current().instructions)
-    return Answer(body=response(inbound.message.id, result))
-
-
-async def _ping(_dispatcher: Dispatcher, inbound: Inbound) -> Answer:
-    return Answer(body=response(inbound.message.id, {}))
-
-
-async def _list_tools(dispatcher: Dispatcher, inbound: Inbound) -> Answer:
-    if inbound.message.params.get("cursor") is not None:
-        raise Malformed(
-            INVALID_PARAMS, "There is one page only; ask without a cursor.",
-            message_id=inbound.message.id,
-        )  # fmt: skip
-    gateway = dispatcher.current()
-    tools, varies = await visible_tools(inbound.principal, gateway, inbound.route)
-    result = list_result(tools, inbound.era, 0 if varies else LIST_TTL_MS)
-    return Answer(body=response(inbound.message.id, result))
-
-
-async def _call_tool(dispatcher: Dispatcher, inbound: Inbound) -> Answer:
-    gateway = dispatcher.current()
-    message = inbound.message
-    name, arguments = read_tool_call(message)
-    _check_params(gateway, inbound, name)
-    call = _call(gateway, inbound, name, arguments)
-    if dispatcher.is_stopping:
-        refusal = Refused("shutting_down", "The gateway is stopping; try again later.")
-        outcome = record_refusal(call, refusal, gateway)
-        return _answer(message.id, outcome, gateway, inbound.era)
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - we are in a coroutine
-    dispatcher.active.add(task)
-    session = inbound.session
-    if session is not None:
-        session.in_flight.begin(message.id, task)
-    try:
-        outcome = await govern(call, gateway, inbound.caller)
-    finally:
-        dispatcher.active.discard(task)
-        if session is not None:
-            session.in_flight.end(message.id)
-    return _answer(message.id, outcome, gateway, inbound.era)
-
-
-def _call(gateway: Gateway, inbound: Inbound, name: str, arguments: dict[str, Json]) -> Call:
-    envelope = inbound.envelope
-    return Call(
-        id=gateway.new_call_id(),
-        received_at=gateway.clock.now(),
-        era=inbound.era,
-        protocol_version=envelope.version,
-        proof=inbound.proof,
-        requested_name=name,
-        route=inbound.route,
-        session_id=inbound.session.id if inbound.session else None,
-        arguments=arguments,
-        meta=envelope.meta,
-        progress_token=envelope.progress_token,
-        client=envelope.client,
-        principal=inbound.principal,
-    )
-
-
-def _check_params(gateway: Gateway, inbound: Inbound, name: str) -> None:
-    if inbound.era is not Era.MODERN or inbound.headers is None:
-        return
-    names = split_name(inbound.route, name)
-    tool = gateway.catalog.find(*names) if names is not None else None
-    if tool is not None:
-        routing.check_params(inbound.message, tool.mirrored, inbound.headers)
-
-
-def _answer(message_id: Json, outcome: Outcome, gateway: Gateway, era: Era) -> Answer:
-    code = outcome.refusal_code
-    if code is not None:
-        body = refusal_response(message_id, outcome, as_error=gateway.refuses_as_error)
-        return Answer(_status(code, era), body)
-    reply = outcome.call.reply
-    assert reply is not None  # noqa: S101 - a call that is not refused has its reply
-    raw = msgspec.Raw(deliverable(reply, era))
-    if reply.is_error:
-        return Answer(body=encode({"jsonrpc": "2.0", "id": message_id, "error": raw}))
-    return Answer(body=response(message_id, raw))
-
-
-def _status(code: str, era: Era) -> int:
-    """2026-07-28 maps -32602 to 400; the handshake era answers requests with 200."""
-    refusal = refusal_of(code)
-    is_invalid = refusal.error_code == INVALID_PARAMS
-    return 400 if era is Era.MODERN and is_invalid else refusal.http_status
 
 
 def malformed_answer(malformed: Malformed, era: Era | None) -> Answer:
@@ -236,16 +64,27 @@ def unidentified_answer(refused: Refused, message_id: Json) -> Answer:
     return Answer(refusal.http_status, body, headers)
 
 
-Answerer = Callable[[Dispatcher, Inbound], Awaitable[Answer]]
+Answerer = Callable[[Desk, Inbound], Awaitable[Answer]]
+BOTH = (Era.LEGACY, Era.MODERN)
+
+
+def _rows(
+    eras: tuple[Era, ...], answerer: Answerer, *methods: str
+) -> Mapping[tuple[Era, str], Answerer]:
+    return {(era, method): answerer for era in eras for method in methods}
+
 
 METHODS: Mapping[tuple[Era, str], Answerer] = {
-    (Era.LEGACY, "initialize"): _initialize,
-    (Era.LEGACY, "ping"): _ping,
-    (Era.LEGACY, "tools/list"): _list_tools,
-    (Era.LEGACY, "tools/call"): _call_tool,
-    (Era.MODERN, "server/discover"): _discover,
-    (Era.MODERN, "tools/list"): _list_tools,
-    (Era.MODERN, "tools/call"): _call_tool,
+    **_rows((Era.LEGACY,), initialize, "initialize"),
+    **_rows((Era.LEGACY,), ping, "ping"),
+    **_rows((Era.LEGACY,), set_level, "logging/setLevel"),
+    **_rows((Era.LEGACY,), use, "resources/subscribe", "resources/unsubscribe"),
+    **_rows((Era.MODERN,), discover, "server/discover"),
+    **_rows((Era.MODERN,), listen, "subscriptions/listen"),
+    **_rows((Era.MODERN,), use, "tasks/get", "tasks/update", "tasks/cancel"),
+    **_rows(BOTH, show_tools, "tools/list"),
+    **_rows(BOTH, use, "tools/call", "resources/read", "prompts/get", "completion/complete"),
+    **_rows(BOTH, show_items, "resources/list", "resources/templates/list", "prompts/list"),
 }
 # INVARIANT: nothing passes through unseen. A method that is not in this table never reaches a
-# target; to govern another, give it a row here.
+# target; to govern another, give it a row here and in protocol/methods.py.

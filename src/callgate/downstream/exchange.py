@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from callgate.downstream import batches
+from callgate.downstream.callers import HttpCaller, is_primed
 from callgate.downstream.dispatch import (
     Answer,
     Dispatcher,
@@ -11,14 +13,14 @@ from callgate.downstream.dispatch import (
     malformed_answer,
     unidentified_answer,
 )
-from callgate.downstream.responding import HttpCaller, Receive, Scope, Send, Watch, respond
+from callgate.downstream.responding import Outlet, Receive, Scope, Send, Watch, respond
 from callgate.downstream.sessions import Session
-from callgate.model import Call, Era, Principal, Proof, Refused
+from callgate.downstream.streams import Stream
+from callgate.model import Call, Era, Json, Principal, Proof, Refused
 from callgate.pipeline.pipeline import record_refusal
 from callgate.protocol import headers as routing
 from callgate.protocol.eras import (
     ASSUMED_VERSION,
-    HANDSHAKE_VERSIONS,
     HEADER_MISMATCH,
     VERSIONS,
     is_legacy_version,
@@ -34,6 +36,7 @@ from callgate.protocol.jsonrpc import (
 from callgate.protocol.mcp import check_version, legacy_envelope, modern_envelope
 from callgate.protocol.origins import is_loopback
 
+STREAM = "text/event-stream"
 BODY_SECONDS = 30.0  # for a whole body: who sends slower holds a place that others need
 
 
@@ -59,12 +62,17 @@ class Exchange:
         self._proof = _proof(scope, headers)
 
     async def run(self) -> None:
+        """Answers it. Never raises for what the agent did."""
+        is_legacy = is_legacy_version(self._header(routing.VERSION))
         if self._method == "POST":
             await self._post()
-        elif self._method == "DELETE" and is_legacy_version(self._header(routing.VERSION)):
+        elif self._method == "GET" and is_legacy:
+            await self._get()
+        elif self._method == "DELETE" and is_legacy:
             await respond(self._send, await self._delete())
         else:
-            await respond(self._send, Answer(405, headers=(("allow", "POST, DELETE"),)))
+            allowed = "POST, GET, DELETE" if is_legacy else "POST"
+            await respond(self._send, Answer(405, headers=(("allow", allowed),)))
 
     async def _post(self) -> None:
         message: Message | None = None
@@ -77,7 +85,10 @@ class Exchange:
             body = await self._body_in_time()
             if body is None:
                 return
-            message = read_message(parse_json(body, max_depth=self._gateway.limits.max_depth))
+            value = parse_json(body, max_depth=self._gateway.limits.max_depth)
+            if isinstance(value, list) and await self._took_batch(value):
+                return
+            message = read_message(value)
             era = self._era(message)
             await self._answer(message, era)
         except Malformed as malformed:
@@ -103,23 +114,43 @@ class Exchange:
     async def _turn_away(self, status: int, reason: str) -> None:
         """Answers a request whose body was not read."""
         await self._note_malformed(reason)
-        await respond(self._send, Answer(status, error_response(None, INVALID_REQUEST, reason)))
+        await respond(self._send, _refusal(status, reason))
 
     async def _answer(self, message: Message, era: Era) -> None:
         principal = await self._gateway.identified(self._proof)
         session: Session | None = None
-        if era is Era.LEGACY:
-            found = self._session(message, principal)
+        if era is Era.LEGACY and message.method != "initialize":
+            found = self._session(principal, message.id)
             if isinstance(found, Answer):
                 await respond(self._send, found)
                 return
             session = found
         if message.method is None or message.id is None:
-            if message.is_response and era is Era.MODERN:
-                raise Malformed(INVALID_REQUEST, "Responses are not accepted here.")
-            self._dispatcher.take_note(message, session)
+            self._take(message, session)
             await respond(self._send, Answer(202))
             return
+        may_stream = STREAM in (self._header("accept") or "")
+        is_handshake = session is None and era is Era.LEGACY  # its answer carries a header
+        caller = HttpCaller(self._send, session, may_stream=may_stream and not is_handshake)
+        await self._finish(self._inbound(message, era, principal, session, caller), caller)
+
+    def _take(self, message: Message, session: Session | None) -> None:
+        """A message that gets no answer: a notification, or the response to a request of ours."""
+        if not message.is_response:
+            self._dispatcher.take_note(message, session)
+        elif session is None:
+            raise Malformed(INVALID_REQUEST, "Responses are not accepted here.")
+        else:
+            session.asks.answer(message)
+
+    def _inbound(
+        self,
+        message: Message,
+        era: Era,
+        principal: Principal,
+        session: Session | None,
+        caller: HttpCaller,
+    ) -> Inbound:
         if era is Era.MODERN:
             envelope = modern_envelope(message)
             routing.check_routing(message, envelope.version, self._headers)
@@ -127,9 +158,7 @@ class Exchange:
         else:
             version = session.version if session else ASSUMED_VERSION
             envelope = legacy_envelope(message, version, session.client if session else {})
-        may_stream = "text/event-stream" in (self._header("accept") or "")
-        caller = HttpCaller(self._send, envelope.progress_token, may_stream=may_stream)
-        inbound = Inbound(
+        return Inbound(
             message=message,
             envelope=envelope,
             era=era,
@@ -140,34 +169,104 @@ class Exchange:
             session=session,
             headers=self._headers,
         )
-        await self._finish(inbound, caller)
 
     async def _finish(self, inbound: Inbound, caller: HttpCaller) -> None:
-        watch = Watch(self._receive, caller, inbound.era)
+        watch = Watch(self._receive, caller.hang_up, caller.begin)
         try:
             answer = await self._dispatcher.answer(inbound)
         except asyncio.CancelledError:
-            if watch.hung_up:
-                return  # modern: the caller closed the stream, which is cancellation
+            if inbound.era is Era.MODERN and caller.has_hung_up:
+                caller.abandon()
+                return  # the caller closed the stream, which is cancellation
             if self._dispatcher.is_stopping and not caller.is_gone:
+                caller.abandon()
                 raise
             # Legacy: cancelled by notification. The request gets no response, only an end.
-            await caller.finish(Answer(200, None))
-            return
+            answer = Answer(200, None)
+        except BaseException:
+            caller.abandon()
+            raise
         finally:
             watch.stop()
         await caller.finish(answer)
 
+    async def _took_batch(self, values: list[Json]) -> bool:
+        """Answers a batch, where the session is of the revision that has them."""
+        if not is_legacy_version(self._header(routing.VERSION)):
+            return False
+        principal = await self._gateway.identified(self._proof)
+        session = self._session(principal, None)
+        if isinstance(session, Answer) or session.version != batches.VERSION:
+            return False
+        caller = HttpCaller(self._send, session, may_stream=False)
+
+        async def treat(message: Message) -> bytes | None:
+            if message.method is None or message.id is None:
+                self._take(message, session)
+                return None
+            inbound = self._inbound(message, Era.LEGACY, principal, session, caller)
+            return (await self._dispatcher.answer(inbound)).body
+
+        watch = Watch(self._receive, caller.hang_up)
+        try:
+            body = await batches.answer_batch(values, treat)
+        finally:
+            watch.stop()
+        await respond(self._send, Answer(202) if body is None else Answer(200, body))
+        return True
+
+    async def _get(self) -> None:
+        """The session's own stream, or the rest of a call's stream that broke off."""
+        found = await self._to_read()
+        if isinstance(found, Answer):
+            await respond(self._send, found)
+            return
+        session, stream, after = found
+        reading = stream.attach(after)
+        outlet = Outlet(self._send, reading, has_ids=True, is_primed=is_primed(session))
+        watch = Watch(self._receive, outlet.close)
+        try:
+            await outlet.done()
+        finally:
+            watch.stop()
+            outlet.close()
+            self._dispatcher.sessions.use(session)
+
+    async def _to_read(self) -> tuple[Session, Stream, int] | Answer:
+        """Which stream of which session, and after which message; or why there is none."""
+        accept = self._header("accept") or ""
+        if STREAM not in accept and "*/*" not in accept:
+            return _refusal(406, "Accept must list text/event-stream.")
+        try:
+            principal = await self._gateway.identified(self._proof)
+        except Refused as refused:
+            return unidentified_answer(refused, None)
+        session = self._session(principal, None)
+        if isinstance(session, Answer):
+            return session
+        last_event_id = self._header("last-event-id")
+        if last_event_id is None:
+            standing = session.streams.standing
+            return session, standing, standing.taken
+        found = session.streams.find(last_event_id)
+        if found is None:
+            # Not 404, which would mean that the whole session is gone; and not the session's own
+            # stream, on which the client would wait for an answer that never comes.
+            return _refusal(400, "There is no such event any more; send the request again.")
+        stream, after = found
+        if stream.is_ended and stream.next_after(after) is None:
+            # An empty stream would make clients come back for more, again and again.
+            return _refusal(405, "Nothing more comes on this stream.")
+        return session, stream, after
+
     def _check_media(self) -> Answer | None:
         media = (self._header("content-type") or "").partition(";")[0].strip().lower()
         if media != "application/json":
-            reason = "Content-Type must be application/json."
-            return Answer(415, error_response(None, INVALID_REQUEST, reason))
+            return _refusal(415, "Content-Type must be application/json.")
         accept = self._header("accept") or "*/*"
         accepts_all = "*/*" in accept
         if not accepts_all and "application/json" not in accept:
-            reason = "Accept must list application/json and text/event-stream."
-            return Answer(406, error_response(None, INVALID_REQUEST, reason))
+            return _refusal(406, "Accept must list application/json and text/event-stream.")
         return None
 
     async def _body(self) -> bytes | None:
@@ -205,22 +304,14 @@ class Exchange:
             )
         return Era.LEGACY
 
-    def _session(self, message: Message, principal: Principal) -> Session | Answer | None:
-        if message.method == "initialize":
-            return None
-        version = self._header(routing.VERSION)
-        if version is not None and version not in HANDSHAKE_VERSIONS:
-            raise Malformed(
-                INVALID_REQUEST, f"The protocol version {version[:32]!r} is not supported."
-            )
+    def _session(self, principal: Principal, message_id: Json) -> Session | Answer:
         session_id = self._header("mcp-session-id")
         if session_id is None:
             reason = "The header Mcp-Session-Id is missing; send `initialize` first."
-            return Answer(400, error_response(message.id, INVALID_REQUEST, reason))
+            return _refusal(400, reason, message_id)
         session = self._dispatcher.sessions.find(session_id, principal)
         if session is None:
-            reason = "There is no such session; send `initialize` again."
-            return Answer(404, error_response(message.id, INVALID_REQUEST, reason))
+            return _refusal(404, "There is no such session; send `initialize` again.", message_id)
         return session
 
     async def _delete(self) -> Answer:
@@ -257,6 +348,10 @@ class Exchange:
     def _header(self, name: str) -> str | None:
         values = self._headers.get(name)
         return values[0] if values else None
+
+
+def _refusal(status: int, reason: str, message_id: Json = None) -> Answer:
+    return Answer(status, error_response(message_id, INVALID_REQUEST, reason))
 
 
 def _proof(scope: Scope, headers: dict[str, list[str]]) -> Proof:

@@ -24,7 +24,15 @@ HEADERS = {
     name.encode(): name
     for name in (
         *routing.ROUTING,
-        *("mcp-session-id", "host", "origin", "content-type", "content-length", "accept"),
+        *(
+            "mcp-session-id",
+            "last-event-id",
+            "host",
+            "origin",
+            "content-type",
+            "content-length",
+            "accept",
+        ),
         *("authorization", "x-api-key", "forwarded", "x-forwarded-for"),
     )
 }

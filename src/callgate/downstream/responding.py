@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from callgate.downstream.dispatch import Answer
-from callgate.model import Era, Json
-from callgate.protocol.jsonrpc import notification
+from callgate.downstream.streams import Reading
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,46 +16,16 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 WATCH_AFTER_SECONDS = (
     0.05  # a call this long gets a watch on its connection; shorter ones do without
 )
+STREAM_AFTER_SECONDS = 1.0  # a call this long is answered with a stream, so that it stays alive
+KEEP_ALIVE_SECONDS = 15.0  # proxies often close what is silent for 30 s or 60 s
+SLOW_SECONDS = 30.0  # an agent that takes nothing for this long counts as gone
+RETRY_MS = 1000  # when to come back: the same on every attempt, where clients would wait longer
 _JSON = (b"content-type", b"application/json")
 _STREAM = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
-
-
-class HttpCaller:
-    """The agent at the other end of one POST. Answers with JSON, or with a stream once it must."""
-
-    def __init__(self, send: Send, progress_token: Json, *, may_stream: bool) -> None:
-        self._send = send
-        self._progress_token = progress_token
-        self._may_stream = may_stream
-        self._is_streaming = False
-        self.is_gone = False
-
-    async def notify(self, method: str, params: dict[str, Json]) -> None:
-        """Progress is passed on where the agent asked for it; nothing else was negotiated."""
-        wanted = method == "notifications/progress" and self._progress_token is not None
-        if not wanted or not self._may_stream or self.is_gone:
-            return
-        if not self._is_streaming:
-            self._is_streaming = True
-            await self._send(_start(200, _STREAM))
-        await self._event(notification(method, params))
-
-    async def finish(self, answer: Answer) -> None:
-        """Sends the answer, on the stream where one was begun."""
-        if self._is_streaming:
-            if answer.body is not None:
-                await self._event(answer.body)
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-            return
-        await respond(self._send, answer)
-
-    async def _event(self, body: bytes) -> None:
-        data = b"event: message\ndata: " + body + b"\n\n"
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
 
 def _start(status: int, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
@@ -74,35 +43,121 @@ async def respond(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class Outlet:
+    """Writes a stream to one connection, in a task of its own, until either of them ends.
+
+    The only writer of its connection: whoever says something on the stream and is cancelled
+    meanwhile neither loses a message nor sends it twice.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        reading: Reading,
+        *,
+        has_ids: bool,
+        is_primed: bool = False,
+        on_slow: Callable[[], None] | None = None,
+    ) -> None:
+        self.reading = reading
+        self._send = send
+        self._has_ids = has_ids
+        self._is_primed = is_primed
+        self._on_slow = on_slow
+        # Held here; ends with the stream, with close(), or with a reader that is too slow.
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def done(self) -> None:
+        """Waits until the connection has everything, or is no more."""
+        await asyncio.wait({self._task})
+
+    def close(self) -> None:
+        """The connection is no more."""
+        self.reading.close()
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            await self._write(_start(200, _STREAM))
+            await self._piece(self._opening())
+            await self._copy()
+            await self._write({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            if self._on_slow is not None:
+                self._on_slow()
+        except OSError:
+            pass  # the connection broke: the same as an agent that hung up
+        finally:
+            self.reading.close()
+
+    def _opening(self) -> bytes:
+        """Makes the response begin at once; where the revision knows it, says where to resume."""
+        if not self._is_primed:
+            return b": stream\n\n"
+        place = f"{self.reading.stream.name}-{self.reading.taken}".encode()
+        return b"id: %b\nretry: %d\ndata: \n\n" % (place, RETRY_MS)
+
+    async def _copy(self) -> None:
+        reading = self.reading
+        while not reading.is_closed:
+            following = reading.next()
+            if following is not None:
+                number, body = following
+                await self._piece(self._event(number, body))
+                reading.took(number)
+            elif reading.is_over:
+                return
+            elif not await reading.woken(KEEP_ALIVE_SECONDS):
+                await self._piece(b": keep-alive\n\n")
+
+    def _event(self, number: int, body: bytes) -> bytes:
+        event = b"event: message\ndata: " + body + b"\n\n"
+        if not self._has_ids:
+            return event
+        return b"id: %b-%d\n%b" % (self.reading.stream.name.encode(), number, event)
+
+    async def _piece(self, piece: bytes) -> None:
+        await self._write({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def _write(self, event: dict[str, Any]) -> None:
+        async with asyncio.timeout(SLOW_SECONDS):
+            await self._send(event)
+
+
 class Watch:
     """Notices that the caller hung up, for calls that take long enough to care.
 
-    Started by a timer, so that a quick call costs one timer and no task. Modern: hanging up
-    cancels. Legacy: it does not (2025-11-25, "Sending Messages"), the result is just undeliverable.
+    Started by a timer, so that a quick call costs one timer and no task. The same timer has the
+    answer begin as a stream where the call takes longer still.
     """
 
-    def __init__(self, receive: Receive, caller: HttpCaller, era: Era) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        on_hang_up: Callable[[], None],
+        on_long: Callable[[], None] | None = None,
+    ) -> None:
         self._receive = receive
-        self._caller = caller
-        self._era = era
-        self._call = asyncio.current_task()
+        self._on_hang_up = on_hang_up
+        self._on_long = on_long
         self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
-        self.hung_up = False
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(WATCH_AFTER_SECONDS, self._begin)
 
     def _begin(self) -> None:
         # Held here and ended by stop(): it lives no longer than its call.
-        self._task = asyncio.get_running_loop().create_task(self._wait())
+        self._task = self._loop.create_task(self._wait())
+        if self._on_long is not None:
+            rest = STREAM_AFTER_SECONDS - WATCH_AFTER_SECONDS
+            self._timer = self._loop.call_later(rest, self._on_long)
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._caller.is_gone = True
-        if self._era is Era.MODERN and self._call is not None:
-            self.hung_up = True
-            self._call.cancel()
+        self._on_hang_up()
 
     def stop(self) -> None:
+        """The call is over."""
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()

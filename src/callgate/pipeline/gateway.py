@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from callgate.audit.record import Masks
 from callgate.model import Principal, Proof, Refused
 from callgate.pipeline.interception import Chain
+from callgate.pipeline.sealing import Seal
 from callgate.policy.engine import Engine
 from callgate.ports import Authenticator, CallStore, Catalog, Clock, Telemetry
 
@@ -37,6 +38,8 @@ class Gateway:
     instructions: str | None = None
     refuses_as_error: bool = False  # JSON-RPC errors instead of tool results
     target_timeouts: dict[str, float] = field(default_factory=dict)  # target → seconds
+    may_ask: dict[str, frozenset[str]] = field(default_factory=dict)  # target → capabilities
+    seal: Seal = field(default_factory=lambda: Seal(Seal.new_key()))
 
     async def identified(
         self, proof: Proof, hint: str = "Present a bearer token or an API key."

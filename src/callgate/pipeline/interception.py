@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec.structs import replace
 
-from callgate.model import Call, Change, Json, Ran, Refused, Reply, Tool
+from callgate.model import CALL_TOOL, Call, Change, Json, Ran, Refused, Reply, Tool
 from callgate.policy.context import Unrepresentable, convert
 from callgate.policy.schema import FACT_SHAPES
 from callgate.ports import Clock, Decision, Interceptor, Request, Result
 from callgate.protocol.jsonrpc import encode
+from callgate.protocol.methods import METHODS
 
 MAX_PATHS = 50
 MAX_REMEMBERED = 20_000
@@ -36,7 +37,7 @@ class Attachment:
 
     def applies(self, phase: str, tool: Tool) -> bool:
         """Whether it is asked about this tool in this phase."""
-        if phase not in self.phases:
+        if phase not in self.phases or METHODS[tool.method].is_list:
             return False
         if self.targets is not None and tool.target not in self.targets:
             return False
@@ -99,7 +100,7 @@ def _apply_to_request(
         call = _noted(call, attachment, "request", "refused", seconds, note=note)
         raise Refused("refused_by_interceptor", decision.refuse, call=call)
     if decision.answer is not None:
-        answer = _checked_result(decision.answer)
+        answer = _checked_result(decision.answer, call.method)
         call = _noted(call, attachment, "request", "answered", seconds, note=note)
         return replace(call, is_answered=True, reply=Reply(body=answer))
     if decision.enrich is not None:
@@ -200,8 +201,10 @@ def _checked_facts(attachment: Attachment, facts: dict[str, Json]) -> dict[str, 
     return dict(facts)
 
 
-def _checked_result(result: dict[str, Json]) -> bytes:
-    if not isinstance(result, dict) or not isinstance(result.get("content"), list):
+def _checked_result(result: dict[str, Json], method: str) -> bytes:
+    if not isinstance(result, dict):
+        raise ValueError("an answer is a result: an object")
+    if method == CALL_TOOL and not isinstance(result.get("content"), list):
         raise ValueError("an answer is a tool result: an object with a `content` list")
     return encode(result)
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from callgate.audit import record
 from callgate.model import Call, Outcome, Ran, Refused, Timing
+from callgate.pipeline.asking import Asking, Outside
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.stages import (
     admit,
@@ -23,6 +24,7 @@ from callgate.pipeline.stages import (
     resolve,
 )
 from callgate.ports import Caller, StoreError
+from callgate.protocol.methods import METHODS
 
 Stage = Callable[[Call, Gateway, Caller], Coroutine[Any, Any, Call]]
 
@@ -45,8 +47,16 @@ DRY: tuple[Stage, ...] = (
 _log = logging.getLogger("callgate.calls")
 
 
-async def govern(call: Call, gateway: Gateway, caller: Caller) -> Outcome:
-    """Takes one call through all stages. Never raises but for cancellation; always records."""
+async def govern(
+    call: Call, gateway: Gateway, caller: Caller, beyond: Outside | None = None
+) -> Outcome:
+    """Takes one call through all stages. Never raises but for cancellation; always records.
+
+    `caller` is the agent; a request of a target goes to it, every other call to a target, which
+    meets it as `Asking` lets it, and outside of the call as `beyond` does.
+    """
+    if not METHODS[call.method].is_asked_by_target:
+        caller = Asking(caller, call, gateway, govern, beyond)
     span = gateway.telemetry.begin(call)
     if span.traceparent is not None:
         call = replace(call, meta={**call.meta, "traceparent": span.traceparent})
@@ -111,6 +121,15 @@ def _record(outcome: Outcome, gateway: Gateway) -> None:
     except StoreError as error:
         # The intent, where there was one, is durable; recovery will mark it as interrupted.
         _log.error("the outcome of call %s could not be recorded: %s", outcome.call.id, error)
+
+
+def record_list(call: Call, gateway: Gateway, shown: int) -> Outcome:
+    """The outcome of a list that was made without a target; recorded and counted."""
+    span = gateway.telemetry.begin(call)
+    outcome = Outcome(call=call, timings=(), detail=f"{shown} shown", is_delivered=True)
+    _record(outcome, gateway)
+    span.end(outcome)
+    return outcome
 
 
 def record_refusal(call: Call, refused: Refused, gateway: Gateway) -> Outcome:

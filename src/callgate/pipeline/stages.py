@@ -8,13 +8,28 @@ import msgspec
 from msgspec.structs import replace
 
 from callgate.audit import record
-from callgate.model import Call, Ran, Refused, Reply, split_name
+from callgate.model import (
+    CALL_TOOL,
+    Call,
+    Principal,
+    Ran,
+    Refused,
+    Reply,
+    Tool,
+    Verdict,
+    split_name,
+)
+from callgate.pipeline.asking import Asking
+from callgate.pipeline.conversing import converse, opened
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import ask_about_request, ask_about_result
+from callgate.pipeline.locating import Route, locate, unknown
+from callgate.pipeline.offering import offer_of
 from callgate.policy.engine import Question
 from callgate.policy.schema import RESERVED_KEYS
-from callgate.ports import Caller, StoreError, TargetError, ToolRequest
+from callgate.ports import Caller, StoreError, TargetError, Unanswerable
 from callgate.protocol.jsonrpc import encode, find_key
+from callgate.protocol.methods import METHODS, method_tool
 
 _decode = msgspec.json.Decoder().decode
 
@@ -27,36 +42,47 @@ async def identify(call: Call, gateway: Gateway, _caller: Caller) -> Call:
 
 
 async def resolve(call: Call, gateway: Gateway, _caller: Caller) -> Call:
-    """Which tool: one that exists, called with arguments that fit its schema?"""
+    """Which tool, or what else of which target: one that exists, with arguments that fit?"""
+    catalog = gateway.catalog
+    if call.method == CALL_TOOL:
+        tool = await _tool(call, gateway)
+    else:
+        place = locate(call, Route(target=call.route, targets=catalog.targets()), gateway.seal)
+        tool = method_tool(place.target, call.method)
+        call = replace(call, arguments=place.arguments)
+    call = replace(call, tool=tool)
+    problem = catalog.validate(tool, call.arguments)
+    if problem is not None:
+        raise Refused("invalid_arguments", problem, call=call)
+    return opened(call, gateway) if call.follow_up is not None else call
+
+
+async def _tool(call: Call, gateway: Gateway) -> Tool:
     catalog = gateway.catalog
     names = split_name(call.route, call.requested_name)
     if names is None or not catalog.has_target(names[0]):
-        raise _unknown(call)
+        raise unknown(call)
     target, name = names
-    tool = catalog.find(target, name)
+    assert call.principal is not None  # noqa: S101 - stage order
+    offer = offer_of(call.principal, call.client, target, gateway.engine, gateway.may_ask)
+    tool = catalog.find(target, name, offer)
     if tool is None:
-        await catalog.ensure(target)
-        tool = catalog.find(target, name)
+        await catalog.ensure(target, offer)
+        tool = catalog.find(target, name, offer)
     if tool is None:
         status = catalog.connector(target).status
         if not status.is_ready and status.tools == 0:
             reason = f"The target {target} cannot be reached now; try again later."
             raise Refused("target_unavailable", reason, detail=status.detail)
-        raise _unknown(call)
-    call = replace(call, tool=tool)
-    problem = catalog.validate(tool, call.arguments)
-    if problem is not None:
-        raise Refused("invalid_arguments", problem, call=call)
-    return call
-
-
-def _unknown(call: Call) -> Refused:
-    return Refused("unknown_tool", f"There is no tool {call.requested_name[:128]!r}.")
+        raise unknown(call)
+    return tool
 
 
 async def admit(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """The coarse boundary: could any policy let this principal call this tool at all?"""
     assert call.principal is not None and call.tool is not None  # noqa: S101 - stage order
+    if METHODS[call.method].is_list:
+        return call  # who may use nothing is shown nothing: `authorize` and the listing see to it
     verdict = gateway.engine.may_permit(call.principal, call.tool)
     if not verdict.is_permitted:
         raise _not_permitted(replace(call, verdict=verdict))
@@ -79,6 +105,7 @@ async def intercept_request(call: Call, gateway: Gateway, _caller: Caller) -> Ca
         if call.arguments is not before:
             text = encode(call.arguments)
     if call.arguments is not arguments:
+        call = replace(call, given=arguments)
         problem = gateway.catalog.validate(tool, call.arguments)
         if problem is not None:
             reason = f"After the interceptors changed the arguments: {problem}"
@@ -95,19 +122,29 @@ async def authorize(call: Call, gateway: Gateway, _caller: Caller) -> Call:
         if key is not None:
             reason = f"The argument key {key!r} is reserved; rename it."
             raise Refused("invalid_arguments", reason, call=call)
-    question = Question(
-        principal=call.principal,
-        tool=call.tool,
-        arguments=call.arguments,
-        enriched=call.enriched,
-        now=gateway.clock.now(),
-    )
-    verdict = gateway.engine.authorize(question)
+    verdict = _verdict(call, gateway, call.principal, call.tool)
     digest = hashlib.sha256(sealed).hexdigest()
     call = replace(call, verdict=verdict, sealed=sealed, sealed_digest=digest)
     if not verdict.is_permitted:
         raise _not_permitted(call)
     return call
+
+
+def _verdict(call: Call, gateway: Gateway, principal: Principal, tool: Tool) -> Verdict:
+    engine = gateway.engine
+    if METHODS[call.method].is_list:
+        # Listing needs no permit of its own: a list holds just what could be used.
+        is_forbidden = engine.is_forbidden(principal, tool)
+        reason = "the list is forbidden" if is_forbidden else "a list of what could be used"
+        return Verdict(is_permitted=not is_forbidden, reason=reason, version=engine.version)
+    question = Question(
+        principal=principal,
+        tool=tool,
+        arguments=call.arguments,
+        enriched=call.enriched,
+        now=gateway.clock.now(),
+    )
+    return engine.authorize(question)
 
 
 def _not_permitted(call: Call) -> Refused:
@@ -122,7 +159,7 @@ def _not_permitted(call: Call) -> Refused:
 
 async def record_intent(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """Written before any side effect. The store is full or gone: refuse, never forget."""
-    if call.is_answered:
+    if call.is_answered or METHODS[call.method].is_list:
         return call  # nothing will be executed; the outcome alone tells it
     try:
         await gateway.store.append(record.intent(call, gateway.clock.now(), gateway.masks))
@@ -133,28 +170,23 @@ async def record_intent(call: Call, gateway: Gateway, _caller: Caller) -> Call:
 
 
 async def forward(call: Call, gateway: Gateway, caller: Caller) -> Call:
-    """The only stage that reaches a target."""
+    """The only stage that reaches a target, or the agent's client where the target asks for it."""
     if call.is_answered:
         return call
-    assert call.tool is not None and call.sealed is not None and call.principal is not None  # noqa: S101
+    assert call.tool is not None and call.sealed is not None  # noqa: S101 - stage order
     # INVARIANT: what is sent is what was authorized, to the byte.
     if hashlib.sha256(call.sealed).hexdigest() != call.sealed_digest:
         raise Refused("internal_error", "The arguments changed after they were authorized.")
-    request = ToolRequest(
-        call_id=call.id,
-        tool=call.tool.name,
-        arguments=call.sealed,
-        meta=call.meta,
-        wants_progress=call.progress_token is not None,
-        progress_token=call.progress_token,
-        share_key=call.principal.key,
-        timeout_seconds=gateway.target_timeouts.get(call.tool.target, 60.0),
-    )
     try:
-        reply = await gateway.catalog.connector(call.tool.target).call_tool(request, caller)
+        if isinstance(caller, Asking):
+            reply = await converse(call, gateway, caller)
+        else:
+            reply = await caller.ask(call.method, call.arguments)
     except TargetError as error:
         call = replace(call, ran=error.ran)
         raise Refused(error.code, error.reason, detail=error.detail, call=call) from None
+    except Unanswerable as error:
+        raise Refused("unanswered", str(error), call=replace(call, ran=Ran.UNKNOWN)) from None
     return replace(call, reply=reply, ran=Ran.YES)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+MESSAGE = "message"  # the name of an event that says none
 BOM = b"\xef\xbb\xbf"
 RUNAWAY_FACTOR = 4  # how many times the bound a line may run on, unread, before we give up
 
@@ -57,8 +58,15 @@ class Lines:
         return Line(text[: self._max_bytes] if is_cut else text.rstrip(b"\r"), is_cut)
 
 
+class Event(NamedTuple):
+    """One event of a stream, with data."""
+
+    name: str
+    data: bytes
+
+
 class Events:
-    """A text/event-stream (WHATWG HTML, "Server-sent events"): the data of its `message` events."""
+    """A text/event-stream (WHATWG HTML, "Server-sent events")."""
 
     def __init__(self, max_bytes: int) -> None:
         self.last_id: str | None = None
@@ -77,6 +85,10 @@ class Events:
 
         Raises FramingError where one event is larger than the bound.
         """
+        return [event.data for event in self.feed_named(chunk) if event.name == MESSAGE]
+
+    def feed_named(self, chunk: bytes) -> list[Event]:
+        """The events of any name that `chunk` completes, without empty ones. Raises likewise."""
         if self._ended_with_cr and chunk[:1] == b"\n":
             chunk = chunk[1:]
             self._ended_with_cr = False
@@ -92,12 +104,12 @@ class Events:
             if len(text) == len(piece):
                 self._pieces.append(piece)
                 continue
-            data = self._take_line(text)
-            if data:
-                events.append(data)
+            event = self._take_line(text)
+            if event is not None and event.data:
+                events.append(event)
         return events
 
-    def _take_line(self, text: bytes) -> bytes | None:
+    def _take_line(self, text: bytes) -> Event | None:
         if self._pieces:
             text = b"".join((*self._pieces, text))
             self._pieces.clear()
@@ -123,9 +135,9 @@ class Events:
         elif name == b"retry" and value.isdigit() and len(value) < 10:
             self.retry_seconds = int(value) / 1000
 
-    def _dispatch(self) -> bytes | None:
-        data, name = self._data, self._name
+    def _dispatch(self) -> Event | None:
+        data, name = self._data, self._name.decode("utf-8", "replace") or MESSAGE
         self._data, self._name, self._data_size, self._size = [], b"", 0, 0
-        if not data or name not in (b"", b"message"):
+        if not data:
             return None
-        return data[0] if len(data) == 1 else b"\n".join(data)
+        return Event(name, data[0] if len(data) == 1 else b"\n".join(data))

@@ -21,6 +21,9 @@ NAME_FIELDS: Mapping[str, str] = {
     "tools/call": "name",
     "prompts/get": "name",
     "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
 }
 
 _SENTINEL = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)

@@ -49,6 +49,8 @@ class Message(Value):
     method: str | None = None
     params: dict[str, Json] = {}
     is_response: bool = False
+    result: Json = None  # of a response: one of the two is what was answered
+    error: Json = None
 
 
 def parse_json(body: bytes, *, max_depth: int = 64) -> Json:
@@ -188,7 +190,9 @@ def read_message(value: Json) -> Message:
 def _read_response(value: dict[str, Json], message_id: Json, has_id: bool) -> Message:
     if not has_id or ("result" in value) == ("error" in value):
         raise Malformed(INVALID_REQUEST, "The message is neither a request nor a response.")
-    return Message(id=message_id, is_response=True)
+    return Message(
+        id=message_id, is_response=True, result=value.get("result"), error=value.get("error")
+    )
 
 
 def response(message_id: Json, result: Json | msgspec.Raw) -> bytes:

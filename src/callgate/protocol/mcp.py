@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import msgspec
+from msgspec.structs import replace
 
-from callgate.model import Era, Json, Reply, Value
+from callgate.model import CALL_TOOL, Era, Features, FollowUp, Json, Reply, Value
 from callgate.protocol.eras import (
     META_CAPABILITIES,
     META_CLIENT,
+    META_LOG_LEVEL,
     META_PREFIX,
     META_PROGRESS,
     META_SERVER,
@@ -19,8 +21,8 @@ from callgate.protocol.eras import (
     VERSIONS,
 )
 from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, Message
+from callgate.protocol.methods import METHODS
 
-CAPABILITIES: dict[str, Json] = {"tools": {}}
 DISCOVER_TTL_MS = 60_000
 LIST_TTL_MS = 10_000
 
@@ -30,6 +32,8 @@ class Envelope(Value):
 
     version: str
     client: dict[str, Json] = {}
+    capabilities: dict[str, Json] = {}  # of the client
+    log_level: str | None = None
     meta: dict[str, Json] = {}  # what goes on to the target: trace context and vendor keys
     progress_token: Json = None
 
@@ -38,7 +42,6 @@ _SAYS_ERROR = re.compile(rb'"isError"\s*:\s*true')
 
 
 class _Head(msgspec.Struct):
-    result_type: str | None = msgspec.field(name="resultType", default=None)
     is_error: bool | None = msgspec.field(name="isError", default=None)
 
 
@@ -58,7 +61,11 @@ def modern_envelope(message: Message) -> Envelope:
     client = meta.get(META_CLIENT, {})
     if not isinstance(client, dict):
         raise _invalid(message, f"{META_CLIENT} must be an object.")
-    return _envelope(message, version, client, meta)
+    level = meta.get(META_LOG_LEVEL)
+    if level is not None and not isinstance(level, str):
+        raise _invalid(message, f"{META_LOG_LEVEL} must be a string.")
+    envelope = _envelope(message, version, client, meta)
+    return replace(envelope, capabilities=meta[META_CAPABILITIES], log_level=level)
 
 
 def check_version(message: Message, version: str) -> None:
@@ -101,19 +108,50 @@ def _envelope(
     return Envelope(version=version, client=client, meta=onward, progress_token=token)
 
 
-def read_tool_call(message: Message) -> tuple[str, dict[str, Json]]:
-    """Name and arguments of a tools/call. Raises Malformed."""
-    name = message.params.get("name")
-    if not isinstance(name, str) or not name:
-        raise _invalid(message, "`params.name` must be the name of a tool.")
-    arguments = message.params.get("arguments", {})
+def read_use(message: Message, era: Era) -> tuple[str, dict[str, Json], FollowUp | None]:
+    """What a request names, its arguments, and what it sends along. Raises Malformed.
+
+    Of tools/call the arguments are the tool's; of every other method its params without `_meta`.
+    """
+    method, params = METHODS[message.method or ""], message.params
+    named = message.method or ""
+    if method.item is not None or "uri" in method.params["properties"]:
+        item = method.item or "uri"
+        named = params.get(item, "")
+        if not isinstance(named, str) or not named:
+            raise _invalid(message, f"`params.{item}` must be a string that is not empty.")
+    follow_up = None
+    left_out = {"_meta"}
+    if method.may_need_input:
+        left_out |= {"inputResponses", "requestState"}
+        if era is Era.MODERN:
+            follow_up = _follow_up(message)
+    if method.name != CALL_TOOL:
+        return named, {k: v for k, v in params.items() if k not in left_out}, follow_up
+    arguments = params.get("arguments", {})
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
         raise _invalid(message, "`params.arguments` must be an object.")
-    if "inputResponses" in message.params or "requestState" in message.params:
-        raise _invalid(message, "No input was asked for; call without inputResponses.")
-    return name, arguments
+    return named, arguments, follow_up
+
+
+def _follow_up(message: Message) -> FollowUp | None:
+    params = message.params
+    if "inputResponses" not in params and "requestState" not in params:
+        return None
+    responses, state = params.get("inputResponses", {}), params.get("requestState")
+    if not isinstance(responses, dict):
+        raise _invalid(message, "`params.inputResponses` must be an object.")
+    for key, answer in responses.items():
+        if not isinstance(answer, dict):
+            raise _invalid(message, f"`params.inputResponses` must hold objects ({key[:40]!r}).")
+    if state is not None and not isinstance(state, str):
+        raise _invalid(message, "`params.requestState` must be a string.")
+    return FollowUp(
+        responses=responses if "inputResponses" in params else None,
+        state=state,
+    )
 
 
 def _invalid(message: Message, reason: str) -> Malformed:
@@ -125,49 +163,41 @@ def server_info(version: str) -> dict[str, Json]:
     return {"name": "callgate", "title": "Callgate", "version": version}
 
 
-def initialize_result(
-    protocol_version: str, version: str, instructions: str | None
-) -> dict[str, Json]:
+def initialize_result(protocol_version: str, version: str, offered: Features) -> dict[str, Json]:
     """The answer to a legacy `initialize`."""
     result: dict[str, Json] = {
         "protocolVersion": protocol_version,
-        "capabilities": CAPABILITIES,
+        "capabilities": offered.capabilities,
         "serverInfo": server_info(version),
     }
-    if instructions:
-        result["instructions"] = instructions
+    if offered.instructions:
+        result["instructions"] = offered.instructions
     return result
 
 
-def discover_result(version: str, instructions: str | None) -> dict[str, Json]:
+def discover_result(version: str, offered: Features) -> dict[str, Json]:
     """The answer to a modern `server/discover`."""
     result: dict[str, Json] = {
         "resultType": "complete",
         "supportedVersions": list(VERSIONS),
-        "capabilities": CAPABILITIES,
+        "capabilities": offered.capabilities,
         "ttlMs": DISCOVER_TTL_MS,
         "cacheScope": "private",
         "_meta": {META_SERVER: server_info(version)},
     }
-    if instructions:
-        result["instructions"] = instructions
+    if offered.instructions:
+        result["instructions"] = offered.instructions
     return result
 
 
-def list_result(tools: list[Json], era: Era, ttl_ms: int) -> dict[str, Json]:
-    """The answer to tools/list. Private: what is listed depends on who asks."""
+def list_result(
+    name: str, items: list[Json], era: Era, ttl_ms: int, **more: Json
+) -> dict[str, Json]:
+    """The answer to a list method. Private: what is listed depends on who asks."""
+    result = {name: items, **{key: value for key, value in more.items() if value is not None}}
     if era is Era.LEGACY:
-        return {"tools": tools}
-    return {"tools": tools, "resultType": "complete", "ttlMs": ttl_ms, "cacheScope": "private"}
-
-
-def deliverable(reply: Reply, era: Era) -> bytes:
-    """A target's result in the caller's era: byte for byte, but for the modern `resultType`."""
-    body = reply.body
-    if era is Era.LEGACY or reply.is_error or _read_head(body).result_type is not None:
-        return body
-    inner = body.strip()[1:]
-    return b'{"resultType":"complete"' + (b"}" if inner.strip() == b"}" else b"," + inner)
+        return result
+    return {**result, "resultType": "complete", "ttlMs": ttl_ms, "cacheScope": "private"}
 
 
 def is_tool_error(reply: Reply) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callgate.model import Json, Outcome, Value
+from callgate.model import CALL_TOOL, Json, Outcome, Value
 from callgate.protocol.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -40,6 +40,13 @@ REFUSALS: dict[str, Refusal] = {
     "unknown_tool": Refusal(
         meaning="There is no tool of this name here.", error_code=INVALID_PARAMS
     ),
+    "unknown_item": Refusal(
+        meaning="There is no resource, prompt or task of this name here.", error_code=INVALID_PARAMS
+    ),
+    "invalid_state": Refusal(
+        meaning="The requestState was not given to this caller for this call, or is too old.",
+        error_code=INVALID_PARAMS,
+    ),
     "invalid_arguments": Refusal(meaning="The arguments do not fit the tool's input schema."),
     "not_permitted": Refusal(meaning="No policy permits the call, or one forbids it."),
     "policy_error": Refusal(meaning="A policy failed while it was evaluated; that refuses."),
@@ -51,9 +58,18 @@ REFUSALS: dict[str, Refusal] = {
     "target_timeout": Refusal(meaning="The target did not answer in time; it may have run."),
     "target_lost": Refusal(meaning="The target died before it answered; it may have run."),
     "target_protocol_error": Refusal(meaning="The target answered what MCP does not allow."),
+    "asking_refused": Refusal(
+        meaning="The target asked the client for what policy does not let it ask."
+    ),
+    "unanswered": Refusal(
+        meaning="The client could not be asked what the target wants to know, or did not answer."
+    ),
     "cancelled": Refusal(meaning="The caller cancelled the call or hung up."),
     "interrupted": Refusal(meaning="The gateway ended before the outcome was known."),
     "internal_error": Refusal(meaning="The gateway itself failed; that refuses."),
+    "overloaded": Refusal(
+        meaning="Too many calls wait for their clients' answers; try again later."
+    ),
     "shutting_down": Refusal(meaning="The gateway is stopping; try again later."),
 }
 
@@ -78,7 +94,7 @@ def refusal_response(message_id: Json, outcome: Outcome, *, as_error: bool) -> b
     data = refusal_data(code, outcome.reason, outcome.call.id)
     if refusal.error_code is not None:
         return error_response(message_id, refusal.error_code, outcome.reason, {META_KEY: data})
-    if as_error:
+    if as_error or outcome.call.method != CALL_TOOL:
         return error_response(message_id, REFUSED, outcome.reason, {META_KEY: data})
     return response(
         message_id,

@@ -78,12 +78,18 @@ class Patience:
         self._scope = asyncio.timeout(self.seconds)
         return self._scope
 
+    def end(self) -> None:
+        """The waiting is over; who is still being asked changes nothing any more."""
+        self._scope = None
+
     def __enter__(self) -> None:
         """The client is being asked now."""
         scope = self._scope
-        if self._asking == 0 and scope is not None and (when := scope.when()) is not None:
-            self._left = when - asyncio.get_running_loop().time()
-            scope.reschedule(None)
+        if self._asking == 0 and scope is not None and not scope.expired():
+            when = scope.when()
+            if when is not None:
+                self._left = when - asyncio.get_running_loop().time()
+                scope.reschedule(None)
         self._asking += 1
 
     def __exit__(self, *_: object) -> None:
@@ -114,3 +120,5 @@ async def within(
     except (HttpError, FramingError, WireError) as error:
         ran = error.ran if isinstance(error, WireError) else Ran.UNKNOWN
         raise faults.protocol(str(error), ran=ran if sending.is_sent else Ran.NO) from None
+    finally:
+        patience.end()

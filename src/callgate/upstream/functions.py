@@ -25,9 +25,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError
 
-from callgate.model import Json, Ran, Reply
-from callgate.ports import Caller, Clock, Listing, TargetError, TargetStatus, ToolRequest
-from callgate.protocol.jsonrpc import encode
+from callgate.model import CALL_TOOL, NOTHING, Features, Json, Offer, Ran, Reply
+from callgate.ports import Caller, Clock, Listing, TargetError, TargetRequest, TargetStatus
+from callgate.protocol.jsonrpc import METHOD_NOT_FOUND, encode
 from callgate.settings import Settings
 from callgate.upstream.faults import Faults, within
 from callgate.upstream.tasks import Closed
@@ -119,7 +119,18 @@ class PythonConnector:
         """Calls that run in a thread go on to their end; nobody waits for them."""
         self._threads.close()
 
-    async def list_tools(self) -> Listing:
+    async def features(self, offer: Offer = NOTHING) -> Features:
+        """Tools, and nothing else."""
+        return Features(capabilities={"tools": {}})
+
+    def on_change(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """The functions never change."""
+        return lambda: None
+
+    async def release(self, session_key: str) -> None:
+        """Nothing is kept for sessions."""
+
+    async def list_tools(self, offer: Offer = NOTHING) -> Listing:
         """The functions. Raises TargetError where the module cannot be loaded."""
         functions = await self._loaded()
         return Listing(tools=tuple(function.definition for function in functions.values()))
@@ -139,15 +150,18 @@ class PythonConnector:
                     self._fault = ""
         return self._functions
 
-    async def call_tool(self, request: ToolRequest, caller: Caller) -> Reply:
+    async def call(self, request: TargetRequest, caller: Caller) -> Reply:
         """Calls once. A thread that takes too long cannot be stopped, only no longer waited for."""
+        if request.tool.method != CALL_TOOL:
+            error = {"code": METHOD_NOT_FOUND, "message": "Functions can only be called."}
+            return Reply(body=encode(error), is_error=True)
         run = _Run()
         return await within(request.timeout_seconds, self._faults, run, self._call(request, run))
 
-    async def _call(self, request: ToolRequest, run: _Run) -> Reply:
-        function = (await self._loaded()).get(request.tool)
+    async def _call(self, request: TargetRequest, run: _Run) -> Reply:
+        function = (await self._loaded()).get(request.tool.name)
         if function is None:
-            raise self._faults.unavailable(f"there is no function {request.tool}")
+            raise self._faults.unavailable(f"there is no function {request.tool.name}")
         try:
             arguments = function.read(request.arguments)
         except ValidationError as error:
@@ -161,9 +175,12 @@ class PythonConnector:
         except (Exception, SystemExit):  # noqa: BLE001 - whatever a user's function raises
             # The agent learns that it failed, not how: a traceback may hold secrets.
             _log.exception(
-                "tool %s of target %s failed in call %s", request.tool, self.name, request.call_id
+                "tool %s of target %s failed in call %s",
+                request.tool.name,
+                self.name,
+                request.call_id,
             )
-            return _failure(f"internal error in {request.tool}")
+            return _failure(f"internal error in {request.tool.name}")
         return self._reply(function, request, value)
 
     async def _value(self, function: Function, arguments: dict[str, Any], run: _Run) -> Any:
@@ -173,11 +190,11 @@ class PythonConnector:
         run.job = Job(lambda: function.call(**arguments))
         return await self._threads.run(run.job)
 
-    def _reply(self, function: Function, request: ToolRequest, value: Any) -> Reply:
+    def _reply(self, function: Function, request: TargetRequest, value: Any) -> Reply:
         try:
             body = function.result.dump_json(value)
         except (PydanticSerializationError, ValueError) as error:
-            detail = f"{request.tool} returned what is not JSON: {error}"
+            detail = f"{request.tool.name} returned what is not JSON: {error}"
             raise TargetError(
                 "target_protocol_error",
                 f"The target {self.name} returned what cannot be sent; the tool ran.",

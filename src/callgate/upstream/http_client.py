@@ -9,6 +9,7 @@ of a stream is seen as it arrives. No redirects, cookies, proxies, compression o
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -25,6 +26,13 @@ MAX_IDLE_CONNECTIONS = 64
 PAUSE_BYTES = 256 << 10  # unread body after which the peer has to wait
 LINGER_SECONDS = 1.0  # how long, and
 LINGER_BYTES = 64 << 10  # how much more, an answered stream may take to end in good order
+
+# Linux; elsewhere the system's own times hold.
+PROBES = tuple(
+    (getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+    if hasattr(socket, name)
+)
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -101,6 +109,14 @@ class _Connection(asyncio.Protocol):
     def is_usable(self) -> bool:
         """Whether an idle connection may carry another exchange."""
         return self.transport is not None and not self.transport.is_closing()
+
+    def probe(self) -> None:
+        """Has the system find out that a silent peer has gone: a stream may rest for hours."""
+        assert self.transport is not None  # noqa: S101 - connected before
+        peer = self.transport.get_extra_info("socket")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, seconds in PROBES:
+            peer.setsockopt(socket.IPPROTO_TCP, option, seconds)
 
     def begin(self, request: bytes) -> None:
         """Sends a request and expects one response."""
@@ -279,6 +295,7 @@ class HttpClient:
             raise Unreachable(f"{self._host}:{self._port} refused the connection") from None
         except OSError as error:  # DNS, TLS, no route
             raise Unreachable(error.strerror or str(error) or type(error).__name__) from None
+        connection.probe()
         return connection
 
     def _context(self) -> ssl.SSLContext | None:

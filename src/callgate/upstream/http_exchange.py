@@ -13,6 +13,8 @@ from callgate.upstream.http_client import Exchange
 
 MAX_ERROR_BYTES = 64 << 10  # how much of a body that is no answer we read
 
+NO_STREAM = 405  # how a target says that it has none
+
 OnMessage = Callable[[Message], Awaitable[None]]
 
 
@@ -25,6 +27,14 @@ class Answer(Value):
     detail: str = ""
 
 
+class StreamEnd(Value):
+    """How a stream of what the target says by itself ended, or why there was none."""
+
+    status: int
+    last_id: str | None = None
+    retry_seconds: float | None = None
+
+
 class StreamCut(Lost):
     """A stream ended before the answer. `last_id` is where it can be taken up again, if at all."""
 
@@ -35,20 +45,27 @@ class StreamCut(Lost):
 
 
 async def converse(
-    exchange: Exchange, request_id: int, on_message: OnMessage, max_bytes: int
+    exchange: Exchange,
+    request_id: int,
+    on_message: OnMessage,
+    max_bytes: int,
+    *,
+    is_endless: bool = False,
 ) -> Answer:
     """Sends a request, hands on what is said meanwhile, returns the response to `request_id`.
 
-    Bounded: `max_bytes` is all that the target may send, notifications included. The caller bounds
-    the time. Raises Unreachable, Lost, StreamCut, HttpError, FramingError, WireError.
+    Bounded: `max_bytes` is all that the target may send, notifications included; of an endless
+    stream, the size of each event. The caller bounds the time. Raises Unreachable, Lost, StreamCut,
+    HttpError, FramingError, WireError.
     """
     async with exchange:
         status = exchange.status
-        if exchange.header("content-encoding") not in (None, "identity"):
+        if _is_compressed(exchange):
             raise WireError("a compressed response, although we accept none")
-        kind = (exchange.header("content-type") or "").partition(";")[0].strip().lower()
+        kind = _kind(exchange)
         if status == 200 and kind == "text/event-stream":
-            message = await _await_event(exchange, request_id, on_message, max_bytes)
+            events = _Stream(max_bytes, is_endless=is_endless)
+            message = await events.find(exchange, request_id, on_message)
             exchange.is_answered = True
         elif status == 200:
             message = await _read_json(exchange, kind, request_id, max_bytes)
@@ -66,26 +83,71 @@ async def _read_json(exchange: Exchange, kind: str, request_id: int, max_bytes: 
     return message
 
 
-async def _await_event(
-    exchange: Exchange, request_id: int, on_message: OnMessage, max_bytes: int
-) -> Message:
-    events = Events(max_bytes)
-    size = 0
-    try:
-        while (chunk := await exchange.chunk()) is not None:
-            size += len(chunk)
-            if size > max_bytes:
-                raise FramingError(f"a response of more than {max_bytes} bytes")
-            for data in events.feed(chunk):
-                message = read_message(data)
-                if message.is_response and message.id == request_id:
-                    return message
-                if message.is_response:
-                    raise WireError("a response to another request than ours")
-                await on_message(message)
-    except Lost as error:
-        raise StreamCut(str(error), events.last_id, events.retry_seconds) from None
-    raise StreamCut("the stream ended before the answer", events.last_id, events.retry_seconds)
+class _Stream:
+    """The events of one response, within bounds."""
+
+    def __init__(self, max_bytes: int, *, is_endless: bool) -> None:
+        self.events = Events(max_bytes)
+        self._max_bytes = max_bytes
+        self._left = None if is_endless else max_bytes
+
+    async def find(self, exchange: Exchange, request_id: int, on_message: OnMessage) -> Message:
+        """Hands on all events until the response. Raises StreamCut where there is none."""
+        events = self.events
+        try:
+            while (chunk := await exchange.chunk()) is not None:
+                for data in self.feed(chunk):
+                    message = read_message(data)
+                    if message.is_response and message.id == request_id:
+                        return message
+                    if message.is_response:
+                        raise WireError("a response to another request than ours")
+                    await on_message(message)
+        except Lost as error:
+            raise StreamCut(str(error), events.last_id, events.retry_seconds) from None
+        raise StreamCut("the stream ended before the answer", events.last_id, events.retry_seconds)
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that a chunk completes. Raises FramingError beyond the bound."""
+        if self._left is not None:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise FramingError(f"a response of more than {self._max_bytes} bytes")
+        return self.events.feed(chunk)
+
+
+async def overhear(
+    exchange: Exchange,
+    on_open: Callable[[], Awaitable[None]],
+    on_message: OnMessage,
+    max_bytes: int,
+) -> StreamEnd:
+    """Hands on what a target says by itself until it ends the stream; no event over `max_bytes`.
+
+    Raises Unreachable, Lost, HttpError, FramingError, WireError.
+    """
+    async with exchange:
+        if exchange.status != 200:
+            return StreamEnd(status=exchange.status)
+        if _kind(exchange) != "text/event-stream" or _is_compressed(exchange):
+            return StreamEnd(status=NO_STREAM)
+        await on_open()
+        events = Events(max_bytes)
+        try:
+            while (chunk := await exchange.chunk()) is not None:
+                for data in events.feed(chunk):
+                    await on_message(read_message(data))
+        except Lost:
+            pass  # as good as its end: it is taken up again either way
+        return StreamEnd(status=200, last_id=events.last_id, retry_seconds=events.retry_seconds)
+
+
+def _is_compressed(exchange: Exchange) -> bool:
+    return exchange.header("content-encoding") not in (None, "identity")
+
+
+def _kind(exchange: Exchange) -> str:
+    return (exchange.header("content-type") or "").partition(";")[0].strip().lower()
 
 
 async def _read_refusal(exchange: Exchange, kind: str) -> Answer:

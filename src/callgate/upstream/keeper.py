@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
 
 from callgate.model import Era
 from callgate.upstream.faults import Unreachable
-from callgate.upstream.stdio_link import StdioLink
 from callgate.upstream.tasks import Closed, Tasks
 
 FIRST_SECONDS = 0.5
@@ -19,55 +19,87 @@ _log = logging.getLogger("callgate.upstream")
 
 
 class Backoff:
-    """How long to wait before the next start: doubling, forgotten after a minute's health."""
+    """How long to wait before the next start: doubling, forgotten after some time in health."""
 
-    def __init__(self) -> None:
+    def __init__(self, healthy_seconds: float = HEALTHY_SECONDS) -> None:
+        self._healthy_seconds = healthy_seconds
         self._next = FIRST_SECONDS
 
     def after(self, lived_seconds: float) -> float:
         """The pause after a child that lived so long."""
-        if lived_seconds >= HEALTHY_SECONDS:
+        if lived_seconds >= self._healthy_seconds:
             self._next = FIRST_SECONDS
         pause = self._next
         self._next = min(pause * 2, MOST_SECONDS)
         return pause
 
 
-class Keeper:
-    """One child process, for as long as it is wanted.
+class Link(Protocol):
+    """An open way to a target."""
 
-    `launch` starts a child and opens its link, given the era it spoke last time; it raises
-    Unreachable. An eager keeper starts the child again at once, another when somebody asks.
+    is_alive: bool
+    has_died: asyncio.Event
+    end_reason: str
+
+    @property
+    def era(self) -> Era | None:
+        """The era that is spoken on it."""
+
+    async def close(self) -> None:
+        """Ends it, and what is behind it."""
+
+
+L = TypeVar("L", bound=Link)
+
+
+class Keeper(Generic[L]):
+    """One child process or connection, for as long as it is wanted.
+
+    `launch` starts it and opens its link, given the era that was spoken last time; it raises
+    Unreachable. While `is_eager` says so it is started again at once, else when somebody asks.
     """
 
     def __init__(
         self,
         name: str,
-        launch: Callable[[Era | None], Awaitable[StdioLink]],
+        launch: Callable[[Era | None], Awaitable[L]],
         ticks: Callable[[], float],
         *,
-        is_eager: bool,
+        is_eager: Callable[[], bool],
+        hint: Era | None = None,
+        healthy_seconds: float = HEALTHY_SECONDS,
     ) -> None:
-        self.calls = 0
-        self.used_at = 0.0
         self.detail = "not started yet"
         self._name = name
         self._launch = launch
         self._ticks = ticks
         self._is_eager = is_eager
+        self._hint = hint
+        self._backoff = Backoff(healthy_seconds)
         self._wanted = asyncio.Event()
-        self._next: asyncio.Future[StdioLink] = asyncio.get_running_loop().create_future()
-        self._current: StdioLink | None = None
+        self._next: asyncio.Future[L] = asyncio.get_running_loop().create_future()
+        self._current: L | None = None
         self._tasks = Tasks()
         self._running = self._tasks.start(self._run(), f"keeping {name}")
 
     @property
     def era(self) -> Era | None:
         """The era of the running child; None while there is none."""
-        link = self._current
-        return link.peer.era if link is not None and link.is_alive and link.peer else None
+        link = self.current
+        return link.era if link is not None else None
 
-    async def link(self) -> StdioLink:
+    @property
+    def current(self) -> L | None:
+        """The link to the running child, without waiting for one."""
+        link = self._current
+        return link if link is not None and link.is_alive else None
+
+    @property
+    def hint(self) -> Era | None:
+        """The era that was spoken last time; None where that is not known."""
+        return self.era or self._hint
+
+    async def link(self) -> L:
         """The link to the running child. Waits for the next start where there is none now.
 
         Raises Unreachable where that start fails, Closed where the keeper is closed.
@@ -83,22 +115,21 @@ class Keeper:
         return link
 
     async def _run(self) -> None:
-        backoff = Backoff()
-        hint: Era | None = None
         try:
             while True:
-                if not self._is_eager:
+                if not self._is_eager():
                     await self._wanted.wait()
                     self._wanted.clear()
                 started_at = self._ticks()
                 try:
-                    link = self._current = await self._launch(hint)
+                    link = self._current = await self._launch(self._hint)
                 except Unreachable as error:
-                    hint = None
+                    self._hint = None
                     self._fail(error)
                 else:
-                    hint = await self._accompany(link)
-                pause = backoff.after(self._ticks() - started_at)
+                    self._hint = link.era
+                    await self._accompany(link)
+                pause = self._backoff.after(self._ticks() - started_at)
                 _log.warning("target %s: %s; next start in %g s", self._name, self.detail, pause)
                 await asyncio.sleep(pause)
         except Exception:
@@ -107,7 +138,7 @@ class Keeper:
         finally:
             self._fail(Closed("the target was closed"))
 
-    async def _accompany(self, link: StdioLink) -> Era | None:
+    async def _accompany(self, link: L) -> None:
         """From the child's start to its end, and until its last descendant is gone."""
         self.detail = ""
         if not self._next.done():
@@ -118,7 +149,6 @@ class Keeper:
         finally:
             self._next = asyncio.get_running_loop().create_future()
             await link.close()
-        return link.peer.era if link.peer else None
 
     def _fail(self, error: Exception) -> None:
         """Tells those who wait; who asks from now on waits for the next start."""

@@ -7,26 +7,39 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
 from pydantic import Field, field_validator
 
-from callgate.model import Era, Json, Reply
-from callgate.ports import Caller, Clock, Listing, TargetError, TargetStatus, ToolRequest
-from callgate.protocol.headers import Path, mirrored
+from callgate.model import CALL_TOOL, NOTHING, Era, Features, Json, Offer, Reply
+from callgate.ports import (
+    Caller,
+    Clock,
+    Connector,
+    Listing,
+    TargetError,
+    TargetRequest,
+    TargetStatus,
+)
 from callgate.protocol.outbound import (
     Headers,
+    WireError,
     cut_reply,
     mirrored_headers,
     modern_headers,
     read_result,
 )
 from callgate.settings import Settings
-from callgate.upstream.faults import Faults, within
+from callgate.upstream.faults import Faults, Patience, within
 from callgate.upstream.http_client import HttpClient
-from callgate.upstream.http_dialogue import Attempt, HttpDialogue
-from callgate.upstream.session import WORDS, Notes, Standing, list_pages
+from callgate.upstream.http_dialogue import HttpDialogue
+from callgate.upstream.http_wire import Attempt, NoHandshake, Wire
+from callgate.upstream.session import WORDS, Changes, Notes, Standing, list_pages
 from callgate.upstream.tasks import Tasks
 
 T = TypeVar("T")
+
+SAID_OTHERWISE = frozenset({"resources/subscribe", "resources/unsubscribe", "logging/setLevel"})
+"""Methods of the legacy era that a modern target is told in other words."""
 
 RESERVED_HEADERS = frozenset(
     {"host", "content-length", "content-type", "accept", "connection", "transfer-encoding"}
@@ -87,13 +100,24 @@ class HttpTargetSettings(Settings):
 
 
 class McpHttpConnector:
-    """Implements Connector. Retries nothing but a call turned down with its session lost."""
+    """Implements Connector. Retries nothing but a request turned down with its session lost.
 
-    def __init__(self, name: str, settings: HttpTargetSettings, clock: Clock) -> None:
+    `older` makes the connector for a target that turns the handshake down: it takes over then,
+    until it fails.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: HttpTargetSettings,
+        clock: Clock,
+        older: Callable[[], Connector] | None = None,
+    ) -> None:
         self.name = name
         self._settings = settings
         self._faults = Faults(name)
         self._tasks = Tasks()
+        self._changes = Changes()
         self._client = HttpClient(
             settings.url,
             [
@@ -104,15 +128,20 @@ class McpHttpConnector:
             ],
             settings.connect_timeout_seconds,
         )
-        self._dialogue = HttpDialogue(
-            self._client, self._faults, self._tasks, clock.ticks, settings.max_response_bytes
-        )
-        self._mirrored: dict[str, dict[Path, str]] = {}
+        limit = settings.max_response_bytes
+        self._wire = Wire(self._client, self._faults, self._tasks, self._changes, limit)
+        self._dialogue = HttpDialogue(self._wire, clock.ticks)
         self._standing = Standing()
+        self._make_older = older
+        self._older: Connector | None = None
+        self._is_older = False  # that one speaks to the target now
+        self._is_started = False
 
     @property
     def status(self) -> TargetStatus:
         """How it stands, without touching it."""
+        if self._is_older and self._older is not None:
+            return self._older.status
         era = self._dialogue.era
         return TargetStatus(
             name=self.name,
@@ -123,61 +152,154 @@ class McpHttpConnector:
             detail=self._standing.detail,
         )
 
-    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Has `callback` called whenever the target says that its tools changed.
+    def on_change(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Has `callback` called with `tools`, `resources` or `prompts` when that list changed.
 
         Returns what ends that.
         """
-        return self._dialogue.changes.listen(callback)
+        forget = self._changes.listen(callback)
+        self._watch()
+
+        def end() -> None:
+            forget()
+            self._watch()
+
+        return end
+
+    def _watch(self) -> None:
+        if self._is_started:
+            self._dialogue.watch(is_wanted=self._changes.has_listeners)
 
     async def start(self) -> None:
-        """Nothing runs in the background; the first request connects."""
+        """Has changes listened for from the first request on, which is what connects."""
+        self._is_started = True
+        self._watch()
 
     async def close(self) -> None:
         """Ends the sessions. Calls still in flight are lost."""
+        self._is_started = False
         await self._dialogue.close()
         self._client.close()
         await self._tasks.close()
+        if self._older is not None:
+            await self._older.close()
 
-    async def list_tools(self) -> Listing:
-        """All pages. Raises TargetError."""
-        attempt = Attempt(self._dialogue.next_id())
+    async def features(self, offer: Offer = NOTHING) -> Features:
+        """What it can do for a client with this offer. Raises TargetError."""
+
+        async def ask() -> Features:
+            return await self._dialogue.features(offer)
+
+        attempt = Attempt(self._wire.next_id(), offer=offer)
+        seconds = self._settings.timeout_seconds
+        return await self._either(
+            lambda: self._within(seconds, attempt, ask()), lambda older: older.features(offer)
+        )
+
+    async def list_tools(self, offer: Offer = NOTHING) -> Listing:
+        """All pages, as a client with this offer sees them. Raises TargetError."""
+        return await self._either(
+            lambda: self._list_tools(offer), lambda older: older.list_tools(offer)
+        )
+
+    async def _list_tools(self, offer: Offer) -> Listing:
+        attempt = Attempt(self._wire.next_id(), offer=offer)
 
         async def ask(cursor: str | None) -> dict[str, Json]:
             era = attempt.era = await self._dialogue.open()
-            attempt.request_id = self._dialogue.next_id()
-            body = WORDS.list(attempt.request_id, era, cursor)
+            attempt.request_id = self._wire.next_id()
+            body = WORDS.list(attempt.request_id, era, cursor, offer)
             message = await self._dialogue.ask(attempt, modern_headers("tools/list"), body)
             return read_result(message)
 
-        listing = await self._within(self._settings.timeout_seconds, attempt, list_pages(ask))
+        seconds = self._settings.timeout_seconds
+        listing = await self._within(seconds, attempt, list_pages(ask))
         self._standing.tools = len(listing.tools)
-        self._mirrored = _mirrored_by_tool(listing)
         return listing
 
-    async def call_tool(self, request: ToolRequest, caller: Caller) -> Reply:
-        """Calls once. Raises TargetError. Cancelled: the target is told to stop."""
-        attempt = Attempt(self._dialogue.next_id(), share_key=request.share_key)
-        work = self._call(attempt, request, caller)
-        return await self._within(request.timeout_seconds, attempt, work)
+    async def call(self, request: TargetRequest, caller: Caller) -> Reply:
+        """Makes one request, once. Raises TargetError. Cancelled: the target is told to stop."""
+        if not self._is_older:
+            attempt = Attempt(self._wire.next_id(), request, caller)
+            attempt.patience = Patience(request.timeout_seconds)
+            try:
+                return await self._within(attempt.patience, attempt, self._call(attempt, request))
+            except NoHandshake as error:
+                await self._become_older(error)
+        return await self._ask_older(lambda older: older.call(request, caller))
 
-    async def _call(self, attempt: Attempt, request: ToolRequest, caller: Caller) -> Reply:
+    async def _call(self, attempt: Attempt, request: TargetRequest) -> Reply:
         era = attempt.era = self._dialogue.era or await self._dialogue.open()
+        method = request.tool.method
         token = attempt.request_id if request.wants_progress else None
-        meta = WORDS.meta(era, request.meta, token)
-        body = WORDS.call(attempt.request_id, request.tool, request.arguments, meta)
-        attempt.notes = Notes(request, caller, token)
+        attempt.notes = Notes(request, attempt.caller, token) if attempt.caller else None
         headers: Headers = []
         if era is Era.MODERN:
-            headers = modern_headers("tools/call", request.tool)
-            paths = self._mirrored.get(request.tool)
-            if paths:
-                headers += mirrored_headers(paths, request.arguments)
-        return cut_reply(await self._dialogue.ask(attempt, headers, body))
+            if method in SAID_OTHERWISE:
+                return await self._say_otherwise(request)
+            headers = modern_headers(method, request.item)
+            if method == CALL_TOOL and request.tool.mirrored:
+                headers += mirrored_headers(request.tool.mirrored, request.arguments)
+            meta = WORDS.meta(era, request.meta, token, request.offer, request.log_level)
+        else:
+            meta = WORDS.meta(era, request.meta, token)
+        body = WORDS.request(attempt.request_id, method, request.params, meta)
+        reply = cut_reply(await self._dialogue.ask(attempt, headers, body))
+        if era is Era.LEGACY and reply.kind is not None:
+            if reply.kind != "complete":
+                raise WireError(f"a result of a later era ({reply.kind})")
+            return replace(reply, kind=None)
+        return reply
 
-    async def _within(self, seconds: float, attempt: Attempt, work: Awaitable[T]) -> T:
+    async def _say_otherwise(self, request: TargetRequest) -> Reply:
+        """What 2026-07-28 has no method for: the level goes with each request."""
+        if request.tool.method == "logging/setLevel":
+            return Reply(body=b"{}")
+        return await self._dialogue.subscribe(request)
+
+    async def release(self, session_key: str) -> None:
+        """Ends what is kept under this key: sessions, subscriptions. Never raises."""
+        await self._dialogue.release(session_key)
+        if self._older is not None:
+            await self._older.release(session_key)
+
+    async def _either(
+        self, now: Callable[[], Awaitable[T]], then: Callable[[Connector], Awaitable[T]]
+    ) -> T:
+        if not self._is_older:
+            try:
+                return await now()
+            except NoHandshake as error:
+                await self._become_older(error)
+        return await self._ask_older(then)
+
+    async def _become_older(self, found: NoHandshake) -> None:
+        """Nothing speaks streamable HTTP there, so HTTP+SSE may be spoken. Raises TargetError."""
+        self._dialogue.forget_era()
+        if self._make_older is None:
+            detail = f"{found}: nothing speaks streamable HTTP at this URL"
+            error = self._faults.unavailable(detail)
+            self._standing.fails(error)
+            raise error from None
+        if self._older is None:
+            self._older = self._make_older()
+            self._older.on_change(self._changes.announce)
+            await self._older.start()
+        self._is_older = True
+
+    async def _ask_older(self, ask: Callable[[Connector], Awaitable[T]]) -> T:
+        assert self._older is not None  # noqa: S101 - made before it takes over
         try:
-            result = await within(seconds, self._faults, attempt, work)
+            return await ask(self._older)
+        except TargetError as error:
+            if error.code in ("target_unavailable", "target_lost"):
+                self._is_older = False  # what answers there next may be another server
+                self._standing.fails(error)
+            raise
+
+    async def _within(self, patience: Patience | float, attempt: Attempt, work: Awaitable[T]) -> T:
+        try:
+            result = await within(patience, self._faults, attempt, work)
         except TargetError as error:
             if error.code != "target_timeout":
                 self._dialogue.forget_era()  # what answers there next may be another server
@@ -185,17 +307,3 @@ class McpHttpConnector:
             raise
         self._standing.works()
         return result
-
-
-def _mirrored_by_tool(listing: Listing) -> dict[str, dict[Path, str]]:
-    """Which arguments travel as headers too. A tool that breaks the rules is not offered at all."""
-    found: dict[str, dict[Path, str]] = {}
-    for tool in listing.tools:
-        try:
-            paths = mirrored(tool.get("inputSchema"))
-        except ValueError:
-            continue
-        name = tool.get("name")
-        if paths and isinstance(name, str):
-            found[name] = paths
-    return found

@@ -5,28 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import Awaitable, Callable
-from itertools import count
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from callgate.model import Era, Json, Reply
-from callgate.ports import Caller, Clock, Listing, TargetError, TargetStatus, ToolRequest
-from callgate.protocol.outbound import Message, WireError, cut_reply, read_result
+from callgate.model import NOTHING, Era, Features, Json, Offer, Reply
+from callgate.ports import Caller, Clock, Listing, TargetRequest, TargetStatus
+from callgate.protocol.outbound import WireError
 from callgate.settings import Settings
 from callgate.upstream.child import Child, Command, OutputLog
-from callgate.upstream.faults import Faults, Lost, Unreachable, within
-from callgate.upstream.keeper import Keeper
-from callgate.upstream.session import WORDS, Changes, Notes, Standing, list_pages
-from callgate.upstream.sharing import Shared
-from callgate.upstream.stdio_link import Asked, StdioLink
+from callgate.upstream.faults import Lost, Unreachable
+from callgate.upstream.opening import DiedOfQuestion, Opening
+from callgate.upstream.pipes import EVERYBODY, Pipe, PipeRules, Pipes
+from callgate.upstream.stdio_link import StdioLink
 
-MAX_CHILDREN = 64  # of one target, where every principal has its own
-EVERYBODY = ""  # the share key of the one child that serves all, or that is only listed
-
-T = TypeVar("T")
+MAX_CHILDREN = 64  # of one target, where callers have their own
 
 
 class StdioTargetSettings(Settings):
@@ -47,9 +42,13 @@ class StdioTargetSettings(Settings):
     cwd: Path | None = None
     """Where the program starts. Relative to callgate.yaml."""
 
-    share: Literal["gateway", "principal"] = "gateway"
+    share: Literal["gateway", "principal", "session"] = "gateway"
     """`gateway`: one process serves all callers. `principal`: each caller has a process of its own;
-    choose it for programs that keep state between calls."""
+    choose it for programs that keep state between calls. `session`: so does each of its sessions;
+    choose it for programs that ask their client back (elicitation, sampling, roots) and speak a
+    revision before 2026-07-28, where what they ask does not say in which call.
+    Whatever is chosen, a program of before 2026-07-28 runs once per set of things that clients let
+    it ask: it learns that only once, when it starts."""
 
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """How long one call may take, from the gateway's side."""
@@ -96,18 +95,22 @@ def _inherited() -> dict[str, str]:
 
 
 class McpStdioConnector:
-    """Implements Connector: one child for all callers, or one for each."""
+    """Implements Connector: children that serve all callers, or one caller, or one session."""
 
     def __init__(
-        self, name: str, settings: StdioTargetSettings, clock: Clock, log_directory: Path
+        self,
+        name: str,
+        settings: StdioTargetSettings,
+        clock: Clock,
+        log_directory: Path,
+        *,
+        is_lazy: bool = False,
     ) -> None:
+        """`is_lazy`: no child starts before it is used, and there is but one where one client is:
+        what is asked in nobody's name goes to the child of that client. For `callgate wrap`."""
         self.name = name
         self._settings = settings
-        self._ticks = clock.ticks
-        self._faults = Faults(name)
-        self._standing = Standing()
-        self._changes = Changes()
-        self._ids = count(1)
+        self._is_lazy = is_lazy
         path = settings.stderr_log or log_directory / f"{name}.stderr.log"
         self._log = OutputLog(path, settings.stderr_max_bytes)
         self._command = Command(
@@ -115,110 +118,71 @@ class McpStdioConnector:
             environment={**(_inherited() if settings.inherit_env else {}), **settings.env},
             directory=str(settings.cwd) if settings.cwd else None,
         )
-        self._keeper: Keeper | None = None  # of the one child that serves all
-        self._keepers = Shared(self._keep, Keeper.close, clock.ticks, most=MAX_CHILDREN)
+        self._pipes = Pipes(
+            name,
+            self._launch,
+            clock.ticks,
+            PipeRules(
+                most=MAX_CHILDREN, timeout_seconds=settings.timeout_seconds, is_single=is_lazy
+            ),
+        )
 
     @property
     def status(self) -> TargetStatus:
         """How it stands, without touching it."""
-        keeper = self._keeper or self._keepers.peek(EVERYBODY)
-        era = keeper.era if keeper is not None else None
+        pipe = self._pipes.peek()
+        era = pipe.keeper.era if pipe is not None else None
         return TargetStatus(
             name=self.name,
             kind="mcp_stdio",
             is_ready=era is not None,
             era=era.value if era else None,
-            tools=self._standing.tools,
-            detail=(keeper.detail if keeper is not None else "") or self._standing.detail,
+            tools=self._pipes.standing.tools,
+            detail=(pipe.keeper.detail if pipe is not None else "") or self._pipes.standing.detail,
         )
 
-    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Has `callback` called whenever the target says that its tools changed.
+    def on_change(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Has `callback` called with `tools`, `resources` or `prompts` when that list changed.
 
         Returns what ends that.
         """
-        return self._changes.listen(callback)
+        return self._pipes.changes.listen(callback)
 
     async def start(self) -> None:
         """Starts the child that serves all; others start with their first call."""
-        if self._settings.share == "gateway":
-            await self._keeper_for(EVERYBODY)
+        if self._settings.share == "gateway" and not self._is_lazy:
+            await self._pipes.begin()
 
     async def close(self) -> None:
         """Ends all children with their whole trees. Calls still in flight are lost."""
-        if self._keeper is not None:
-            await self._keeper.close()
-        await self._keepers.close()
+        await self._pipes.close()
         await asyncio.to_thread(self._log.close)
 
-    async def list_tools(self) -> Listing:
-        """All pages. Raises TargetError."""
+    async def features(self, offer: Offer = NOTHING) -> Features:
+        """What it can do for a client with this offer. Raises TargetError."""
+        return await self._pipes.features(offer)
 
-        async def ask(cursor: str | None) -> dict[str, Json]:
-            asked = Asked(next(self._ids))
-            return read_result(
-                await self._ask(
-                    EVERYBODY, asked, lambda era: WORDS.list(asked.request_id, era, cursor)
-                )
-            )
+    async def list_tools(self, offer: Offer = NOTHING) -> Listing:
+        """All pages, as a client with this offer sees them. Raises TargetError."""
+        return await self._pipes.list_tools(offer)
 
-        seconds = self._settings.timeout_seconds
-        listing = await self._within(seconds, Asked(next(self._ids)), list_pages(ask))
-        self._standing.tools = len(listing.tools)
-        return listing
+    async def call(self, request: TargetRequest, caller: Caller) -> Reply:
+        """Makes one request, once. Raises TargetError. Cancelled: the target is told to stop."""
+        return await self._pipes.call(request, caller, self._scope(request))
 
-    async def call_tool(self, request: ToolRequest, caller: Caller) -> Reply:
-        """Calls once. Raises TargetError. Cancelled: the target is told to stop."""
-        request_id = next(self._ids)
-        token = request_id if request.wants_progress else None
-        asked = Asked(request_id, Notes(request, caller, token))
+    async def release(self, session_key: str) -> None:
+        """Ends what is kept for a session: subscriptions, and its children where it has its own."""
+        own = f"session {session_key}" if self._settings.share == "session" else None
+        await self._pipes.release(session_key, own)
 
-        def words(era: Era) -> bytes:
-            meta = WORDS.meta(era, request.meta, token)
-            return WORDS.call(request_id, request.tool, request.arguments, meta)
-
-        key = EVERYBODY if self._settings.share == "gateway" else request.share_key
-        return await self._within(request.timeout_seconds, asked, self._call(key, asked, words))
-
-    async def _call(self, key: str, asked: Asked, words: Callable[[Era], bytes]) -> Reply:
-        return cut_reply(await self._ask(key, asked, words))
-
-    async def _ask(self, key: str, asked: Asked, words: Callable[[Era], bytes]) -> Message:
-        keeper = await self._keeper_for(key)
-        keeper.calls += 1
-        try:
-            link = await keeper.link()
-            assert link.peer is not None  # noqa: S101 - opened before it is handed out
-            return await link.ask(asked, words(link.peer.era))
-        finally:
-            keeper.calls -= 1
-
-    async def _keeper_for(self, key: str) -> Keeper:
+    def _scope(self, request: TargetRequest) -> str:
+        if self._settings.share == "gateway":
+            return EVERYBODY
         if self._settings.share == "principal":
-            return await self._keepers.get(key)
-        if self._keeper is None:
-            self._keeper = self._new_keeper(is_shared=True)
-        return self._keeper
+            return f"principal {request.principal_key}"
+        return f"session {request.session_key}"
 
-    async def _within(self, seconds: float, asked: Asked, work: Awaitable[T]) -> T:
-        try:
-            result = await within(seconds, self._faults, asked, work)
-        except TargetError as error:
-            self._standing.fails(error)
-            raise
-        self._standing.works()
-        return result
-
-    async def _keep(self, _key: str) -> Keeper:
-        return self._new_keeper(is_shared=False)
-
-    def _new_keeper(self, *, is_shared: bool) -> Keeper:
-        async def launch(hint: Era | None) -> StdioLink:
-            return await self._launch(hint, is_shared=is_shared)
-
-        return Keeper(self.name, launch, self._ticks, is_eager=is_shared)
-
-    async def _launch(self, hint: Era | None, *, is_shared: bool) -> StdioLink:
+    async def _launch(self, pipe: Pipe, hint: Era | None) -> StdioLink:
         """Starts a child and opens its link. Raises Unreachable; nothing is left behind then."""
         seconds = self._settings.startup_timeout_seconds
         try:
@@ -229,18 +193,16 @@ class McpStdioConnector:
         link = StdioLink(
             child,
             self._log,
+            self._pipes.terms(pipe),
             max_line_bytes=self._settings.max_response_bytes,
-            is_shared=is_shared,
-            next_id=lambda: next(self._ids),
-            on_change=self._changes.announce,
         )
         try:
             async with asyncio.timeout(seconds):
-                await link.open(hint)
+                await Opening(link, pipe.subscriptions).run(hint)
         except (TimeoutError, Lost, WireError) as error:
             await link.close()
-            if link.died_of_discover:  # some programs end when the first message is unknown
-                return await self._launch(Era.LEGACY, is_shared=is_shared)
+            if isinstance(error, DiedOfQuestion):
+                return await self._launch(pipe, Era.LEGACY)
             what = f"no answer within {seconds:g} s" if isinstance(error, TimeoutError) else error
             raise Unreachable(f"{self._command.words[0]}: {what}; see {self._log.path}") from None
         except BaseException:

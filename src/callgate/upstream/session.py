@@ -37,6 +37,11 @@ class Changes:
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback) if callback in self._listeners else None
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody wants to know."""
+        return bool(self._listeners)
+
     def announce(self, what: str) -> None:
         """Tells all listeners that `tools`, `resources` or `prompts` changed."""
         for callback in tuple(self._listeners):

@@ -1,0 +1,178 @@
+"""One message from an agent with all that is known about it, and the desk where it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from callgate.downstream.parking import Parking
+from callgate.downstream.sessions import Session, Sessions
+from callgate.model import Call, Client, Era, FollowUp, Json, Principal, Proof
+from callgate.pipeline.asking import Outside
+from callgate.pipeline.gateway import Gateway
+from callgate.pipeline.locating import Route
+from callgate.pipeline.pipeline import govern
+from callgate.ports import Caller
+from callgate.protocol.jsonrpc import Message
+from callgate.protocol.mcp import Envelope
+from callgate.protocol.outbound import CHANGES
+
+LIST_CHANGED = {what: method for method, what in CHANGES.items()}
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back for one message: no body means it was only taken note of."""
+
+    status: int = 200
+    body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Inbound:
+    """One message from an agent, read, with who sent it and over what."""
+
+    message: Message
+    envelope: Envelope
+    era: Era
+    route: str | None
+    proof: Proof
+    principal: Principal
+    caller: Caller
+    session: Session | None = None
+    headers: Mapping[str, list[str]] | None = None  # None: not over HTTP
+
+    @property
+    def client(self) -> Client:
+        """Who speaks for the agent. A legacy session is one client; the modern era has none, so
+        that requests that say the same of themselves share what targets keep.
+        """
+        envelope, session = self.envelope, self.session
+        if session is not None:
+            return Client(
+                key=session.key,
+                info=session.client,
+                capabilities=session.capabilities,
+                log_level=session.log_level,
+            )
+        return Client(
+            key=f"m:{self.principal.key}:{envelope.log_level or ''}",
+            info=envelope.client,
+            capabilities=envelope.capabilities,
+            log_level=envelope.log_level,
+        )
+
+
+@dataclass(slots=True)
+class Desk:
+    """What answering needs: the current gateway, the sessions, the calls on their way."""
+
+    current: Callable[[], Gateway]
+    sessions: Sessions
+    version: str
+    is_stopping: bool = False
+    active: set[asyncio.Task[object]] = field(default_factory=set)
+    parking: Parking = field(default_factory=Parking)
+    listeners: set[Callable[[str, str], None]] = field(default_factory=set)
+    _outsides: dict[str, Outside] = field(default_factory=dict)
+
+    def route(self, inbound: Inbound) -> Route:
+        """The endpoint that a message came in on."""
+        return Route(target=inbound.route, targets=self.current().catalog.targets())
+
+    def call(
+        self,
+        inbound: Inbound,
+        gateway: Gateway,
+        name: str,
+        arguments: dict[str, Json],
+        follow_up: FollowUp | None = None,
+    ) -> Call:
+        """The call that a request asks for."""
+        envelope = inbound.envelope
+        return Call(
+            id=gateway.new_call_id(),
+            received_at=gateway.clock.now(),
+            era=inbound.era,
+            protocol_version=envelope.version,
+            proof=inbound.proof,
+            requested_name=name,
+            method=inbound.message.method or "",
+            route=inbound.route,
+            session_id=inbound.session.id if inbound.session else None,
+            arguments=arguments,
+            follow_up=follow_up,
+            meta=envelope.meta,
+            progress_token=envelope.progress_token,
+            client=inbound.client,
+            principal=inbound.principal,
+        )
+
+    @contextmanager
+    def on_its_way(self, inbound: Inbound) -> Iterator[None]:
+        """Keeps the current task among those that a stop waits for and its caller may cancel."""
+        task, session = asyncio.current_task(), inbound.session
+        assert task is not None  # noqa: S101 - we are in a coroutine
+        self.active.add(task)
+        if session is not None:
+            session.in_flight.begin(inbound.message.id, task)
+        try:
+            yield
+        finally:
+            self.active.discard(task)
+            if session is not None:
+                session.in_flight.end(inbound.message.id)
+
+    def outside(self, inbound: Inbound) -> Outside | None:
+        """The agent outside of any call; None in the modern era, which has no such thing."""
+        session = inbound.session
+        if session is None:
+            return None
+        known = self._outsides.get(session.key)
+        if known is None:
+            gateway = self.current()
+            call = Call(
+                id="",
+                received_at=gateway.clock.now(),
+                era=inbound.era,
+                protocol_version=session.version,
+                proof=inbound.proof,
+                requested_name="",
+                route=inbound.route,
+                session_id=session.id,
+                client=inbound.client,
+                principal=inbound.principal,
+            )
+            known = self._outsides[session.key] = Outside(
+                session.beyond, call, self.current, govern
+            )
+        return known
+
+    def forget(self, session: Session) -> None:
+        """A session has ended: it is told nothing more."""
+        self._outsides.pop(session.key, None)
+
+    async def announce(self, target: str, what: str) -> None:
+        """Tells everybody who may care that a target's `tools`, `resources` or `prompts` changed.
+
+        A slow session delays nobody else.
+        """
+        for listener in tuple(self.listeners):
+            listener(target, what)
+        told = [one for one in self._outsides.values() if one.route in (None, target)]
+        await asyncio.gather(*(one.notify(target, LIST_CHANGED[what], {}) for one in told))
+
+    async def drain(self, seconds: float) -> None:
+        """Refuses new calls, waits for those in flight, then cancels what is left."""
+        self.is_stopping = True
+        self.parking.stop()
+        active = set(self.active)
+        if active:
+            _, late = await asyncio.wait(active, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=5)

@@ -1,0 +1,191 @@
+"""The agent as its targets may see it: nothing they say or ask reaches it ungoverned."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from msgspec.structs import replace
+
+from callgate.model import Call, Era, Json, Outcome, Ran, Refused, Reply
+from callgate.pipeline.gateway import Gateway
+from callgate.pipeline.locating import Route
+from callgate.ports import Caller
+from callgate.protocol.eras import META_PREFIX
+from callgate.protocol.outbound import LOGGED, PROGRESS, UPDATED
+
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""How severe a log message is, least first (RFC 5424)."""
+
+Govern = Callable[[Call, Gateway, Caller], Awaitable[Outcome]]
+
+
+class Asking:
+    """Implements Caller towards the target of one call, or of one session outside any call."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        call: Call,
+        gateway: Gateway,
+        govern: Govern,
+        beyond: Outside | None = None,
+    ) -> None:
+        self.beyond = beyond
+        self._caller = caller
+        self._call = call
+        self._gateway = gateway
+        self._govern = govern
+
+    def during(self, call: Call) -> Asking:
+        """The same for the call as it stands now, with its target."""
+        return Asking(self._caller, call, self._gateway, self._govern, self.beyond)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the agent hung up."""
+        return self._caller.is_gone
+
+    async def notify(self, method: str, params: dict[str, Json]) -> None:
+        """Progress where the agent asked for it, log messages as severe as it wants them."""
+        if method == PROGRESS and self._call.progress_token is None:
+            return
+        if method == LOGGED and not wants(self._call, params):
+            return
+        await self._caller.notify(method, params)
+
+    async def ask(self, method: str, params: dict[str, Json]) -> Reply:
+        """Asks the agent's client what policy lets the target ask. Raises Refused."""
+        outcome = await self.ask_of(self._caller, method, params)
+        reply = outcome.call.reply
+        assert reply is not None  # noqa: S101 - a call that is not refused has its reply
+        return reply
+
+    async def ask_of(self, caller: Caller, method: str, params: dict[str, Json]) -> Outcome:
+        """The same, of whoever stands in for the client. Raises Refused."""
+        call = asked(self._call, self._gateway, method, params)
+        outcome = await self._govern(call, self._gateway, caller)
+        if outcome.refusal_code is not None:
+            raise Refused(outcome.refusal_code, outcome.reason, detail=outcome.detail)
+        return outcome
+
+
+def asked(call: Call, gateway: Gateway, method: str, params: dict[str, Json]) -> Call:
+    """The call that a target's request is, raised in another call or in a session."""
+    meta = params.get("_meta")
+    onward = meta if isinstance(meta, dict) else {}
+    return replace(
+        call,
+        id=gateway.new_call_id(),
+        received_at=gateway.clock.now(),
+        method=method,
+        requested_name=method,
+        route=call.tool.target if call.tool is not None else call.route,
+        arguments={key: value for key, value in params.items() if key != "_meta"},
+        follow_up=None,
+        asked_in=call.id or None,
+        meta={key: value for key, value in onward.items() if not key.startswith(META_PREFIX)},
+        progress_token=None,
+        tool=None,
+        enriched={},
+        changes=(),
+        sealed=None,
+        sealed_digest=None,
+        verdict=None,
+        is_answered=False,
+        reply=None,
+        ran=Ran.NO,
+    )
+
+
+def wants(call: Call, params: dict[str, Json]) -> bool:
+    """Whether the client wants a log message of this severity.
+
+    A modern client that named no level gets none (2026-07-28, "Logging"); a legacy one that set
+    none gets what the target chooses to send.
+    """
+    least, level = call.client.log_level, params.get("level")
+    if least is None:
+        return call.era is Era.LEGACY
+    if least not in LEVELS or level not in LEVELS:
+        return True
+    return LEVELS.index(level) >= LEVELS.index(least)
+
+
+class Outside:
+    """What targets may say and ask in one session outside any call, by the policy in force now."""
+
+    def __init__(
+        self, caller: Caller, call: Call, current: Callable[[], Gateway], govern: Govern
+    ) -> None:
+        self._caller = caller
+        self._call = call  # whose session it is; it stands for no call: its id is empty
+        self._current = current
+        self._govern = govern
+        self._at: dict[str, _At] = {}
+
+    @property
+    def route(self) -> str | None:
+        """The endpoint that the session was opened at."""
+        return self._call.route
+
+    def set_level(self, level: str) -> None:
+        """The least severe log messages that the client wants from now on."""
+        client = replace(self._call.client, log_level=level)
+        self._call = replace(self._call, client=client)
+
+    def at(self, target: str) -> Caller:
+        """The session as one target may see it."""
+        known = self._at.get(target)
+        if known is None:
+            known = self._at[target] = _At(self, target)
+        return known
+
+    async def notify(self, target: str, method: str, params: dict[str, Json]) -> None:
+        """Passes on what is said, with the names of the session's route."""
+        if method == LOGGED and not wants(self._call, params):
+            return
+        if method == UPDATED and self._call.route is None and isinstance(params.get("uri"), str):
+            route = Route(target=None, targets=())
+            params = {**params, "uri": route.shown_uri(target, params["uri"])}
+        await self._caller.notify(method, params)
+
+    async def ask(self, target: str, method: str, params: dict[str, Json]) -> Reply:
+        """Asks the client. Raises Refused."""
+        call = replace(self._call, route=target)
+        return await Asking(self._caller, call, self._current(), self._govern).ask(method, params)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the session has ended."""
+        return self._caller.is_gone
+
+
+class _At:
+    """Implements Caller for one target."""
+
+    def __init__(self, outside: Outside, target: str) -> None:
+        self._outside = outside
+        self._target = target
+
+    @property
+    def is_gone(self) -> bool:
+        return self._outside.is_gone
+
+    async def notify(self, method: str, params: dict[str, Json]) -> None:
+        await self._outside.notify(self._target, method, params)
+
+    async def ask(self, method: str, params: dict[str, Json]) -> Reply:
+        return await self._outside.ask(self._target, method, params)
+
+
+class Deferred:
+    """Implements Caller where the answer comes later, with the client's repeated call."""
+
+    is_gone = False
+
+    async def notify(self, method: str, params: dict[str, Json]) -> None:
+        """Nothing is said meanwhile."""
+
+    async def ask(self, method: str, params: dict[str, Json]) -> Reply:
+        """The request may go out; that is all that can be said now."""
+        return Reply(body=b"{}")
