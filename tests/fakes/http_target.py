@@ -112,6 +112,11 @@ class HttpTarget:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def stop(self) -> None:
+        """Takes no connection any more."""
+        assert self._server is not None
+        self._server.close()
+
     def rpcs(self) -> list[str]:
         return [seen.rpc for seen in self.seen]
 

@@ -12,14 +12,14 @@ TARGETS = ("git", "my_files")
 ADA = a_principal("ada")
 
 
-def located(method: str, name: str, route: str | None = None, **arguments: Any) -> Place:
+def located(method: str, name: str, route: str | None = None, /, **arguments: Any) -> Place:
     call = a_call(
         method=method, requested_name=name, route=route, arguments=arguments, principal=ADA
     )
     return locate(call, Route(target=route, targets=TARGETS), SEAL)
 
 
-def refused(method: str, name: str, route: str | None = None, **arguments: Any) -> str:
+def refused(method: str, name: str, route: str | None = None, /, **arguments: Any) -> str:
     with pytest.raises(Refused) as caught:
         located(method, name, route, **arguments)
     return caught.value.code

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from callgate.model import Ran
-from callgate.ports import TargetError, ToolRequest
+from callgate.model import Features, Ran, Tool
+from callgate.ports import TargetError, TargetRequest
+from callgate.protocol.methods import method_tool
 from callgate.upstream import functions
 from callgate.upstream.functions import LoadError, PythonConnector, PythonTargetSettings
 from fakes.clock import FakeClock
@@ -88,10 +89,11 @@ def connector(tmp_path: Path, request: pytest.FixtureRequest) -> PythonConnector
     return PythonConnector("shop", write(tmp_path, name), FakeClock())
 
 
-def a_request(tool: str, arguments: Any = None, seconds: float = 5.0) -> ToolRequest:
-    return ToolRequest(
+def a_request(tool: str, arguments: Any = None, seconds: float = 5.0) -> TargetRequest:
+    return TargetRequest(
         call_id="c1",
-        tool=tool,
+        tool=Tool(target="shop", name=tool, definition={}, digest=""),
+        params=b"{}",
         arguments=json.dumps(arguments or {}).encode(),
         timeout_seconds=seconds,
     )
@@ -99,7 +101,7 @@ def a_request(tool: str, arguments: Any = None, seconds: float = 5.0) -> ToolReq
 
 def call(connector: PythonConnector, tool: str, arguments: Any = None) -> dict[str, Any]:
     async def scenario() -> bytes:
-        return (await connector.call_tool(a_request(tool, arguments), FakeCaller())).body
+        return (await connector.call(a_request(tool, arguments), FakeCaller())).body
 
     result = json.loads(asyncio.run(scenario()))
     assert isinstance(result, dict)
@@ -232,7 +234,7 @@ def test_an_unknown_function_did_not_run(connector: PythonConnector) -> None:
 def test_a_call_that_takes_too_long_may_have_run(connector: PythonConnector, tool: str) -> None:
     async def scenario() -> None:
         with pytest.raises(TargetError) as raised:
-            await connector.call_tool(a_request(tool, {"seconds": 2}, 0.3), FakeCaller())
+            await connector.call(a_request(tool, {"seconds": 2}, 0.3), FakeCaller())
         assert (raised.value.code, raised.value.ran) == ("target_timeout", Ran.UNKNOWN)
 
     started = time.monotonic()
@@ -248,11 +250,11 @@ def test_a_call_that_never_got_a_thread_did_not_run(
     async def scenario() -> None:
         await connector.list_tools()
         first = asyncio.ensure_future(
-            connector.call_tool(a_request("slow", {"seconds": 0.5}), FakeCaller())
+            connector.call(a_request("slow", {"seconds": 0.5}), FakeCaller())
         )
         await asyncio.sleep(0.05)
         with pytest.raises(TargetError) as raised:
-            await connector.call_tool(a_request("where", seconds=0.1), FakeCaller())
+            await connector.call(a_request("where", seconds=0.1), FakeCaller())
         assert (raised.value.code, raised.value.ran) == ("target_timeout", Ran.NO)
         await first
 
@@ -264,7 +266,7 @@ def test_a_closed_target_takes_no_calls(connector: PythonConnector) -> None:
         await connector.start()
         await connector.close()
         with pytest.raises(TargetError) as raised:
-            await connector.call_tool(a_request("where"), FakeCaller())
+            await connector.call(a_request("where"), FakeCaller())
         assert (raised.value.code, raised.value.ran) == ("target_unavailable", Ran.NO)
 
     asyncio.run(scenario())
@@ -307,3 +309,17 @@ def test_a_module_that_is_mended_is_loaded_at_the_next_try(tmp_path: Path) -> No
 def test_settings_that_cannot_work_are_errors(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PythonTargetSettings(**settings)
+
+
+def test_functions_can_be_called_and_nothing_else(connector: PythonConnector) -> None:
+    async def scenario() -> None:
+        assert await connector.features() == Features(capabilities={"tools": {}})
+        request = TargetRequest(call_id="c", tool=method_tool("shop", "prompts/list"), params=b"{}")
+        reply = await connector.call(request, FakeCaller())
+        assert reply.is_error
+        assert json.loads(reply.body)["code"] == -32601
+        forget = connector.on_change(lambda what: None)
+        forget()
+        await connector.release("anybody")
+
+    asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""Many requests over one pipe: each gets its own answer, however the bytes arrive."""
+"""The lines of a child: each message is heard, however the bytes arrive, and junk is borne."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from typing import Any, cast
 
 import pytest
 
-from callgate.model import Era
-from callgate.ports import ToolRequest
+from callgate.model import NOTHING
 from callgate.protocol.outbound import WireError
-from callgate.upstream import stdio_link
+from callgate.upstream.audience import Audience
 from callgate.upstream.child import Child, OutputLog
+from callgate.upstream.duplex import Asked, Terms
 from callgate.upstream.faults import Lost
-from callgate.upstream.session import Notes
-from callgate.upstream.stdio_link import MAX_JUNK_LINES, MAX_NOTES, Asked, StdioLink
+from callgate.upstream.session import Changes
+from callgate.upstream.stdio_link import MAX_JUNK_LINES, StdioLink
+from callgate.upstream.tasks import Tasks
+from fakes.duplex import LEGACY
 from fakes.store import until
-from fakes.target import FakeCaller
-
-MODERN = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {"listChanged": True}}}
-LEGACY = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}}
 
 
 class FakeChild:
@@ -70,37 +68,28 @@ class FakeChild:
 
 
 class Bench:
-    def __init__(self, directory: Path, *, is_shared: bool = True) -> None:
+    def __init__(self, directory: Path) -> None:
         self.child = FakeChild()
         self.ids = count(1)
-        self.changes = 0
         self.log = OutputLog(directory / "x.log", 1000)
-        self.link = StdioLink(
-            cast(Child, self.child),
-            self.log,
-            max_line_bytes=1000,
-            is_shared=is_shared,
-            next_id=lambda: next(self.ids),
-            on_change=self.changed,
-        )
+        self.tasks = Tasks()
+        terms = Terms(Audience(self.tasks), Changes(), lambda: next(self.ids), NOTHING)
+        self.link = StdioLink(cast(Child, self.child), self.log, terms, max_line_bytes=1000)
+        self.link.features = LEGACY
 
-    def changed(self) -> None:
-        self.changes += 1
-
-    def ask(self, caller: FakeCaller | None = None) -> tuple[int, asyncio.Task[Any]]:
+    def ask(self) -> tuple[int, asyncio.Task[Any]]:
         number = next(self.ids)
-        request = ToolRequest(call_id="c", tool="t", arguments=b"{}", progress_token="mine")
-        notes = Notes(request, caller or FakeCaller(), number)
         body = json.dumps({"id": number, "method": "x"}).encode()
-        return number, asyncio.ensure_future(self.link.ask(Asked(number, notes), body))
+        return number, asyncio.ensure_future(self.link.ask(Asked(number), body))
 
 
-def run(directory: Path, scenario: Callable[[Bench], Awaitable[None]], **settings: Any) -> None:
+def run(directory: Path, scenario: Callable[[Bench], Awaitable[None]]) -> None:
     async def whole() -> None:
-        bench = Bench(directory, **settings)
+        bench = Bench(directory)
         async with asyncio.timeout(10):
             await scenario(bench)
         await bench.link.close()
+        await bench.tasks.close()
         bench.log.close()
 
     asyncio.run(whole())
@@ -116,17 +105,6 @@ def test_answers_find_their_requests_in_any_order_and_byte_by_byte(tmp_path: Pat
                 await asyncio.sleep(0)
         for number, task in asked:
             assert json.loads(bytes((await task).result)) == {"n": number}
-
-    run(tmp_path, scenario)
-
-
-def test_answers_nobody_waits_for_are_passed_over(tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        number, task = bench.ask()
-        await asyncio.sleep(0)
-        bench.child.out({"id": 99, "result": {}}, {"id": str(number), "result": {}}, {})
-        bench.child.out({"id": number, "result": {"ok": 1}}, {"id": number, "result": {"ok": 2}})
-        assert bytes((await task).result) == b'{"ok": 1}'
 
     run(tmp_path, scenario)
 
@@ -184,38 +162,6 @@ def test_only_what_was_sent_is_cancelled(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-def test_a_flood_of_notes_keeps_the_latest_and_the_answer(tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        caller = FakeCaller()
-        number, task = bench.ask(caller)
-        await asyncio.sleep(0)
-        for step in range(2 * MAX_NOTES):
-            params = {"progressToken": number, "progress": step}
-            bench.child.out({"method": "notifications/progress", "params": params})
-        bench.child.out({"id": number, "result": {}})
-        await task
-        assert len(caller.told) <= 2 * MAX_NOTES
-        assert caller.told[-1][1] == {"progressToken": "mine", "progress": 2 * MAX_NOTES - 1}
-
-    run(tmp_path, scenario)
-
-
-@pytest.mark.parametrize(("is_shared", "told"), [(True, 0), (False, 1)])
-def test_log_messages_are_for_who_has_the_pipe_to_itself(
-    tmp_path: Path, is_shared: bool, told: int
-) -> None:
-    async def scenario(bench: Bench) -> None:
-        caller = FakeCaller()
-        number, task = bench.ask(caller)
-        await asyncio.sleep(0)
-        bench.child.out({"method": "notifications/message", "params": {"data": 1}})
-        bench.child.out({"id": number, "result": {}})
-        await task
-        assert len(caller.told) == told
-
-    run(tmp_path, scenario, is_shared=is_shared)
-
-
 def test_lines_that_are_no_messages_are_borne_up_to_a_point(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         number, task = bench.ask()
@@ -260,104 +206,11 @@ def test_a_line_without_end_ends_the_child(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-def answering(bench: Bench, answers: dict[str, Any], order: list[str] | None = None) -> None:
-    """Answers the openings as told: a result, an error code, or not until all are asked."""
-    waiting: dict[str, dict[str, Any]] = {}
 
-    def on_write(message: dict[str, Any]) -> None:
-        method = message.get("method", "")
-        if method not in answers:
-            return
-        waiting[method] = message
-        if order is not None and set(waiting) != set(order):
-            return
-        for name in order or [method]:
-            answer = answers[name]
-            part = {"error": {"code": answer, "message": "no"}} if isinstance(answer, int) else {
-                "result": answer}  # fmt: skip
-            bench.child.out({"id": waiting[name]["id"], **part})
-
-    bench.child.on_write = on_write
-
-
-@pytest.mark.parametrize(
-    ("answers", "hint", "era", "asked"),
-    [
-        ({"server/discover": MODERN}, None, Era.MODERN, ["server/discover", "subscriptions/listen"]),
-        ({"server/discover": MODERN}, Era.MODERN, Era.MODERN, None),
-        ({"server/discover": -32601, "initialize": LEGACY}, None, Era.LEGACY, None),
-        ({"server/discover": {}, "initialize": LEGACY}, None, Era.LEGACY, None),
-        ({"initialize": LEGACY}, Era.LEGACY, Era.LEGACY, ["initialize", "notifications/initialized"]),
-    ],
-)  # fmt: skip
-def test_the_opening_finds_the_era(
-    tmp_path: Path, answers: dict[str, Any], hint: Era | None, era: Era, asked: list[str] | None
-) -> None:
+def test_what_the_child_asks_is_answered_on_its_input(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
-        answering(bench, answers)
-        peer = await bench.link.open(hint)
-        await asyncio.sleep(0)
-        assert peer is bench.link.peer
-        assert peer.era is era
-        if asked is not None:
-            assert [message.get("method") for message in bench.child.written] == asked
-
-    run(tmp_path, scenario)
-
-
-@pytest.mark.parametrize(
-    ("answers", "order", "era"),
-    [
-        ((MODERN, -32022), ["server/discover", "initialize"], Era.MODERN),
-        ((MODERN, -32022), ["initialize", "server/discover"], Era.MODERN),
-        ((-32601, LEGACY), ["server/discover", "initialize"], Era.LEGACY),
-        ((-32601, LEGACY), ["initialize", "server/discover"], Era.LEGACY),
-    ],
-)
-def test_whichever_opening_a_slow_child_answers_counts(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    answers: tuple[Any, Any],
-    order: list[str],
-    era: Era,
-) -> None:
-    monkeypatch.setattr(stdio_link, "DISCOVER_SECONDS", 0.01)
-
-    async def scenario(bench: Bench) -> None:
-        answering(bench, {"server/discover": answers[0], "initialize": answers[1]}, order)
-        assert (await bench.link.open(None)).era is era
-
-    run(tmp_path, scenario)
-
-
-def test_a_child_that_answers_neither_opening_is_refused(tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        answering(bench, {"server/discover": -32601, "initialize": -32601})
-        with pytest.raises(WireError, match="-32601"):
-            await bench.link.open(None)
-
-    run(tmp_path, scenario)
-
-
-def test_a_child_that_dies_of_the_modern_question_is_recognised(tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        def die(_message: dict[str, Any]) -> None:
-            bench.child.has_exited.set()
-            bench.child.stdout.feed_eof()
-
-        bench.child.on_write = die
-        with pytest.raises(Lost):
-            await bench.link.open(None)
-        assert bench.link.died_of_discover
-
-    run(tmp_path, scenario)
-
-
-def test_changes_are_announced_and_requests_answered(tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.child.out({"method": "notifications/tools/list_changed"}, {"id": 5, "method": "ping"})
-        await asyncio.sleep(0.01)
-        assert bench.changes == 1
+        bench.child.out({"id": 5, "method": "ping"})
+        await until(lambda: bool(bench.child.written))
         assert bench.child.written == [{"jsonrpc": "2.0", "id": 5, "result": {}}]
 
     run(tmp_path, scenario)

@@ -83,11 +83,12 @@ class Parked:
         if self._expiry is not None:
             self._expiry.cancel()
         self._caller = caller
-        self._turn = asyncio.get_running_loop().create_future()
         task.add_done_callback(self._wake)
         try:
-            if not self._questions and not task.done():
+            self._turn = asyncio.get_running_loop().create_future()
+            while not self._questions and not task.done():  # a question may be withdrawn
                 await self._turn
+                self._turn = asyncio.get_running_loop().create_future()
             return task.result() if task.done() else None
         except asyncio.CancelledError:
             self.is_gone = True
@@ -120,11 +121,6 @@ class Parking:
         task = asyncio.get_running_loop().create_task(work, name=f"call {call.id}")
         parked._task = task
         self._parked[parked.id] = parked
-        task.add_done_callback(lambda _: self._ended(parked))
-
-    def _ended(self, parked: Parked) -> None:
-        if not parked.is_open:
-            self._parked.pop(parked.id, None)
 
     @property
     def is_full(self) -> bool:

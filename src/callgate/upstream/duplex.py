@@ -187,9 +187,10 @@ class Duplex(ABC):
 
     async def tell_level(self) -> None:
         """Has a legacy target log as verbosely as the most curious of those that share it."""
-        level = self.audience.log_level
-        features = self.features
-        if level in (None, self._told_level) or features is None or not features.has("logging"):
+        level, features = self.audience.log_level, self.features
+        if level in (None, self._told_level) or features is None or self.era is not Era.LEGACY:
+            return
+        if not features.has("logging"):
             return
         self._told_level = level
         asked = Asked(self.next_id())
