@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo run test check bench format clean lock
+.PHONY: demo run test check conformance fuzz bench format clean lock
 
 demo: $(INSTALLED)
 	$(BIN)/callgate demo
@@ -20,6 +20,9 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+conformance: $(INSTALLED)
+	$(BIN)/python tests/conformance/run.py
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/run.py
@@ -43,4 +46,4 @@ lock: $(INSTALLED)
 		--python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .node .conformance .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -33,13 +33,19 @@ def a_target_request(**more: Any) -> TargetRequest:
 class FakeDuplex(Duplex):
     """Everything that is written, as parsed messages; `on_write` may answer."""
 
-    def __init__(self, features: Features | None = LEGACY, offer: Offer = NOTHING) -> None:
+    def __init__(
+        self,
+        features: Features | None = LEGACY,
+        offer: Offer = NOTHING,
+        terms: Terms | None = None,
+    ) -> None:
         self.own = Tasks()
         self.ids = count(1)
         self.heard: list[str] = []
         changes = Changes()
         changes.listen(self.heard.append)
-        super().__init__(Terms(Audience(self.own), changes, lambda: next(self.ids), offer))
+        own = Terms(Audience(self.own), changes, lambda: next(self.ids), offer)
+        super().__init__(terms or own)
         self.features = features
         self.written: list[dict[str, Any]] = []
         self.on_write: Callable[[dict[str, Any]], None] = lambda message: None

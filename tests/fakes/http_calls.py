@@ -39,12 +39,12 @@ def a_request(
     return TargetRequest(**settings)
 
 
-def a_method(method: str, params: dict[str, Json], **more: Any) -> TargetRequest:
+def a_method(method: str, said: dict[str, Json], /, **more: Any) -> TargetRequest:
     """A request with any other method than tools/call."""
-    item = params.get(METHODS[method].item or "")
+    item = said.get(METHODS[method].item or "")
     settings: dict[str, Any] = {
         "tool": method_tool("shop", method),
-        "params": encode(params),
+        "params": encode(said),
         "item": item,
         "arguments": b"{}",
         **more,

@@ -278,7 +278,9 @@ class Legacy:
 
     async def cut(self, session: str) -> None:
         """Ends the stream of a session in good order."""
-        await self.streams.pop(session).end_stream()
+        talk = self.streams.pop(session)
+        await talk.end_stream()
+        await talk.hang_up()
 
     def forget(self) -> None:
         """As after a restart: no session is known, no stream goes on."""

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from callgate.model import Principal, Tool, Verdict
-from callgate.policy.engine import NO_PERMIT, Engine, Question
+from callgate.policy.answers import NO_PERMIT
+from callgate.policy.engine import Engine, Question
 from callgate.policy.names import Names
 from callgate.policy.source import read_policies
 from fakes.calls import a_principal, a_tool

@@ -75,7 +75,7 @@ def whole(policies: tuple[Policy, ...], question: Question) -> tuple[bool, set[s
     """The same question to Cedar with every policy and the uncut context."""
     arguments = input_shape(question.tool.input_schema)
     shape = context_shape(arguments, {})
-    contexts = {(tool.target, tool.name): shape for tool in TOOLS}
+    contexts = [(tool, context_shape(input_shape(tool.input_schema), {})) for tool in TOOLS]
     schema = cedarpy.Schema.from_json_str(
         msgspec.json.encode(cedar_schema(NAMES, contexts, ("other",))).decode()
     )

@@ -111,7 +111,7 @@ def test_any_name_a_server_uses_is_a_legal_attribute() -> None:
     tool = a_tool("my-target", "odd.tool", {"properties": {n: {"type": "string"} for n in names}})
     shape = context_shape(input_shape(tool.input_schema), {})
 
-    schema = cedar_schema(Names(), {(tool.target, tool.name): shape})
+    schema = cedar_schema(Names(), [(tool, shape)])
 
     cedarpy.Schema.from_json_str(msgspec.json.encode(schema).decode())
 

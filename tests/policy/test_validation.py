@@ -29,7 +29,7 @@ def test_an_unknown_action_is_named_with_the_nearest_one() -> None:
     (message,) = said('forbid(principal, action == Callgate::Action::"shop___refnd", resource);')
 
     assert message == (
-        'no tool or target is called "shop___refnd": it can never match; '
+        'no tool, method or target is called "shop___refnd": it can never match; '
         'did you mean "shop___refund"?'
     )
 

@@ -4,17 +4,16 @@ from typing import Any
 
 import pytest
 
-from callgate.model import Era, Reply
+from callgate.model import Era, FollowUp, Reply
 from callgate.protocol.eras import LATEST_LEGACY, is_legacy_version, negotiate
-from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, Message, parse_json
+from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, Message
 from callgate.protocol.mcp import (
     Envelope,
     UnsupportedVersion,
     check_version,
-    deliverable,
     is_tool_error,
     modern_envelope,
-    read_tool_call,
+    read_use,
 )
 
 META = {
@@ -35,6 +34,7 @@ def test_only_trace_context_and_vendor_keys_go_on() -> None:
     assert modern_envelope(a_request(META)) == Envelope(
         version="2026-07-28",
         client={"name": "x"},
+        capabilities={"elicitation": {}},
         meta={"traceparent": "00-1", "com.example/k": {"a": 1}},
         progress_token="p",
     )
@@ -71,37 +71,67 @@ def test_initialize_gets_the_asked_version_or_our_newest_legacy_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "params",
+    ("method", "params"),
     [
-        {},
-        {"name": 7},
-        {"name": ""},
-        {"name": "x", "arguments": []},
-        {"name": "x", "requestState": ""},
+        ("tools/call", {}),
+        ("tools/call", {"name": 7}),
+        ("tools/call", {"name": ""}),
+        ("tools/call", {"name": "x", "arguments": []}),
+        ("tools/call", {"name": "x", "requestState": 1}),
+        ("tools/call", {"name": "x", "inputResponses": None}),
+        ("tools/call", {"name": "x", "inputResponses": []}),
+        ("tools/call", {"name": "x", "inputResponses": {"k": 1}}),
+        ("resources/read", {}),
+        ("resources/read", {"uri": 1}),
+        ("resources/subscribe", {"uri": ""}),
+        ("prompts/get", {"arguments": {}}),
+        ("tasks/get", {}),
     ],
 )
-def test_a_tool_call_without_a_name_or_an_argument_object_is_refused(params: Any) -> None:
-    with pytest.raises(Malformed):
-        read_tool_call(Message(id=1, method="tools/call", params=params))
+def test_a_request_that_does_not_say_what_it_is_for_is_refused(method: str, params: Any) -> None:
+    with pytest.raises(Malformed) as caught:
+        read_use(Message(id=1, method=method, params=params), Era.MODERN)
+
+    assert (caught.value.code, caught.value.message_id) == (INVALID_PARAMS, 1)
 
 
 @pytest.mark.parametrize(
-    ("body", "sent"),
+    ("method", "params", "expected"),
     [
-        (b'{"content":[],"x":1.10}', b'{"resultType":"complete","content":[],"x":1.10}'),
-        (b" { } ", b'{"resultType":"complete"}'),
-        (b'{"resultType":"complete","content":[]}', b'{"resultType":"complete","content":[]}'),
+        ("tools/call", {"name": "x"}, ("x", {}, None)),
+        ("tools/call", {"name": "x", "arguments": None}, ("x", {}, None)),
+        ("resources/read", {"uri": "u", "_meta": {}, "v": 1}, ("u", {"uri": "u", "v": 1}, None)),
+        ("tasks/update", {"taskId": "t", "inputResponses": {"k": 1}}, ("t", ..., None)),
+        ("completion/complete", {"ref": {}}, ("completion/complete", {"ref": {}}, None)),
+        (
+            "prompts/get",
+            {"name": "p", "inputResponses": {"k": {}}, "requestState": "s"},
+            ("p", {"name": "p"}, FollowUp(responses={"k": {}}, state="s")),
+        ),
+        ("tools/call", {"name": "x", "requestState": ""}, ("x", {}, FollowUp(state=""))),
     ],
 )
-def test_a_modern_caller_gets_a_result_type_and_every_other_byte(body: bytes, sent: bytes) -> None:
-    assert deliverable(Reply(body=body), Era.MODERN) == sent
-    assert parse_json(sent)["resultType"] == "complete"
+def test_what_a_request_uses_is_read_from_its_params(
+    method: str, params: Any, expected: Any
+) -> None:
+    name, arguments, follow_up = read_use(Message(id=1, method=method, params=params), Era.MODERN)
+
+    wanted = params if expected[1] is ... else expected[1]
+    assert (name, arguments, follow_up) == (expected[0], wanted, expected[2])
 
 
-def test_a_legacy_caller_gets_the_bytes_of_the_target() -> None:
-    body = b'{"content":[{"type":"x-new","odd":null}],"structuredContent":null,"$defs":{}}'
+def test_in_the_handshake_era_there_is_nothing_to_follow_up() -> None:
+    params = {"name": "x", "inputResponses": 5, "requestState": 5}
 
-    assert deliverable(Reply(body=body), Era.LEGACY) == body
+    assert read_use(Message(id=1, method="tools/call", params=params), Era.LEGACY)[2] is None
+
+
+def test_a_level_of_logging_is_a_string() -> None:
+    key = "io.modelcontextprotocol/logLevel"
+
+    assert modern_envelope(a_request({**META, key: "info"})).log_level == "info"
+    with pytest.raises(Malformed):
+        modern_envelope(a_request({**META, key: 1}))
 
 
 def test_a_tool_error_is_what_the_target_says_at_the_top_only() -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 
 import pytest
 
 from callgate.model import Era
-from callgate.protocol.negotiation import Peer
 from callgate.upstream import keeper
 from callgate.upstream.faults import Unreachable
 from callgate.upstream.keeper import HEALTHY_SECONDS, Backoff, Keeper
-from callgate.upstream.stdio_link import StdioLink
 from callgate.upstream.tasks import Closed
 from fakes.clock import FakeClock
+from fakes.store import until
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +24,7 @@ class FakeLink:
     """As much of a link as a keeper looks at."""
 
     def __init__(self) -> None:
-        self.peer = Peer(era=Era.LEGACY, version="2025-11-25")
+        self.era: Era | None = Era.LEGACY
         self.is_alive = True
         self.has_died = asyncio.Event()
         self.end_reason = ""
@@ -50,18 +48,18 @@ class Launcher:
         self.links: list[FakeLink] = []
         self.hints: list[Era | None] = []
 
-    async def __call__(self, hint: Era | None) -> StdioLink:
+    async def __call__(self, hint: Era | None) -> FakeLink:
         self.hints.append(hint)
         await asyncio.sleep(0)
         if self.fails:
             self.fails -= 1
             raise Unreachable("it is broken")
         self.links.append(FakeLink())
-        return cast(StdioLink, self.links[-1])
+        return self.links[-1]
 
 
-def a_keeper(launcher: Launcher, *, is_eager: bool = True) -> Keeper:
-    return Keeper("shop", launcher, FakeClock().ticks, is_eager=is_eager)
+def a_keeper(launcher: Launcher, *, is_eager: bool = True) -> Keeper[FakeLink]:
+    return Keeper("shop", launcher, FakeClock().ticks, is_eager=lambda: is_eager)
 
 
 def test_pauses_double_up_to_a_bound_and_are_forgotten_after_a_healthy_life(
@@ -72,6 +70,39 @@ def test_pauses_double_up_to_a_bound_and_are_forgotten_after_a_healthy_life(
     assert [backoff.after(0) for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert backoff.after(HEALTHY_SECONDS - 1) == 30
     assert [backoff.after(HEALTHY_SECONDS), backoff.after(0)] == [0.5, 1]
+
+
+def test_what_counts_as_healthy_can_be_said() -> None:
+    backoff = Backoff(5.0)
+    backoff.after(0)
+    assert backoff.after(4.9) > keeper.FIRST_SECONDS
+    assert backoff.after(5.0) == keeper.FIRST_SECONDS
+
+
+def test_the_era_may_be_known_beforehand() -> None:
+    async def scenario() -> None:
+        launcher = Launcher()
+        kept = Keeper("shop", launcher, FakeClock().ticks, is_eager=lambda: False, hint=Era.LEGACY)
+        assert (kept.hint, kept.era, kept.current) == (Era.LEGACY, None, None)
+        link = await kept.link()
+        assert launcher.hints == [Era.LEGACY]
+        assert kept.current is link
+        await kept.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_keeper_becomes_eager_when_it_is_wanted() -> None:
+    async def scenario() -> None:
+        launcher, wanted = Launcher(), [False]
+        kept = Keeper("shop", launcher, FakeClock().ticks, is_eager=lambda: wanted[0])
+        await kept.link()
+        wanted[0] = True
+        launcher.links[0].die()
+        await until(lambda: len(launcher.links) == 2)
+        await kept.close()
+
+    asyncio.run(scenario())
 
 
 def test_all_who_ask_get_the_same_link() -> None:
@@ -96,7 +127,7 @@ def test_a_child_that_died_is_cleaned_up_and_started_again_with_what_was_learnt(
         launcher.links[0].die()
         assert kept.era is None
         again = await kept.link()
-        assert cast(object, again) is launcher.links[1]
+        assert again is launcher.links[1]
         assert launcher.links[0].is_closed
         assert launcher.hints == [None, Era.LEGACY]
         await kept.close()
@@ -169,7 +200,7 @@ def test_closing_tells_who_waits_and_who_comes() -> None:
     async def scenario() -> None:
         gate = asyncio.Event()
 
-        async def never(_hint: Era | None) -> StdioLink:
+        async def never(_hint: Era | None) -> FakeLink:
             await gate.wait()
             raise AssertionError
 

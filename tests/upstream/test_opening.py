@@ -125,7 +125,6 @@ def test_a_child_that_dies_of_the_modern_question_is_recognised() -> None:
     run(scenario)
 
 
-
 def test_the_handshake_declares_exactly_what_is_offered() -> None:
     async def scenario(pipe: FakeDuplex) -> None:
         answering(pipe, {"initialize": LEGACY})

@@ -206,7 +206,6 @@ def test_a_line_without_end_ends_the_child(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-
 def test_what_the_child_asks_is_answered_on_its_input(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         bench.child.out({"id": 5, "method": "ping"})

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from callgate.model import CALL_TOOL, Call, Era, FollowUp, Json, Ran, Refused, Reply
 from callgate.pipeline.asking import Asking, Deferred
 from callgate.pipeline.gateway import Gateway
+from callgate.pipeline.interception import ask_about_result
 from callgate.pipeline.locating import shown_task
 from callgate.pipeline.offering import offer_of
 from callgate.pipeline.sealing import digest_of
@@ -213,6 +214,29 @@ def opened(call: Call, gateway: Gateway) -> Call:
     if said[3] < gateway.clock.now():
         raise invalid_state(call)
     return replace(call, follow_up=replace(follow_up, state=said[0]))
+
+
+async def with_seen_answers(call: Call, gateway: Gateway) -> Call:
+    """The call with its client's answers as the interceptors leave them. Raises Refused."""
+    follow_up, tool = call.follow_up, call.tool
+    assert follow_up is not None and tool is not None  # noqa: S101 - asked only then
+    seen: dict[str, Json] = {}
+    for key, answer in (follow_up.responses or {}).items():
+        method = method_tool(tool.target, _method_of(answer))
+        for attachment in gateway.chain.select("result", method):
+            body = Reply(body=encode(answer))
+            one = replace(call, tool=method, method=method.name, reply=body, ran=Ran.YES)
+            one, answer = await ask_about_result(one, attachment, answer, gateway.clock)
+            call = replace(call, changes=one.changes)
+        seen[key] = answer
+    return replace(call, follow_up=replace(follow_up, responses=seen))
+
+
+def _method_of(answer: dict[str, Json]) -> str:
+    """What an answer answers: 2026-07-28 does not repeat the question, and its shape tells."""
+    if "action" in answer:
+        return "elicitation/create"
+    return "roots/list" if "roots" in answer else "sampling/createMessage"
 
 
 def invalid_state(call: Call) -> Refused:

@@ -20,7 +20,7 @@ from callgate.model import (
     split_name,
 )
 from callgate.pipeline.asking import Asking
-from callgate.pipeline.conversing import converse, opened
+from callgate.pipeline.conversing import converse, opened, with_seen_answers
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import ask_about_request, ask_about_result
 from callgate.pipeline.locating import Route, locate, unknown
@@ -110,6 +110,8 @@ async def intercept_request(call: Call, gateway: Gateway, _caller: Caller) -> Ca
         if problem is not None:
             reason = f"After the interceptors changed the arguments: {problem}"
             raise Refused("invalid_arguments", reason, call=call)
+    if call.follow_up is not None and call.follow_up.responses:
+        return await with_seen_answers(call, gateway)
     return call
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import cedarpy
-import msgspec
 from cedarpy import _internal
 
 from callgate.model import Json, Principal, Tool, Value, Verdict
+from callgate.policy.answers import NO_PERMIT, verdict_of
 from callgate.policy.context import Unrepresentable, build
 from callgate.policy.entities import Facts, facts_of
 from callgate.policy.index import ScopeIndex
 from callgate.policy.names import Names
-from callgate.policy.preview import Situation, could_be_permitted, parsed
+from callgate.policy.preview import (
+    Situation,
+    could_be_permitted,
+    is_satisfied,
+    parsed,
+    reads_arguments,
+    timed,
+    with_unknowns,
+)
 from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
 from callgate.policy.source import Policy, version_of
 from callgate.policy.validation import Validator
@@ -26,22 +33,8 @@ MAX_PRINCIPALS = 4096
 MAX_PLANS = 20_000
 MAX_TOOLS = 10_000
 MAX_HANDLES = 5000
-NO_PERMIT = "no policy permits this call"
 
-_ERROR_ID = re.compile(r"`([^`]*)`")
-
-
-class _Diagnostics(msgspec.Struct):
-    reason: list[str]
-    errors: list[str]
-
-
-class _Answer(msgspec.Struct):
-    decision: str  # Allow | Deny | NoDecision
-    diagnostics: _Diagnostics
-
-
-_read_answer = msgspec.json.Decoder(_Answer).decode
+_Key = tuple[str, str, str]  # target, method, digest of the definition
 
 
 class Question(Value):
@@ -94,6 +87,7 @@ class _Plan:
     entities: cedarpy.Entities | None = None
     verdict: Verdict | None = None  # where no policy reads the context, Cedar is asked just once
     is_listed: bool | None = None
+    is_forbidden: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +96,7 @@ class _Known:
 
     principal: Principal
     facts: Facts
-    plans: dict[tuple[str, str], _Plan] = field(default_factory=dict)
+    plans: dict[_Key, _Plan] = field(default_factory=dict)
     listed: dict[frozenset[str], bool] = field(default_factory=dict)  # policies in scope → shown
 
 
@@ -129,7 +123,7 @@ class Engine:
         # Keyed by identity: the principal is held in the value, so its id cannot be reused.
         self._known: OrderedDict[int, _Known] = OrderedDict()
         self._plan_count = 0
-        self._actions: OrderedDict[tuple[str, str], _Action] = OrderedDict()
+        self._actions: OrderedDict[_Key, _Action] = OrderedDict()
         self._handles: OrderedDict[frozenset[str], cedarpy.PolicySet] = OrderedDict()
 
     def authorize(self, question: Question) -> Verdict:
@@ -170,6 +164,53 @@ class Engine:
             plan.is_listed = is_listed
         return is_listed
 
+    def is_usable(
+        self, principal: Principal, tool: Tool, arguments: dict[str, Json], now: float
+    ) -> bool:
+        """Whether a call with just these arguments, and no facts of interceptors, is permitted."""
+        question = Question(
+            principal=principal, tool=tool, arguments=arguments, enriched={}, now=now
+        )
+        return self.authorize(question).is_permitted
+
+    def could_be_used(
+        self, principal: Principal, tool: Tool, known: dict[str, Json], now: float
+    ) -> bool:
+        """Whether a call could be permitted of which only some arguments are known."""
+        if not self.is_listed(principal, tool, now):
+            return False
+        plan = self._plan(principal, tool)
+        read = plan.slice.context.fields.get("input")
+        if read is None:
+            return True
+        try:
+            forms = with_unknowns(read.shape, known)
+        except Unrepresentable:
+            return False
+        return forms is None or any(self._could_be_permitted(plan, now, form) for form in forms)
+
+    def is_forbidden(self, principal: Principal, tool: Tool, now: float | None = None) -> bool:
+        """Whether a forbid decides, whatever the arguments; the absence of permits does not count.
+
+        Neither does a forbid that does not fit the tool, for it is about the arguments of others,
+        nor one on the time where `now` is not given.
+        """
+        plan = self._plan(principal, tool)
+        reads_time = plan.slice.reads_time
+        if plan.is_forbidden is None or reads_time:
+            forbids = [
+                policy
+                for policy in plan.slice.policies
+                if policy.effect == "forbid"
+                and policy.id not in plan.action.invalid
+                and not (reads_arguments(policy) if now is not None else policy.chains)
+            ]
+            situation = self._situation(plan, now or 0.0)
+            plan.is_forbidden = bool(forbids) and is_satisfied(
+                forbids, self._entities(plan), situation
+            )
+        return plan.is_forbidden
+
     def varies_with_time(self, principal: Principal, tools: Iterable[Tool]) -> bool:
         """Whether a list for this principal may change without any change of policy or tools."""
         return any(self._plan(principal, tool).slice.reads_time for tool in tools)
@@ -195,16 +236,18 @@ class Engine:
             listed[part.key] = self._could_be_permitted(plan, now)
         return listed[part.key]
 
-    def _could_be_permitted(self, plan: _Plan, now: float) -> bool:
-        situation = Situation(
+    def _could_be_permitted(self, plan: _Plan, now: float, arguments: Json | None = None) -> bool:
+        part = plan.slice
+        handle = timed(part.policies, now) if part.reads_time else self._handle(part)
+        situation = self._situation(plan, now)
+        return could_be_permitted(handle, self._entities(plan), situation, arguments)
+
+    def _situation(self, plan: _Plan, now: float) -> Situation:
+        return Situation(
             principal=plan.known.facts.request_principal,
             action=plan.action.action,
             resource=self._resource,
             now=now,
-        )
-        part = plan.slice
-        return could_be_permitted(
-            part.policies, self._handle(part), self._entities(plan), situation
         )
 
     def _refused_by_scope(self, plan: _Plan) -> Verdict | None:
@@ -231,18 +274,7 @@ class Engine:
             self._schema(plan),
             False,
         )
-        answer = _read_answer(raw)
-        reasons = tuple(sorted(answer.diagnostics.reason))
-        errors = tuple(sorted(answer.diagnostics.errors))
-        is_permitted = answer.decision == "Allow" and not errors
-        return Verdict(
-            is_permitted=is_permitted,
-            policies=reasons,
-            errors=errors,
-            reason=_reason(answer.decision, reasons, errors),
-            advice=None if is_permitted else _advice(part.policies, reasons),
-            version=self.version,
-        )
+        return verdict_of(raw, part.policies, self.version)
 
     def _entities(self, plan: _Plan) -> cedarpy.Entities:
         # INVARIANT: built with the schema, or action groups do not exist and forbids vanish.
@@ -255,8 +287,7 @@ class Engine:
     def _schema(self, plan: _Plan) -> cedarpy.Schema:
         part = plan.slice
         if part.schema is None:
-            contexts = {(plan.tool.target, plan.tool.name): part.context}
-            schema = cedar_schema(self.names, contexts, part.others)
+            schema = cedar_schema(self.names, [(plan.tool, part.context)], part.others)
             part.schema = cedarpy.Schema.from_json_str(encode(schema).decode())
         return part.schema
 
@@ -272,7 +303,7 @@ class Engine:
         known = self._known.get(id(principal))
         if known is None:
             known = self._learn(principal)
-        key = (tool.target, tool.digest)
+        key = (tool.target, tool.method, tool.digest)
         plan = known.plans.get(key)
         if plan is None:
             action = self._action(tool)
@@ -291,13 +322,13 @@ class Engine:
         return known
 
     def _action(self, tool: Tool) -> _Action:
-        key = (tool.target, tool.digest)
+        key = (tool.target, tool.method, tool.digest)
         known = self._actions.get(key)
         if known is not None:
             return known
         arguments = input_shape(tool.input_schema)
         context = context_shape(arguments, self._enrichments)
-        policies = self._index.for_tool(tool.target, tool.name)
+        policies = self._index.for_tool(tool)
         made = _Action(
             action={"type": f"{self.names.namespace}::Action", "id": tool.qualified_name},
             input=arguments,
@@ -332,17 +363,3 @@ class Engine:
         )
         action.slices[key] = made
         return made
-
-
-def _reason(decision: str, reasons: tuple[str, ...], errors: tuple[str, ...]) -> str:
-    if errors:
-        names = sorted({match[1] for error in errors if (match := _ERROR_ID.search(error))})
-        return f"evaluation failed in {', '.join(names) or 'the request'}; a failing policy refuses"
-    if decision == "Allow":
-        return f"permitted by {', '.join(reasons)}"
-    return f"forbidden by {', '.join(reasons)}" if reasons else NO_PERMIT
-
-
-def _advice(policies: tuple[Policy, ...], reasons: tuple[str, ...]) -> str | None:
-    advice = [p.advice for p in policies if p.id in reasons and p.effect == "forbid" and p.advice]
-    return " ".join(advice) or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from callgate.model import Tool
 from callgate.policy.entities import Facts
 from callgate.policy.names import Names
 from callgate.policy.source import Policy
@@ -29,12 +30,11 @@ class ScopeIndex:
             for uid in policy.action.uids:
                 self._by_action.setdefault(uid, []).append(policy)
 
-    def for_tool(self, target: str, tool: str) -> tuple[Policy, ...]:
-        """Every policy whose action and resource scope matches a call of this tool."""
-        names = self._names
-        kind = f"{names.namespace}::Action"
-        own = (kind, names.action(target, tool))
-        lineage = frozenset({own, *((kind, group) for group in names.action_groups(target))})
+    def for_tool(self, tool: Tool) -> tuple[Policy, ...]:
+        """Every policy whose action and resource scope matches a use of this tool."""
+        kind = f"{self._names.namespace}::Action"
+        own = (kind, tool.qualified_name)
+        lineage = frozenset((kind, action) for action in self._names.parents(tool))
         found = {policy.id: policy for policy in self._any_action}
         for uid in lineage:
             for policy in self._by_action.get(uid, ()):

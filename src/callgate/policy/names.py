@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from callgate.model import Json, Value, qualify
+from callgate.model import CALL_TOOL, Json, Tool, Value
+from callgate.protocol.methods import METHODS
 
 
 class Names(Value):
@@ -21,15 +22,38 @@ class Names(Value):
     GATEWAY: ClassVar[str] = "Gateway"
     ALL_TOOLS: ClassVar[str] = "CallTool"
     ALL_METHODS: ClassVar[str] = "Mcp"
+    ALL_ASKED: ClassVar[str] = "AskClient"
+    GROUPS: ClassVar[frozenset[str]] = frozenset(
+        {ALL_TOOLS, ALL_METHODS, ALL_ASKED, *(name for name in METHODS if name != CALL_TOOL)}
+    )
+    """Every action group that is there whatever the targets; no target can be called so."""
 
     def uid(self, kind: str, identifier: str) -> dict[str, Json]:
         """An entity uid. INVARIANT: outside text goes into `id`, never into Cedar source text."""
         return {"type": f"{self.namespace}::{kind}", "id": identifier}
 
-    def action(self, target: str, tool: str) -> str:
-        """The action id of a tool."""
-        return qualify(target, tool)
+    def parents(self, tool: Tool) -> dict[str, tuple[str, ...]]:
+        """The action of a tool and all groups above it, each with those that it is directly in.
 
-    def action_groups(self, target: str) -> tuple[str, ...]:
-        """The action groups above every tool of a target."""
-        return (target, self.ALL_TOOLS, self.ALL_METHODS)
+        INVARIANT: what a target asks of the agent's client is in no group of the target, nor in
+        that of all methods: who permits a target does not permit it to turn to the user.
+        """
+        if tool.method == CALL_TOOL:
+            return {
+                tool.qualified_name: (tool.target, self.ALL_TOOLS),
+                tool.target: (self.ALL_METHODS,),
+                self.ALL_TOOLS: (self.ALL_METHODS,),
+                self.ALL_METHODS: (),
+            }
+        if METHODS[tool.method].is_asked_by_target:
+            return {
+                tool.qualified_name: (tool.method,),
+                tool.method: (self.ALL_ASKED,),
+                self.ALL_ASKED: (),
+            }
+        return {
+            tool.qualified_name: (tool.target, tool.method),
+            tool.target: (self.ALL_METHODS,),
+            tool.method: (self.ALL_METHODS,),
+            self.ALL_METHODS: (),
+        }

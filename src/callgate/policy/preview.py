@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import chain, combinations
+from typing import Any
 
 import cedarpy
+from msgspec.structs import replace
 
 from callgate.model import Json, Value
-from callgate.policy.context import instant
-from callgate.policy.source import Policy
+from callgate.policy.context import convert, instant
+from callgate.policy.schema import Kind, Shape
+from callgate.policy.source import Policy, chain_of
 from callgate.protocol.jsonrpc import encode
 
+MAX_OPEN = 3  # optional arguments of unknown value: each is tried as absent and as present
+
 _PLAIN_ID = re.compile(r"[A-Za-z0-9 _.,:;@/|+=~*()<>&%$#!?\[\]{}^-]*")
-_UNKNOWN = {
-    name: {"__extn": {"fn": "unknown", "arg": name}} for name in ("input", "meta", "enriched")
-}
+_NOW = ("system", "now")
 
 
 class Situation(Value):
-    """Who, which tool, when; everything but the arguments."""
+    """Who, which tool, when; and the arguments as far as they are known."""
 
     principal: dict[str, Json]  # uid
     action: dict[str, Json]  # uid
@@ -37,71 +41,101 @@ def parsed(policies: Iterable[Policy]) -> cedarpy.PolicySet:
     return cedarpy.PolicySet.from_json_str(encode(document).decode())
 
 
-def reads_only_time(policy: Policy) -> bool:
-    """Whether `context.system` is all of the context that a policy reads."""
-    return bool(policy.chains) and all(chain[:1] == ("system",) for chain in policy.chains)
+def timed(policies: Iterable[Policy], now: float) -> cedarpy.PolicySet:
+    """A handle of the policies as they read at one time.
+
+    The partial evaluator does not look past an unknown beside a datetime in the context, so that
+    the time has to stand in the policies.
+    """
+    literal = {"datetime": [{"Value": instant(now)}]}
+    return parsed(replace(policy, est=_at(policy.est, literal)) for policy in policies)
+
+
+def _at(expression: Any, literal: Json) -> Any:
+    """The expression with `context.system.now` replaced."""
+    if isinstance(expression, list):
+        return [_at(item, literal) for item in expression]
+    if not isinstance(expression, dict):
+        return expression
+    if expression.keys() == {"."} and chain_of(expression) == _NOW:
+        return literal
+    if expression.keys() == {"has"} and chain_of(expression) in (_NOW[:1], _NOW):
+        return {"Value": True}
+    return {name: _at(item, literal) for name, item in expression.items()}
+
+
+def reads_arguments(policy: Policy) -> bool:
+    """Whether a policy reads more of the context than the time."""
+    return any(chain != _NOW for chain in policy.chains)
 
 
 def could_be_permitted(
-    policies: tuple[Policy, ...],
     handle: cedarpy.PolicySet,
     entities: cedarpy.Entities,
     situation: Situation,
+    arguments: Json | None = None,
 ) -> bool:
-    """Whether some arguments could be permitted now. Where in doubt: yes.
+    """Whether some arguments could be permitted; given ones may hold unknown values.
 
-    Policies on time alone are evaluated for real; the partial evaluator would leave them open,
-    because it does not look past an unknown beside a datetime.
+    Where in doubt: yes. The handle is `timed` where a policy in it reads the time.
     """
-    timed = [policy for policy in policies if reads_only_time(policy)]
-    if timed:
-        forbids = [policy for policy in timed if policy.effect == "forbid"]
-        permits = [policy for policy in timed if policy.effect == "permit"]
-        if _satisfied(forbids, entities, situation):
-            return False
-        holding = _satisfied(permits, entities, situation)
-        rest = [policy for policy in policies if policy not in timed]
-        if holding and not any(policy.effect == "forbid" for policy in rest):
-            return True
-        handle = parsed((*rest, *(policy for policy in permits if policy.id in holding)))
-    return _partially(handle, entities, situation)
+    uids = (situation.principal, situation.action, situation.resource)
+    if not all(_PLAIN_ID.fullmatch(uid["id"]) for uid in uids):
+        return True  # the partial evaluator takes uids as Cedar text only: do not risk an escape
+    principal, action, resource = (f'{uid["type"]}::"{uid["id"]}"' for uid in uids)
+    context = {name: _unknown(name) for name in ("input", "meta", "enriched", "system")}
+    if arguments is not None:
+        context["input"] = arguments
+    result = cedarpy.is_authorized_partial(
+        {"principal": principal, "action": action, "resource": resource, "context": context},
+        handle,
+        entities,
+    )
+    # An error that needs none of the unknown values occurs whatever they are, and refuses.
+    return result.decision is not cedarpy.Decision.Deny and not result.diagnostics.errors
 
 
-def _satisfied(
-    policies: list[Policy], entities: cedarpy.Entities, situation: Situation
-) -> frozenset[str]:
-    if not policies:
-        return frozenset()
+def with_unknowns(shape: Shape, known: Mapping[str, Json]) -> list[dict[str, Json]] | None:
+    """All forms that arguments can have of which only some are known, as partial Cedar JSON.
+
+    None where they are too many to try. Raises Unrepresentable.
+    """
+    fixed: dict[str, Json] = {}
+    maybe: list[str] = []
+    for name, field in shape.fields.items():
+        if known.get(name) is not None and _is_plain(field.shape):
+            fixed[name] = convert(field.shape, known[name], f"/input/{name}")
+        elif field.is_required or known.get(name) is not None:
+            fixed[name] = _unknown(f"input.{name}")
+        elif name not in known:
+            maybe.append(name)
+    if len(maybe) > MAX_OPEN:
+        return None
+    present = chain.from_iterable(combinations(maybe, n) for n in range(len(maybe) + 1))
+    return [{**fixed, **{name: _unknown(f"input.{name}") for name in names}} for names in present]
+
+
+def _is_plain(shape: Shape) -> bool:
+    """Whether the partial evaluator takes values of this shape: it reads no decimals."""
+    inner = [field.shape for field in shape.fields.values()]
+    inner += [shape.items] if shape.items is not None else []
+    return shape.kind is not Kind.DECIMAL and all(_is_plain(item) for item in inner)
+
+
+def _unknown(name: str) -> Json:
+    return {"__extn": {"fn": "unknown", "arg": name}}
+
+
+def is_satisfied(policies: list[Policy], entities: cedarpy.Entities, situation: Situation) -> bool:
+    """Whether one of the policies applies, or fails; they read no arguments. Evaluated for real."""
     answer = cedarpy.is_authorized(
         {
             "principal": situation.principal,
             "action": situation.action,
             "resource": situation.resource,
-            "context": encode({"system": _system(situation.now)}).decode(),
+            "context": "{}",
         },
-        parsed(policies),
+        timed(policies, situation.now),
         entities,
     )
-    return frozenset(answer.diagnostics.reasons)
-
-
-def _partially(handle: cedarpy.PolicySet, entities: cedarpy.Entities, situation: Situation) -> bool:
-    uids = (situation.principal, situation.action, situation.resource)
-    if not all(_PLAIN_ID.fullmatch(uid["id"]) for uid in uids):
-        return True  # the partial evaluator takes uids as Cedar text only: do not risk an escape
-    principal, action, resource = (f'{uid["type"]}::"{uid["id"]}"' for uid in uids)
-    result = cedarpy.is_authorized_partial(
-        {
-            "principal": principal,
-            "action": action,
-            "resource": resource,
-            "context": {**_UNKNOWN, "system": _system(situation.now)},
-        },
-        handle,
-        entities,
-    )
-    return result.decision is not cedarpy.Decision.Deny
-
-
-def _system(now: float) -> dict[str, Json]:
-    return {"now": {"__extn": {"fn": "datetime", "arg": instant(now)}}}
+    return bool(answer.diagnostics.reasons or answer.diagnostics.errors)

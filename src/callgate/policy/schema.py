@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from callgate.model import Json, Value
+from callgate.model import Json, Tool, Value
 from callgate.policy.names import Names
 
 RESERVED_KEYS = frozenset({"__entity", "__extn", "__expr"})  # Cedar's JSON escapes
@@ -270,26 +270,21 @@ def cedar_type(shape: Shape) -> dict[str, Json]:
 
 
 def cedar_schema(
-    names: Names, contexts: Mapping[tuple[str, str], Shape], other_actions: Iterable[str] = ()
+    names: Names, contexts: Iterable[tuple[Tool, Shape]], other_actions: Iterable[str] = ()
 ) -> dict[str, Json]:
-    """A Cedar schema (JSON form) for the tools in `contexts`: (target, tool) → context shape.
+    """A Cedar schema (JSON form) for some tools and the shapes of their contexts.
 
     `other_actions` are declared without applying to anything, so that a policy that also names
     actions not looked at here still type-checks.
     """
-    actions: dict[str, Json] = {
-        names.ALL_METHODS: {},
-        names.ALL_TOOLS: {"memberOf": [{"id": names.ALL_METHODS}]},
-    }
-    for target, tool in contexts:
-        actions[target] = {"memberOf": [{"id": names.ALL_TOOLS}]}
-        actions[names.action(target, tool)] = {
-            "memberOf": [{"id": target}],
-            "appliesTo": {
-                "principalTypes": list(names.PRINCIPALS),
-                "resourceTypes": [names.GATEWAY],
-                "context": cedar_type(contexts[target, tool]),
-            },
+    actions: dict[str, Json] = {}
+    for tool, shape in contexts:
+        for action, groups in names.parents(tool).items():
+            actions[action] = {"memberOf": [{"id": group} for group in groups]}
+        actions[tool.qualified_name]["appliesTo"] = {
+            "principalTypes": list(names.PRINCIPALS),
+            "resourceTypes": [names.GATEWAY],
+            "context": cedar_type(shape),
         }
     for action in other_actions:
         actions.setdefault(action, {})

@@ -168,7 +168,7 @@ def _scope(source: str, scope: dict[str, Any]) -> Scope:
 def context_chains(expression: Json) -> Iterator[Chain]:
     """Every maximal attribute chain rooted at `context`; () where the context is used whole."""
     operator, operands = next(iter(expression.items()))
-    chain = _chain(expression)
+    chain = chain_of(expression)
     if chain is not None:
         yield chain
     elif operator not in ("Value", "Var", "Slot", "Unknown"):
@@ -184,7 +184,8 @@ def _operands(operands: Json) -> Iterator[dict[str, Json]]:
             yield value
 
 
-def _chain(expression: dict[str, Json]) -> Chain | None:
+def chain_of(expression: dict[str, Json]) -> Chain | None:
+    """The attributes that an expression reaches from `context`; None where it is no such chain."""
     names: list[str] = []
     while True:
         operator, operands = next(iter(expression.items()))

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import cedarpy
 
-from callgate.model import SEPARATOR, Tool, Value
+from callgate.model import CALL_TOOL, SEPARATOR, Tool, Value
 from callgate.policy.index import ScopeIndex
 from callgate.policy.names import Names
 from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
 from callgate.policy.source import Policy
 from callgate.protocol.jsonrpc import encode
+from callgate.protocol.methods import METHODS, method_tool
 
 MAX_REMEMBERED = 50_000
+_GOVERNED = tuple(name for name in METHODS if name != CALL_TOOL)
 
 
 class Finding(Value):
@@ -60,8 +62,7 @@ class Validator:
         return self._found[key]
 
     def _validate(self, tool: Tool, shape: Shape, policy: Policy) -> str | None:
-        contexts = {(tool.target, tool.name): shape}
-        schema = cedar_schema(self._names, contexts, policy.actions)
+        schema = cedar_schema(self._names, [(tool, shape)], policy.actions)
         handle = cedarpy.Schema.from_json_str(encode(schema).decode())
         result = cedarpy.validate_policies(policy.text, handle)
         if result.validation_passed:
@@ -85,9 +86,10 @@ def findings(
     index = ScopeIndex(policies, names)
     validator = Validator(names)
     broken: dict[str, list[tuple[str, str]]] = {}
-    for tool in tools:
+    methods = [method_tool(target, name) for target in targets for name in _GOVERNED]
+    for tool in (*tools, *methods):
         context = context_shape(input_shape(tool.input_schema), enrichments)
-        candidates = index.for_tool(tool.target, tool.name)
+        candidates = [p for p in index.for_tool(tool) if _is_meant(names, tool, p)]
         for policy_id, message in validator.invalid(tool, context, candidates).items():
             broken.setdefault(policy_id, []).append((tool.qualified_name, message))
     found = [
@@ -100,8 +102,20 @@ def findings(
         for policy in policies
         if policy.id in broken
     ]
-    found.extend(_unknown_names(names, policies, tools, targets))
+    found.extend(_unknown_names(names, policies, [*tools, *methods], targets))
     return found
+
+
+def _is_meant(names: Names, tool: Tool, policy: Policy) -> bool:
+    """Whether the author of a policy had this tool in mind, or else a method of MCP.
+
+    A policy on the arguments of a target's tools fits none of its methods, and refuses them; that
+    is said only of policies that name the method, or what targets ask.
+    """
+    if tool.method == CALL_TOOL:
+        return True
+    meant = names.parents(tool).keys() - {tool.target, names.ALL_METHODS}
+    return any(identifier in meant for _, identifier in policy.action.uids)
 
 
 def _unknown_names(
@@ -109,7 +123,7 @@ def _unknown_names(
 ) -> Iterable[Finding]:
     known = {tool.qualified_name for tool in tools} | targets.keys()
     silent = tuple(f"{name}{SEPARATOR}" for name, is_listed in targets.items() if not is_listed)
-    known |= {names.ALL_TOOLS, names.ALL_METHODS}
+    known |= names.GROUPS
     for policy in policies:
         for action in policy.actions:
             if action not in known and not action.startswith(silent):
@@ -118,7 +132,8 @@ def _unknown_names(
                 yield Finding(
                     policy=policy.id,
                     source=policy.source,
-                    message=f'no tool or target is called "{action}": it can never match{hint}',
+                    message=f'no tool, method or target is called "{action}": '
+                    f"it can never match{hint}",
                 )
         kinds = (policy.principal, policy.action, policy.resource)
         for kind in {uid[0] for scope in kinds for uid in scope.uids}:

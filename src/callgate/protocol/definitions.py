@@ -9,6 +9,7 @@ import rfc8785
 
 from callgate.model import Json, Tool
 from callgate.protocol.headers import mirrored
+from callgate.protocol.methods import METHODS
 
 MAX_NAME_CHARACTERS = 256
 _sorted = msgspec.json.Encoder(order="sorted").encode
@@ -25,6 +26,9 @@ def read_tool(target: str, definition: dict[str, Json]) -> Tool:
         raise Unusable("has no name")
     if len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
         raise Unusable("has a name that is too long or holds unprintable characters")
+    if name in METHODS:
+        # INVARIANT: in policy, `<target>___<name>` is the method.
+        raise Unusable("is named like a method of MCP, which policies could not tell from it")
     schema = definition.get("inputSchema", {"type": "object"})
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise Unusable("has an input schema that is not of type object")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 
+import rfc8785
+
 from callgate.model import CALL_TOOL, Json, Tool, Value
-from callgate.protocol.definitions import digest
 
 _STRING: dict[str, Json] = {"type": "string"}
 _OBJECT: dict[str, Json] = {"type": "object"}
@@ -131,6 +133,5 @@ RELAYED_EXTENSIONS = frozenset({TASKS_EXTENSION, "io.modelcontextprotocol/ui"})
 def method_tool(target: str, name: str) -> Tool:
     """A method of MCP as something that can be used at a target. Raises KeyError."""
     definition: dict[str, Json] = {"name": name, "inputSchema": METHODS[name].params}
-    return Tool(
-        target=target, name=name, definition=definition, digest=digest(definition), method=name
-    )
+    digest = hashlib.sha256(rfc8785.dumps(definition)).hexdigest()
+    return Tool(target=target, name=name, definition=definition, digest=digest, method=name)
