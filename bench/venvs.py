@@ -41,7 +41,8 @@ def prepare(environment: Environment, venvs: Path) -> str:
 
 
 def install(environment: Environment, venvs: Path) -> None:
-    uv = shutil.which("uv")
+    # `make` puts uv beside this Python, which need not be on the path.
+    uv = shutil.which("uv") or shutil.which("uv", path=Path(sys.executable).parent)
     python = environment.program(venvs, "python")
     if uv is None:
         words: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]

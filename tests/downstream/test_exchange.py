@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from callgate.downstream import responding
-from callgate.model import Principal, Reply
+from callgate.downstream.dispatch import Dispatcher
+from callgate.model import Principal, Refused, Reply
 from callgate.ports import Caller, TargetRequest, Unanswerable
+from callgate.protocol.jsonrpc import Malformed
 from fakes.agent import META, Agent, Exchange
 from fakes.calls import a_principal
 from fakes.gateway import a_gateway
@@ -47,8 +49,8 @@ class Target:
     async def _ask(self, caller: Caller) -> None:
         try:
             reply = await caller.ask("elicitation/create", {"message": "?"})
-        except Unanswerable as error:
-            self.answers.append(str(error))
+        except (Unanswerable, Refused):
+            self.answers.append("none")
         else:
             self.answers.append(msgspec.json.decode(reply.body))
 
@@ -97,7 +99,7 @@ def live(
             more["authenticator"] = FakeAuthenticator(principals, a_principal("ada", "agents"))
         gateway = a_gateway(connector=FakeConnector(answer=target), **more)
         agent = Agent(gateway)
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(3), asyncio.TaskGroup() as tasks:
             world = World(agent, target, tasks)
             world.session = await agent.initialize(version, {"elicitation": {}})
             found = await scenario(world)
@@ -169,7 +171,7 @@ def test_a_long_modern_call_is_kept_alive_too_and_ends_with_its_stream() -> None
         body = msgspec.json.encode({**message, "params": {**CALL, "_meta": META}})
         exchange = Exchange(body)
         headers = world.agent.headers(
-            mcp_protocol_version="2026-07-28", mcp_method="tools/call", mcp_name=CALL["name"]
+            mcp_protocol_version="2026-07-28", mcp_method="tools/call", mcp_name="shop___refund"
         )
         world.tasks.create_task(world.agent.run(exchange, "POST", "/mcp", headers))
         begun = (await exchange.begun()).body
@@ -330,7 +332,9 @@ def test_a_stranger_can_do_nothing_in_somebodys_session() -> None:
             await world.agent.post(
                 {**cancel, "params": {"requestId": 1}}, mcp_session_id=world.session, **eve
             ),
-            await world.agent.legacy("ping", mcp_session_id=world.session, **eve),
+            await world.agent.legacy(
+                "ping", mcp_session_id=world.session, authorization="Bearer eve"
+            ),
         ]
         resumed = world.get(last_event_id="1-0", **eve)
         await resumed.until(lambda response: response.status != 0)
@@ -379,7 +383,7 @@ def test_a_client_that_answers_twice_late_or_garbage_is_taken_note_of_and_no_mor
     statuses, answers = live(scenario)
 
     assert statuses == [202] * 5
-    assert answers == [{"n": 1}, "The client's answer is neither a result nor an error."]
+    assert answers == [{"n": 1}, "none"]
 
 
 STATES = ("running", "streaming", "asking", "lost", "resumed")
@@ -462,6 +466,54 @@ def test_every_event_in_every_state_of_a_call_leaves_it_in_order(state: str, eve
     is_answered, answers = expected(state, event)
 
     assert live(scenario) == (int(is_answered), answers)
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (Malformed(-32602, "That cannot be.", message_id=1), -32602),
+        (Refused("identity_unavailable", "Ask again."), None),
+    ],
+)
+def test_what_turns_out_wrong_after_the_stream_began_is_said_on_it(
+    problem: Exception, code: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_fail = asyncio.Event()
+
+    async def fails(*_: Any) -> Any:
+        await may_fail.wait()
+        raise problem
+
+    async def scenario(world: World) -> Any:
+        monkeypatch.setattr(Dispatcher, "answer", fails)
+        exchange = world.agent.call(world.tasks, world.session, CALL)
+        await exchange.begun()
+        may_fail.set()
+        return (await exchange.ended()).events
+
+    (answer,) = live(scenario)
+
+    assert answer["id"] == 1
+    assert answer["error"]["code"] == code or code is None
+
+
+def test_a_quick_call_costs_no_task() -> None:
+    async def scenario(world: World) -> int:
+        made = 0
+
+        def count(loop: Any, work: Any, **more: Any) -> Any:
+            nonlocal made
+            made += 1
+            return asyncio.Task(work, loop=loop, **more)
+
+        world.target.does("result")
+        asyncio.get_running_loop().set_task_factory(count)
+        await world.agent.legacy("tools/call", CALL, mcp_session_id=world.session)
+        asyncio.get_running_loop().set_task_factory(None)
+        return made
+
+    assert live(scenario) == 0
 
 
 class TestBatches:

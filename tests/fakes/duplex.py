@@ -25,9 +25,15 @@ MODERN = Features(era=Era.MODERN, version="2026-07-28", capabilities=ABLE)
 
 
 def a_target_request(**more: Any) -> TargetRequest:
-    tool = Tool(target="shop", name="t", definition={}, digest="")
-    settings: dict[str, Any] = {"session_key": "ada", "offer": EVERYTHING, **more}
-    return TargetRequest(call_id="c", tool=tool, params=b"{}", progress_token="mine", **settings)
+    settings: dict[str, Any] = {
+        "call_id": "c",
+        "tool": Tool(target="shop", name="t", definition={}, digest=""),
+        "params": b"{}",
+        "progress_token": "mine",
+        "session_key": "ada",
+        "offer": EVERYTHING,
+    }
+    return TargetRequest(**{**settings, **more})
 
 
 class FakeDuplex(Duplex):

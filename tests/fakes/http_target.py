@@ -59,7 +59,7 @@ class Talk:
 
     async def error(self, seen: Seen, code: int, status: int = 200, data: Any = None) -> None:
         error = {"code": code, "message": "no", **({"data": data} if data is not None else {})}
-        await self.json({"jsonrpc": "2.0", "id": seen.message["id"], "error": error}, status)
+        await self.json({"jsonrpc": "2.0", "id": seen.message.get("id"), "error": error}, status)
 
     async def stream(self, **headers: str) -> None:
         lines = ["HTTP/1.1 200 OK", "Content-Type: text/event-stream", "Transfer-Encoding: chunked"]
@@ -204,7 +204,7 @@ async def done(seen: Seen, talk: Talk) -> None:
 class Legacy:
     """A target of the handshake era with sessions, their streams, and questions of its own."""
 
-    def __init__(self, call: Answer = done, **capabilities: Any) -> None:
+    def __init__(self, call: Answer = done, /, **capabilities: Any) -> None:
         self.call = call
         self.capabilities = {"tools": {}, **capabilities}
         self.has_streams = True
@@ -291,7 +291,7 @@ class Legacy:
 class Modern:
     """A target of 2026-07-28 that tells what changes to those who listen."""
 
-    def __init__(self, call: Answer = done, **capabilities: Any) -> None:
+    def __init__(self, call: Answer = done, /, **capabilities: Any) -> None:
         self.call = call
         self.capabilities = {"tools": {}, **capabilities}
         self.refused: set[str] = set()  # resources that it takes no subscription to
@@ -300,8 +300,14 @@ class Modern:
         self.listen: Answer | None = None  # instead of agreeing
 
     async def __call__(self, seen: Seen, talk: Talk) -> None:
-        if seen.rpc == "server/discover":
+        if seen.method != "POST":
+            await talk.respond(405)
+        elif seen.headers.get("mcp-protocol-version") != "2026-07-28":
+            await talk.error(seen, -32022, 400, {"supported": ["2026-07-28"]})
+        elif seen.rpc == "server/discover":
             await talk.result(seen, {**DISCOVERED, "capabilities": self.capabilities})
+        elif seen.rpc == "tools/list":
+            await talk.result(seen, {"resultType": "complete", "tools": [ECHO]})
         elif seen.rpc == "subscriptions/listen":
             await self._listen(seen, talk)
         else:

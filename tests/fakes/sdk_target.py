@@ -1,4 +1,4 @@
-"""The MCP SDK's own server over HTTP, which speaks both eras, inside the test's event loop."""
+"""Whole servers over HTTP inside the test's event loop: the MCP SDK's own, and the suite's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
+
+from fakes.conformance_server.exchange import World
+from fakes.conformance_server.http import Endpoint
 
 
 @asynccontextmanager
@@ -35,8 +38,27 @@ async def sdk_target(cancelled: list[str], **settings: Any) -> AsyncIterator[str
             raise
         return "done"
 
-    app = server.streamable_http_app(**settings)
-    running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    async with _served(server.streamable_http_app(**settings)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def suite_target(era: str) -> AsyncIterator[str]:
+    """Serves the conformance suite's fixture in one era; yields the URL."""
+    async with asyncio.TaskGroup() as group:
+        world = World(group)
+        try:
+            async with _served(Endpoint(world, era, "127.0.0.1", None)) as url:
+                yield url
+                world.close_listeners()
+        finally:
+            world.stop()
+
+
+@asynccontextmanager
+async def _served(app: Any) -> AsyncIterator[str]:
+    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1)
+    running = uvicorn.Server(config)
     serving = asyncio.ensure_future(running.serve())
     while not running.started:  # noqa: ASYNC110 - it has no event for this
         await asyncio.sleep(0.01)

@@ -217,7 +217,13 @@ def end_listens(message: Any, arguments: Any, _meta: Any) -> None:
     reply(message, "ended")
 
 
+def need(message: Any, _arguments: Any, _meta: Any) -> None:
+    result = {"resultType": "input_required", "requestState": "s"}
+    send({"id": message["id"], "result": result})
+
+
 TOOLS = {
+    "need": need,
     "ask": ask,
     "ask_later": ask_later,
     "ask_and_leave": ask_and_leave,

@@ -18,14 +18,15 @@ NAMES = tuple(sorted(path.name for path in CORPUS.iterdir()))
 MAX_INPUT_BYTES = 4096
 MAX_INPUT_SECONDS = 10
 MAX_MEMORY_MB = 1024
+AGAIN = "--again"
 
 
 def fuzz(name: str, flags: list[str]) -> None:
-    """Runs libFuzzer in this process, which ends with it."""
+    """Runs libFuzzer in this process, which ends with it. To merge, it runs itself again."""
     atheris = importlib.import_module("atheris")  # not in the lock: only who fuzzes needs it
     with atheris.instrument_imports(include=["callgate.protocol"]):
         targets = importlib.import_module("fuzz.targets")
-    atheris.Setup([sys.argv[0], *flags], targets.TARGETS[name])
+    atheris.Setup([f"{sys.executable} -m fuzz.run {AGAIN} {name}", *flags], targets.TARGETS[name])
     atheris.Fuzz()
 
 
@@ -35,7 +36,7 @@ def flags_for(name: str, found: Path, seconds: int, *, is_merge: bool) -> list[s
     folder.mkdir(parents=True, exist_ok=True)
     flags = [f"-max_len={MAX_INPUT_BYTES}", f"-rss_limit_mb={MAX_MEMORY_MB}"]
     if is_merge:
-        return [*flags, "-merge=1", str(CORPUS / name), str(folder)]
+        return [*flags, "-set_cover_merge=1", str(CORPUS / name), str(folder)]
     return [
         *flags,
         f"-timeout={MAX_INPUT_SECONDS}",
@@ -48,6 +49,8 @@ def flags_for(name: str, found: Path, seconds: int, *, is_merge: bool) -> list[s
 
 
 def main() -> None:
+    if sys.argv[1:2] == [AGAIN]:
+        fuzz(sys.argv[2], sys.argv[3:])
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--seconds", type=int, default=60, help="for each of them")

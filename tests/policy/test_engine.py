@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from cedarpy import _internal
 
 from callgate.model import Principal, Tool, Verdict
 from callgate.policy.answers import NO_PERMIT
 from callgate.policy.engine import Engine, Question
 from callgate.policy.names import Names
 from callgate.policy.source import read_policies
+from callgate.protocol.methods import method_tool
 from fakes.calls import a_principal, a_tool
 
 REFUND = a_tool()
@@ -257,3 +259,230 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert all(verdict.is_permitted for verdict in verdicts)
     assert len(of._known) <= 8 and of._plan_count <= 8
+
+
+READ = method_tool("git", "resources/read")
+PROMPT = method_tool("git", "prompts/get")
+LIST = method_tool("git", "resources/list")
+ELICIT = method_tool("git", "elicitation/create")
+SAMPLE = method_tool("git", "sampling/createMessage")
+LOG = a_tool("git", "log", {"properties": {"repo_path": {"type": "string"}}})
+GIVEN: dict[str, dict[str, Any]] = {
+    "resources/read": {"uri": "file:///a"},
+    "prompts/get": {"name": "review"},
+    "elicitation/create": {"message": "Sure?"},
+    "sampling/createMessage": {"messages": [], "maxTokens": 5},
+}
+
+
+class TestMethods:
+    @pytest.mark.parametrize(
+        ("scope", "permitted"),
+        [
+            ("action", [LOG, READ, PROMPT, LIST, ELICIT, SAMPLE]),
+            ('action in Callgate::Action::"git"', [LOG, READ, PROMPT, LIST]),
+            ('action in Callgate::Action::"CallTool"', [LOG]),
+            ('action in Callgate::Action::"Mcp"', [LOG, READ, PROMPT, LIST]),
+            ('action in Callgate::Action::"AskClient"', [ELICIT, SAMPLE]),
+            ('action in Callgate::Action::"resources/read"', [READ]),
+            ('action in Callgate::Action::"elicitation/create"', [ELICIT]),
+            ('action == Callgate::Action::"git___log"', [LOG]),
+            ('action == Callgate::Action::"git___resources/read"', [READ]),
+            ('action == Callgate::Action::"git___elicitation/create"', [ELICIT]),
+            ('action == Callgate::Action::"shop___resources/read"', []),
+            ('action in Callgate::Action::"shop"', []),
+        ],
+    )
+    def test_a_scope_holds_what_its_group_does_and_no_more(
+        self, scope: str, permitted: list[Tool]
+    ) -> None:
+        in_scope = engine(f"permit(principal, {scope}, resource);")
+        in_condition = engine(
+            "permit(principal, action, resource) when {{ {} }};".format(
+                "true" if scope == "action" else scope
+            )
+        )
+
+        for of in (in_scope, in_condition):
+            for tool in (LOG, READ, PROMPT, LIST, ELICIT, SAMPLE):
+                verdict = ask(of, tool=tool, **GIVEN.get(tool.method, {}))
+                assert verdict.is_permitted == (tool in permitted), tool.qualified_name
+
+    def test_a_forbid_on_a_target_holds_for_its_methods(self) -> None:
+        of = engine(PERMIT, 'forbid(principal, action in Callgate::Action::"git", resource);')
+
+        assert not ask(of, tool=READ, uri="file:///a").is_permitted
+
+    def test_params_of_a_method_are_the_input(self) -> None:
+        of = engine(
+            'permit(principal, action in Callgate::Action::"resources/read", resource) '
+            'when { context.input.uri like "file:///docs/*" };',
+            'permit(principal, action == Callgate::Action::"git___sampling/createMessage", '
+            "resource) when { context.input.maxTokens <= 100 };",
+        )
+
+        assert ask(of, tool=READ, uri="file:///docs/a").is_permitted
+        assert not ask(of, tool=READ, uri="file:///etc/passwd").is_permitted
+        assert ask(of, tool=SAMPLE, messages=[{"role": "user"}], maxTokens=100).is_permitted
+        assert not ask(of, tool=SAMPLE, messages=[], maxTokens=101).is_permitted
+
+    def test_a_policy_on_the_arguments_of_tools_refuses_where_there_are_no_such(self) -> None:
+        of = engine(
+            PERMIT,
+            'forbid(principal, action in Callgate::Action::"git", resource) '
+            'when { context.input has repo_path && context.input.repo_path like "/etc*" };',
+            'forbid(principal, action in Callgate::Action::"git", resource) '
+            'when { context.input.uri like "x*" };',
+        )
+
+        assert ask(of, tool=READ, uri="file:///a").is_permitted
+        assert ask(of, tool=LOG, repo_path="/a").reason.endswith("does not fit the tool's schema")
+
+
+class TestForbiddenLists:
+    def test_no_permit_is_no_forbid(self) -> None:
+        assert not engine().is_forbidden(ADA, LIST)
+        assert not engine(LIMIT).is_forbidden(ADA, LIST)
+
+    @pytest.mark.parametrize(
+        "scope", ['== Callgate::Action::"git___resources/list"', 'in Callgate::Action::"git"']
+    )
+    def test_a_forbid_of_the_list_or_of_all_the_target_forbids(self, scope: str) -> None:
+        of = engine(PERMIT, f"forbid(principal, action {scope}, resource);")
+
+        assert of.is_forbidden(ADA, LIST) and of.is_forbidden(ADA, LIST)
+        assert not of.is_forbidden(ADA, method_tool("shop", "resources/list"))
+
+    def test_a_forbid_of_tools_alone_does_not(self) -> None:
+        of = engine('forbid(principal, action in Callgate::Action::"CallTool", resource);')
+
+        assert not of.is_forbidden(ADA, method_tool("git", "tools/list"))
+
+    def test_conditions_on_the_principal_and_the_action_count(self) -> None:
+        text = 'forbid(principal, action, resource) when {{ principal.id == "{}" }};'
+        lists = 'forbid(principal, action, resource) when {{ action in Callgate::Action::"{}" }};'
+
+        assert engine(text.format("ada")).is_forbidden(ADA, LIST)
+        assert not engine(text.format("eve")).is_forbidden(ADA, LIST)
+        assert engine(lists.format("resources/list")).is_forbidden(ADA, LIST)
+        assert not engine(lists.format("prompts/list")).is_forbidden(ADA, LIST)
+
+    def test_a_forbid_that_reads_arguments_does_not_count(self) -> None:
+        forbid = "forbid(principal, action, resource) when {{ {} }};"
+
+        for condition in (
+            'context.input has cursor && context.input.cursor == "x"',
+            'context.input.repo_path == "x"',  # fits tools, but no list
+            "context.meta.extra.isEmpty()",
+        ):
+            assert not engine(forbid.format(condition)).is_forbidden(ADA, LIST, 0.0)
+
+    def test_a_forbid_that_fails_without_arguments_forbids(self) -> None:
+        text = "forbid(principal, action, resource) when { 9223372036854775807 + 1 > 0 };"
+
+        assert engine(text).is_forbidden(ADA, LIST)
+
+    def test_a_forbid_on_the_time_counts_where_the_time_is_given(self) -> None:
+        of = engine(
+            "forbid(principal, action, resource) "
+            'when { context.system.now < datetime("1970-01-02T00:00:00Z") };'
+        )
+
+        assert [of.is_forbidden(ADA, LIST, now) for now in (0.0, 200_000.0, None, 0.0)] == [
+            True, False, False, True
+        ]  # fmt: skip
+
+
+class TestKnownArguments:
+    BY_NAME = 'permit(principal, action, resource) when {{ context.input.name == "{}"{} }};'
+
+    def test_a_resource_is_usable_where_its_uri_is_permitted(self) -> None:
+        of = engine(
+            'permit(principal, action, resource) when { context.input.uri like "file:///docs/*" };'
+        )
+
+        assert of.is_usable(ADA, READ, {"uri": "file:///docs/a"}, 0.0)
+        assert not of.is_usable(ADA, READ, {"uri": "file:///etc/a"}, 0.0)
+
+    def test_cedar_is_asked_once_where_no_policy_reads_the_arguments(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[object] = []
+        real = _internal.is_authorized
+
+        def counted(*args: Any) -> Any:
+            asked.append(args)
+            return real(*args)
+
+        monkeypatch.setattr(_internal, "is_authorized", counted)
+        of = engine(PERMIT)
+
+        assert all(of.is_usable(ADA, READ, {"uri": f"file:///{n}"}, 0.0) for n in range(50))
+        assert len(asked) == 1
+
+    def test_a_prompt_is_shown_by_its_name_whatever_its_arguments(self) -> None:
+        free = ' && context.input has arguments && context.input.arguments.json like "*a*"'
+
+        for more in ("", free, " && !(context.input has arguments)"):
+            of = engine(self.BY_NAME.format("review", more))
+            assert of.could_be_used(ADA, PROMPT, {"name": "review"}, 0.0), more
+            assert not of.could_be_used(ADA, PROMPT, {"name": "other"}, 0.0), more
+
+    def test_a_prompt_that_is_forbidden_by_its_name_is_hidden(self) -> None:
+        forbid = 'forbid(principal, action, resource) when { context.input.name == "x" };'
+        of = engine(PERMIT, forbid)
+
+        assert not of.could_be_used(ADA, PROMPT, {"name": "x"}, 0.0)
+        assert of.could_be_used(ADA, PROMPT, {"name": "y"}, 0.0)
+
+    def test_a_condition_on_name_and_time_is_seen_through(self) -> None:
+        of = engine(
+            self.BY_NAME.format(
+                "x", ' && context.system.now < datetime("1970-01-02T00:00:00Z")'
+            )
+        )  # fmt: skip
+
+        assert [
+            of.could_be_used(ADA, PROMPT, {"name": name}, now)
+            for name, now in (("x", 0.0), ("x", 200_000.0), ("y", 0.0))
+        ] == [True, False, False]
+
+    def test_facts_of_interceptors_are_not_known_in_advance(self) -> None:
+        of = engine(
+            self.BY_NAME.format("x", ' && context.enriched.geo.country == "DE"').replace(
+                "context.enriched.geo.c", "context.enriched.geo has country && context.enriched.geo.c"
+            ),
+            enrichments={"geo": {"country": "string"}},
+        )  # fmt: skip
+
+        assert of.could_be_used(ADA, PROMPT, {"name": "x"}, 0.0)
+        assert not of.could_be_used(ADA, PROMPT, {"name": "y"}, 0.0)
+
+    def test_an_error_that_no_argument_can_avoid_hides(self) -> None:
+        of = engine(
+            PERMIT,
+            "forbid(principal, action, resource) "
+            "when { context.input.maxTokens * 9223372036854775807 > 0 };",
+        )
+
+        assert not of.could_be_used(ADA, SAMPLE, {"maxTokens": 5}, 0.0)
+        assert of.could_be_used(ADA, SAMPLE, {"maxTokens": 0}, 0.0)
+
+    def test_where_it_cannot_be_told_it_is_shown(self) -> None:
+        ratio = a_tool("geo", "find", {"properties": {"lat": {"type": "number"}}})
+        many = a_tool("geo", "many", {"properties": {n: {"type": "string"} for n in "abcde"}})
+        less = 'permit(principal, action, resource) when { context.input has lat && context.input.lat.lessThan(decimal("9.0")) };'
+        all_of = " && ".join(f'context.input has {n} && context.input.{n} == "x"' for n in "abcde")
+        odd = a_principal('a"da')
+
+        assert engine(less).could_be_used(ADA, ratio, {"lat": 48.5}, 0.0)
+        assert engine(
+            f"permit(principal, action, resource) when {{ {all_of} }};"
+        ).could_be_used(ADA, many, {"a": "y"}, 0.0)  # fmt: skip
+        assert engine(self.BY_NAME.format("x", "")).could_be_used(odd, PROMPT, {"name": "y"}, 0.0)
+
+    def test_what_policy_cannot_see_exactly_is_hidden(self) -> None:
+        of = engine(self.BY_NAME.format("x", ""))
+
+        assert not of.could_be_used(ADA, PROMPT, {"name": 5}, 0.0)
+        assert not of.is_usable(ADA, PROMPT, {"name": 5}, 0.0)

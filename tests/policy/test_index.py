@@ -1,7 +1,5 @@
 """Asking only the policies in scope gives the answer of asking all of them."""
 
-from typing import Any
-
 import cedarpy
 import msgspec
 from hypothesis import given, settings
@@ -13,10 +11,19 @@ from callgate.policy.entities import facts_of
 from callgate.policy.names import Names
 from callgate.policy.schema import cedar_schema, context_shape, input_shape
 from callgate.policy.source import Policy, read_policies
+from callgate.protocol.methods import method_tool
 from fakes.calls import a_principal, a_tool
 
 NAMES = Names()
-TOOLS = [a_tool("shop", "refund"), a_tool("shop", "lookup"), a_tool("git", "log")]
+TOOLS = [
+    a_tool("shop", "refund"),
+    a_tool("shop", "lookup"),
+    a_tool("git", "log"),
+    method_tool("shop", "resources/read"),
+    method_tool("shop", "prompts/get"),
+    method_tool("git", "prompts/get"),
+    method_tool("git", "elicitation/create"),
+]
 PRINCIPALS = [
     a_principal("ada", "agents"),
     a_principal("eve", "agents", "admins"),
@@ -44,6 +51,12 @@ ACTION = st.sampled_from(
         'action in Callgate::Action::"CallTool"',
         'action == Callgate::Action::"shop"',
         'action in Callgate::Action::"other"',
+        'action in Callgate::Action::"Mcp"',
+        'action in Callgate::Action::"AskClient"',
+        'action in Callgate::Action::"prompts/get"',
+        'action == Callgate::Action::"prompts/get"',
+        'action == Callgate::Action::"shop___resources/read"',
+        'action in [Callgate::Action::"git", Callgate::Action::"elicitation/create"]',
     ]
 )
 RESOURCE = st.sampled_from(
@@ -62,12 +75,43 @@ CONDITION = st.sampled_from(
         'unless { context.input has note && context.input.note like "a*" }',
         'when { principal has tenant && principal.tenant == "x" }',
         'when { context.meta.extra.contains("z") }',
+        "when { context.meta.nulls.isEmpty() }",
+        'when { context.input has uri && context.input.uri like "file:*" }',
+        'when { context.input.name == "x" }',
+        'unless { context.input has name && context.input.name == "x" }',
+        'when { context.input has arguments && context.input.arguments.json like "*b*" }',
+        "unless { context.input has arguments }",
+        'when { context.input has name && context.input.name == "x" && !(context.input has arguments) }',
+        'when { action in Callgate::Action::"Mcp" || action in Callgate::Action::"shop" }',
+        'when { context.system.now < datetime("2020-01-01T00:00:00Z") }',
+        'when { context.input has name && context.system.now > datetime("2020-01-01T00:00:00Z") }',
     ]
 )
 POLICY = st.tuples(st.sampled_from(["permit", "forbid"]), PRINCIPAL, ACTION, RESOURCE, CONDITION)
-ARGUMENTS = st.fixed_dictionaries(
-    {"customer": st.just("c"), "amount": st.integers(0, 20)},
-    optional={"note": st.sampled_from(["a", "b"]), "z": st.just(1)},
+NOW = st.sampled_from([0.0, 1_790_000_000.0])
+FREE = st.sampled_from([{}, {"a": "b"}])
+USES = {
+    "tools/call": st.fixed_dictionaries(
+        {"customer": st.just("c"), "amount": st.integers(0, 20)},
+        optional={"note": st.sampled_from(["a", "b"]), "z": st.just(1)},
+    ),
+    "resources/read": st.fixed_dictionaries({"uri": st.sampled_from(["file:a", "https://b"])}),
+    "prompts/get": st.fixed_dictionaries(
+        {"name": st.sampled_from(["x", "y"])}, optional={"arguments": FREE, "z": st.just(1)}
+    ),
+    "elicitation/create": st.fixed_dictionaries(
+        {"message": st.just("?")}, optional={"requestedSchema": FREE}
+    ),
+}
+QUESTION = st.sampled_from(TOOLS).flatmap(
+    lambda tool: st.builds(
+        Question,
+        principal=st.sampled_from(PRINCIPALS),
+        tool=st.just(tool),
+        arguments=USES[tool.method],
+        enriched=st.just({}),
+        now=NOW,
+    )
 )
 
 
@@ -76,8 +120,9 @@ def whole(policies: tuple[Policy, ...], question: Question) -> tuple[bool, set[s
     arguments = input_shape(question.tool.input_schema)
     shape = context_shape(arguments, {})
     contexts = [(tool, context_shape(input_shape(tool.input_schema), {})) for tool in TOOLS]
+    named = {name for policy in policies for name in policy.actions}
     schema = cedarpy.Schema.from_json_str(
-        msgspec.json.encode(cedar_schema(NAMES, contexts, ("other",))).decode()
+        msgspec.json.encode(cedar_schema(NAMES, contexts, named)).decode()
     )
     facts = facts_of(question.principal, NAMES)
     context = build(shape, arguments, question.arguments, {}, question.now)
@@ -102,19 +147,18 @@ def whole(policies: tuple[Policy, ...], question: Question) -> tuple[bool, set[s
     return permitted, set(answer.diagnostics.reasons), errors
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.lists(POLICY, max_size=8),
-    st.sampled_from(PRINCIPALS),
-    st.sampled_from(TOOLS),
-    ARGUMENTS,
-)
-def test_the_sliced_verdict_is_the_full_verdict(
-    parts: list[tuple[str, ...]], principal: Any, tool: Any, arguments: dict[str, Any]
-) -> None:
+def policies_of(parts: list[tuple[str, ...]]) -> tuple[Policy, ...]:
     text = "\n".join(f"{effect}({p}, {a}, {r}) {c};" for effect, p, a, r, c in parts)
-    policies = read_policies([("p", text)])
-    question = Question(principal=principal, tool=tool, arguments=arguments, enriched={}, now=0.0)
+    return read_policies([("p", text)])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(POLICY, max_size=8), QUESTION)
+def test_the_sliced_verdict_is_the_full_verdict(
+    parts: list[tuple[str, ...]], question: Question
+) -> None:
+    policies = policies_of(parts)
+    principal, tool, now = question.principal, question.tool, question.now
     engine = Engine(policies, NAMES)
 
     verdict = engine.authorize(question)
@@ -125,7 +169,25 @@ def test_the_sliced_verdict_is_the_full_verdict(
     assert verdict.is_permitted == permitted
     if permitted:
         assert set(verdict.policies) == reasons
-        assert engine.is_listed(principal, tool, 0.0)
+        assert engine.is_listed(principal, tool, now)
         assert engine.may_permit(principal, tool).is_permitted
     if verdict.errors:
         assert len(verdict.errors) == errors
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(POLICY, max_size=5), QUESTION, st.data())
+def test_nothing_that_is_permitted_is_missing_from_lists(
+    parts: list[tuple[str, ...]], question: Question, data: st.DataObject
+) -> None:
+    principal, tool, now = question.principal, question.tool, question.now
+    engine, arguments = Engine(policies_of(parts), NAMES), question.arguments
+    known = {name: value for name, value in arguments.items() if data.draw(st.booleans(), name)}
+
+    if engine.authorize(question).is_permitted:
+        assert engine.is_listed(principal, tool, now)
+        assert engine.could_be_used(principal, tool, known, now)
+        assert not engine.is_forbidden(principal, tool, now)
+    assert engine.is_usable(principal, tool, arguments, now) == (
+        engine.authorize(question).is_permitted
+    )

@@ -85,3 +85,75 @@ def test_tools_that_look_alike_to_a_policy_are_validated_once(
 
     assert findings(Names(), policies, tools, {}, {"shop": True}) == []
     assert len(validated) == 1
+
+
+def test_methods_and_their_groups_are_known_also_where_the_target_is_silent() -> None:
+    for action in (
+        "shop___resources/read",
+        "git___prompts/get",
+        "git___elicitation/create",
+        "resources/read",
+        "sampling/createMessage",
+        "AskClient",
+        "CallTool",
+        "Mcp",
+    ):
+        assert said(
+            f'permit(principal, action in Callgate::Action::"{action}", resource);', git=False
+        ) == [], action  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("resources/raed", "resources/read"),
+        ("shop___resource/read", "shop___resources/read"),
+        ("AskClients", "AskClient"),
+        ("shop___tools/cal", "shop___tools/list"),
+    ],
+)
+def test_a_misspelt_method_is_named_with_the_nearest_one(wrong: str, right: str) -> None:
+    (message,) = said(f'permit(principal, action == Callgate::Action::"{wrong}", resource);')
+
+    assert message == (
+        f'no tool, method or target is called "{wrong}": it can never match; '
+        f'did you mean "{right}"?'
+    )
+
+
+def test_calling_tools_is_no_method_of_its_own() -> None:
+    assert said('permit(principal, action == Callgate::Action::"shop___tools/call", resource);')
+
+
+@pytest.mark.parametrize("scope", ["action", 'action in Callgate::Action::"shop"',
+                                   'action in Callgate::Action::"Mcp"'])  # fmt: skip
+def test_a_policy_on_the_arguments_of_tools_need_not_fit_the_methods(scope: str) -> None:
+    text = f"forbid(principal, {scope}, resource) when {{ context.input.amount > 5 }};"
+
+    assert said(text) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "place"),
+    [
+        ("shop___resources/read", "shop___resources/read"),
+        ("resources/read", "shop___resources/read"),
+        ("elicitation/create", "shop___elicitation/create"),
+        ("AskClient", "shop___elicitation/create"),
+    ],
+)
+def test_a_policy_that_names_a_method_has_to_fit_it(action: str, place: str) -> None:
+    (message,) = said(
+        f'forbid(principal, action in Callgate::Action::"{action}", resource) '
+        "when { context.input.amount > 5 };"
+    )
+
+    assert message.startswith(f"does not fit {place}")
+    assert "attribute `input.amount`" in message
+
+
+def test_a_policy_on_the_params_of_a_method_fits() -> None:
+    assert said(
+        'permit(principal, action in Callgate::Action::"resources/read", resource) '
+        'when { context.input.uri like "file:///docs/*" };'
+    ) == []  # fmt: skip

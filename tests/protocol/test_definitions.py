@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callgate.protocol.definitions import Unusable, digest, read_tool
+from callgate.protocol.methods import METHODS
 
 GOOD: dict[str, Any] = {
     "name": "refund",
@@ -48,6 +49,12 @@ def test_a_definition_is_kept_exactly() -> None:
 def test_what_breaks_the_rules_is_unusable(definition: dict[str, Any]) -> None:
     with pytest.raises(Unusable):
         read_tool("shop", definition)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_tool_named_like_a_method_is_unusable(name: str) -> None:
+    with pytest.raises(Unusable, match="named like a method of MCP"):
+        read_tool("shop", {"name": name})
 
 
 def test_a_tool_without_input_schema_takes_any_object() -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from callgate.model import Era
+from callgate.model import Era, Features
 from callgate.protocol.negotiation import (
-    Peer,
     Undecided,
     era_of_answer,
     era_over_http,
@@ -77,14 +76,32 @@ def test_an_outage_or_a_refusal_decides_nothing(status: int) -> None:
         era_over_http(status, None)
 
 
-def test_the_peer_is_read_from_either_opening() -> None:
-    capabilities = {"capabilities": {"tools": {"listChanged": True}}}
-    assert read_discovered(result({"supportedVersions": ["2026-07-28"], **capabilities})) == Peer(
-        era=Era.MODERN, version="2026-07-28", has_list_changed=True
+def test_features_are_read_from_either_opening() -> None:
+    can = {"tools": {"listChanged": True}}
+    said = {"supportedVersions": ["2026-07-28"], "capabilities": can, "instructions": "Be kind."}
+    assert read_discovered(result(said)) == Features(
+        era=Era.MODERN, version="2026-07-28", capabilities=can, instructions="Be kind."
     )
-    assert read_initialized(result({"protocolVersion": "2025-06-18", "capabilities": {}})) == Peer(
-        era=Era.LEGACY, version="2025-06-18", has_tools=False
+    said = {"protocolVersion": "2025-06-18", "capabilities": can}
+    assert read_initialized(result(said)) == Features(
+        era=Era.LEGACY, version="2025-06-18", capabilities=can
     )
+    odd = {"protocolVersion": "2025-06-18", "capabilities": [1], "instructions": {}}
+    assert read_initialized(result(odd)) == Features(era=Era.LEGACY, version="2025-06-18")
+
+
+def test_a_capability_is_declared_by_being_there_and_an_option_by_being_true() -> None:
+    features = Features(capabilities={"logging": {}, "tools": {"listChanged": False}, "odd": 1})
+    assert features.has("logging")
+    assert features.has("tools")
+    assert not features.has("tools", "listChanged")
+    assert not features.has("prompts")
+    assert not features.has("odd", "listChanged")
+
+
+def test_an_error_says_nothing_of_features() -> None:
+    with pytest.raises(WireError):
+        read_discovered(error(-32601))
 
 
 @pytest.mark.parametrize(

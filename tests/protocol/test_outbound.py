@@ -10,17 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.model import Era, Ran, Reply
-from callgate.protocol.eras import META_CAPABILITIES, META_CLIENT, META_VERSION
+from callgate.model import NOTHING, Era, Offer, Ran, Reply
+from callgate.protocol import outbound
+from callgate.protocol.eras import (
+    META_CAPABILITIES,
+    META_CLIENT,
+    META_LOG_LEVEL,
+    META_VERSION,
+)
 from callgate.protocol.outbound import (
     Message,
     WireError,
     Words,
-    answer_request,
+    answer,
     cancelled,
     cut_reply,
     mirrored_headers,
     modern_headers,
+    not_offered,
     read_message,
     read_params,
     read_result,
@@ -40,19 +47,21 @@ json_values = st.recursive(
 )
 
 
-@given(st.text(min_size=1), st.dictionaries(st.text(), json_values), st.integers(1, 2**53))
-def test_a_call_says_what_was_given_in_either_era(
-    name: str, arguments: dict[str, Any], number: int
-) -> None:
-    raw = msgspec.json.encode(arguments)
+@given(
+    st.dictionaries(st.text().filter(lambda key: key != "_meta"), json_values),
+    st.integers(1, 2**53),
+)
+def test_a_request_says_what_was_given_in_either_era(params: dict[str, Any], number: int) -> None:
+    raw = msgspec.json.encode(params)
     for era in Era:
-        said = json.loads(WORDS.call(number, name, raw, WORDS.meta(era)))
-        assert said["jsonrpc"] == "2.0"
-        assert said["id"] == number
-        assert said["method"] == "tools/call"
-        assert said["params"]["name"] == name
-        assert said["params"]["arguments"] == arguments
-        assert said["params"].get("_meta") == (ENVELOPE if era is Era.MODERN else None)
+        said = json.loads(WORDS.request(number, "resources/read", raw, WORDS.meta(era)))
+        meta = {"_meta": ENVELOPE} if era is Era.MODERN else {}
+        assert said == {
+            "jsonrpc": "2.0",
+            "id": number,
+            "method": "resources/read",
+            "params": {**params, **meta},
+        }
 
 
 @given(st.dictionaries(st.text(), json_values), st.none() | st.integers(1, 9))
@@ -69,9 +78,34 @@ def test_what_goes_onward_never_speaks_for_us(onward: dict[str, Any], token: int
     assert json.loads(legacy or b"{}") == {**own, **free}
 
 
-def test_arguments_are_not_touched() -> None:
-    raw = b'{"b": 1.0 ,"big":123456789012345678901234567890}'
-    assert raw in WORDS.call(1, "x", raw, b"")
+def test_params_are_not_touched() -> None:
+    raw = b'{"b": 1.0 ,"big":123456789012345678901234567890'
+    assert raw in WORDS.request(1, "x", raw + b"}", b"{}")
+
+
+ROOTS = Offer(capabilities={"roots": {}}, digest="r")
+
+
+def test_the_envelope_declares_what_this_client_offers_and_the_level_it_wants() -> None:
+    meta = json.loads(WORDS.meta(Era.MODERN, {}, 7, ROOTS, "info"))
+    assert meta == {
+        **ENVELOPE,
+        META_CAPABILITIES: {"roots": {}},
+        META_LOG_LEVEL: "info",
+        "progressToken": 7,
+    }
+    assert json.loads(WORDS.meta(Era.MODERN, offer=NOTHING)) == ENVELOPE
+    assert WORDS.meta(Era.LEGACY, offer=ROOTS, log_level="info") == b""
+
+
+def test_envelopes_are_kept_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "MAX_ENVELOPES", 2)
+    words = Words("1")
+    for number in range(7):
+        offer = Offer(capabilities={"n": number}, digest=str(number))
+        said = json.loads(words.meta(Era.MODERN, offer=offer))
+        assert said[META_CAPABILITIES] == {"n": number}
+        assert len(words._envelopes) <= 2
 
 
 def test_the_other_requests_are_well_formed() -> None:
@@ -87,23 +121,33 @@ def test_the_other_requests_are_well_formed() -> None:
     greeting = json.loads(WORDS.initialize(1))["params"]
     assert greeting["protocolVersion"] == "2025-11-25"
     assert greeting["capabilities"] == {}
-    assert json.loads(WORDS.listen(1))["params"]["notifications"] == {"toolsListChanged": True}
+    assert json.loads(WORDS.initialize(1, ROOTS))["params"]["capabilities"] == {"roots": {}}
+    listed = json.loads(WORDS.list(3, Era.MODERN, None, ROOTS))["params"]["_meta"]
+    assert listed[META_CAPABILITIES] == {"roots": {}}
+    wanted = {"toolsListChanged": True}
+    listening = json.loads(WORDS.listen(1, wanted, ROOTS))
+    assert listening["method"] == "subscriptions/listen"
+    assert listening["params"]["notifications"] == wanted
+    assert listening["params"]["_meta"][META_CAPABILITIES] == {"roots": {}}
     assert json.loads(cancelled(7))["params"]["requestId"] == 7
 
 
 @pytest.mark.parametrize(
-    "result",
+    ("result", "kind"),
     [
-        b"{}",
-        b'{"content":[]}',
-        b'{ "resultType" : "complete" }',
-        b'{"nested":{"resultType":"task"}}',
-        b'{"e":"\\u00e9"}',
+        (b"{}", None),
+        (b'{"content":[]}', None),
+        (b'{ "resultType" : "complete" }', "complete"),
+        (b'{"nested":{"resultType":"task"}}', None),
+        (b'{"e":"\\u00e9"}', None),
+        (b'{"resultType":"input_required","requestState":"s"}', "input_required"),
+        (b'{"\\u0072esultType":"task"}', "task"),
+        (b'{"resultType":null}', None),
     ],
 )
-def test_a_result_is_cut_out_byte_for_byte(result: bytes) -> None:
+def test_a_result_is_cut_out_byte_for_byte(result: bytes, kind: str | None) -> None:
     message = read_message(b' {"jsonrpc":"2.0", "result": ' + result + b' ,"id":1}\r\n')
-    assert cut_reply(message) == Reply(body=result)
+    assert cut_reply(message) == Reply(body=result, kind=kind)
 
 
 def test_an_error_is_cut_out_byte_for_byte() -> None:
@@ -121,9 +165,8 @@ def test_an_error_is_cut_out_byte_for_byte() -> None:
         (b'{"id":1,"result":{},"error":{"code":1,"message":""}}', Ran.UNKNOWN),
         (b'{"id":1,"result":null}', Ran.YES),
         (b'{"id":1,"result":[]}', Ran.YES),
-        (b'{"id":1,"result":{"resultType":"input_required"}}', Ran.UNKNOWN),
-        (b'{"id":1,"result":{"\\u0072esultType":"input_required"}}', Ran.UNKNOWN),
-        (b'{"id":1,"result":{"resultType":"task"}}', Ran.UNKNOWN),
+        (b'{"id":1,"result":{"resultType":"unheard_of"}}', Ran.UNKNOWN),
+        (b'{"id":1,"result":{"\\u0072esultType":"unheard_of"}}', Ran.UNKNOWN),
         (b'{"id":1,"result":{"resultType":1}}', Ran.UNKNOWN),
         (b'{"id":1,"error":{}}', Ran.UNKNOWN),
         (b'{"id":1,"error":"x"}', Ran.UNKNOWN),
@@ -162,13 +205,15 @@ def test_params_that_are_no_object_are_as_good_as_none() -> None:
     assert read_params(read_message(b'{"method":"x","params":{"a":1}}')) == {"a": 1}
 
 
-def test_a_target_that_asks_gets_pong_or_nothing() -> None:
-    assert json.loads(answer_request(Message(id="p", method="ping"))) == {
-        "jsonrpc": "2.0",
-        "id": "p",
-        "result": {},
-    }
-    refused = json.loads(answer_request(Message(id=7, method="sampling/createMessage")))
+def test_a_target_that_asks_gets_the_clients_own_answer_under_its_own_id() -> None:
+    result = Reply(body=b'{"action" : "accept"}')
+    assert b'{"action" : "accept"}' in answer(Message(id="q", method="x"), result)
+    said = json.loads(answer(Message(id="q", method="x"), result))
+    assert said == {"jsonrpc": "2.0", "id": "q", "result": {"action": "accept"}}
+    error = Reply(body=b'{"code":-1,"message":"m"}', is_error=True)
+    said = json.loads(answer(Message(id=7, method="x"), error))
+    assert said == {"jsonrpc": "2.0", "id": 7, "error": {"code": -1, "message": "m"}}
+    refused = json.loads(not_offered(Message(id=7, method="sampling/createMessage")))
     assert refused["error"]["code"] == -32601
 
 

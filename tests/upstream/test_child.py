@@ -161,3 +161,27 @@ def test_a_log_goes_on_where_the_last_run_ended(tmp_path: Path) -> None:
     log.write(b"after\n")
     log.close()
     assert path.read_bytes() == b"before\nafter\n"
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, uvloop.run])
+def test_a_child_that_ends_only_when_told_so_is_waited_for_also_by_who_is_cancelled(
+    runner: object,
+) -> None:
+    async def scenario() -> None:
+        program = "import time; print('up', flush=True); time.sleep(60)"  # deaf to a closed stdin
+        started = await Child.start(python(program))
+        await started.stdout.readline()
+
+        async def keep() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await started.end()
+
+        keeping = asyncio.ensure_future(keep())
+        await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.wait({keeping})
+        assert started.fate == "it was ended by SIGTERM"
+
+    runner(scenario())  # type: ignore[operator]

@@ -214,6 +214,19 @@ def test_a_question_outside_any_call_goes_to_the_only_session() -> None:
     run(scenario)
 
 
+def test_a_question_right_behind_the_answer_is_outside_the_call() -> None:
+    async def scenario(pipe: FakeDuplex) -> None:
+        caller, beyond = FakeCaller(answers=[GIVEN]), FakeCaller(answers=[GIVEN])
+        number, task = pipe.call(caller, beyond=beyond)
+        await asyncio.sleep(0)
+        pipe.comes({"id": number, "result": {}}, ROOTS)
+        await task
+        await until(lambda: bool(pipe.answered("q")))
+        assert (caller.asked, beyond.asked) == ([], [("roots/list", {})])
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("keys", [[], ["ada", "bob"]])
 def test_a_question_outside_any_call_of_nobody_or_of_several_is_refused(keys: list[str]) -> None:
     async def scenario(pipe: FakeDuplex) -> None:
@@ -275,7 +288,8 @@ def test_the_target_may_take_its_question_back() -> None:
             await asyncio.sleep(0)
             pipe.comes(ROOTS)
             await caller.is_asked.wait()
-            for request_id in ("other", None, [], 7, "q"):
+            strange: list[Any] = ["other", None, [], 7]
+            for request_id in (*strange, "q"):
                 note = {"requestId": request_id}
                 pipe.comes({"method": "notifications/cancelled", "params": note})
             await until(lambda: caller.was_cancelled)

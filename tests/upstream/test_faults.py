@@ -12,7 +12,7 @@ from callgate.ports import TargetError
 from callgate.protocol.framing import FramingError
 from callgate.protocol.http1 import HttpError
 from callgate.protocol.outbound import WireError
-from callgate.upstream.faults import Faults, Lost, Unreachable, within
+from callgate.upstream.faults import Faults, Lost, Patience, Unreachable, within
 from callgate.upstream.sharing import Full
 from callgate.upstream.tasks import Closed
 
@@ -79,3 +79,49 @@ def test_the_ports_own_error_passes_and_so_do_our_own_bugs() -> None:
 
     with pytest.raises(KeyError):
         asyncio.run(within(1, Faults("shop"), Sent(False), bug()))
+
+
+def test_the_time_stands_still_while_somebody_is_asked_and_goes_on_where_it_stopped() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        patience = Patience(100.0)
+        scope = patience.begin()
+        async with scope:
+            began = loop.time()
+            with patience:
+                assert scope.when() is None
+                with patience:  # a second question at the same time
+                    assert scope.when() is None
+                assert scope.when() is None
+            when = scope.when()
+            assert when is not None
+            assert began + 99.0 < when <= loop.time() + 100.0
+        patience.end()
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_comes_when_nobody_waits_any_more_changes_nothing() -> None:
+    async def scenario() -> None:
+        patience = Patience(100.0)
+
+        async def ask_and_go() -> None:
+            patience.__enter__()
+
+        await within(patience, Faults("shop"), Sent(True), ask_and_go())
+        patience.__exit__()
+        with patience:
+            pass
+
+        patience = Patience(0.0)
+        with pytest.raises(TargetError, match="target_timeout"):
+            await within(patience, Faults("shop"), Sent(True), ask_late(patience))
+
+    async def ask_late(patience: Patience) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with patience:  # the time is up already
+                pass
+
+    asyncio.run(scenario())

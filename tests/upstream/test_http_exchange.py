@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 import uvloop
 
 from callgate.model import Ran
 from callgate.ports import TargetError
+from callgate.protocol.framing import FramingError
+from callgate.protocol.outbound import Message
+from callgate.upstream.http_client import HttpClient
+from callgate.upstream.http_exchange import StreamEnd, overhear
 from fakes.http_calls import Run, a_connector, a_request, call, faults
 from fakes.http_target import (
     DONE,
@@ -81,9 +86,8 @@ GARBAGE = [
     b'{"jsonrpc":"2.0","id":%d,"result":{},"error":{"code":1,"message":""}}',
     b'{"jsonrpc":"2.0","id":%d,"error":{"code":"1"}}',
     b'{"jsonrpc":"2.0","id":%d,"error":7}',
-    b'{"jsonrpc":"2.0","id":%d,"result":{"resultType":"input_required","inputRequests":{}}}',
-    b'{"jsonrpc":"2.0","id":%d,"result":{"result\\u0054ype":"input_required"}}',
-    b'{"jsonrpc":"2.0","id":%d,"result":{"resultType":"task"}}',
+    b'{"jsonrpc":"2.0","id":%d,"result":{"resultType":"unheard_of"}}',
+    b'{"jsonrpc":"2.0","id":%d,"result":{"result\\u0054ype":"unheard_of"}}',
     b'{"jsonrpc":"2.0","id":%d,"result":{"resultType":7}}',
     b'{"jsonrpc":"2.0","id":%d,"result":{"a":"\xff"}}',
     b'{"jsonrpc":"2.0","id":%d,"method":"ping"}',
@@ -186,3 +190,76 @@ def test_a_flood_ends_at_the_bound(run: Run, flood: Answer) -> None:
             await connector.close()
 
     run(scenario())
+
+
+def heard_of(answer: Answer, max_bytes: int = 1 << 16) -> tuple[StreamEnd, list[Any], list[int]]:
+    """How a stream of what a target says by itself ended, what it said, and if it began."""
+    said: list[Any] = []
+    opened: list[int] = []
+
+    async def on_open() -> None:
+        opened.append(1)
+
+    async def on_message(message: Message) -> None:
+        said.append(message.method)
+
+    async def scenario() -> StreamEnd:
+        async with HttpTarget(answer) as target:
+            client = HttpClient(target.url, [], 5.0)
+            try:
+                exchange = client.request("GET")
+                return await overhear(exchange, on_open, on_message, max_bytes)
+            finally:
+                client.close()
+
+    return asyncio.run(scenario()), said, opened
+
+
+def test_a_stream_is_heard_to_its_end_which_says_where_to_go_on() -> None:
+    async def answer(_seen: Seen, talk: Talk) -> None:
+        await talk.stream()
+        await talk.chunk(b"id: e-1\nretry: 1500\ndata:\n\n")
+        await talk.event({"method": "a"})
+        await talk.event({"method": "b"})
+        await talk.end_stream()
+
+    end = StreamEnd(status=200, last_id="e-1", retry_seconds=1.5)
+    assert heard_of(answer) == (end, ["a", "b"], [1])
+
+
+def test_a_stream_that_breaks_ends_as_well() -> None:
+    async def answer(_seen: Seen, talk: Talk) -> None:
+        await talk.stream()
+        await talk.event({"method": "a"})
+        await talk.hang_up()
+
+    assert heard_of(answer) == (StreamEnd(status=200), ["a"], [1])
+
+
+@pytest.mark.parametrize(("status", "expected"), [(405, 405), (404, 404), (503, 503), (200, 405)])
+def test_no_stream_is_a_status(status: int, expected: int) -> None:
+    async def answer(_seen: Seen, talk: Talk) -> None:
+        await talk.respond(status, b"{}")
+
+    assert heard_of(answer) == (StreamEnd(status=expected), [], [])
+
+
+def test_a_compressed_stream_is_none() -> None:
+    async def answer(_seen: Seen, talk: Talk) -> None:
+        await talk.stream(Content_Encoding="gzip")
+
+    assert heard_of(answer) == (StreamEnd(status=405), [], [])
+
+
+def test_an_endless_stream_is_bounded_by_the_event_only() -> None:
+    async def many(_seen: Seen, talk: Talk) -> None:
+        await talk.stream()
+        for _ in range(20):
+            await talk.event({"method": "x" * 500})
+        await talk.end_stream()
+
+    end, said, _ = heard_of(many, max_bytes=1000)
+    assert (end.status, len(said)) == (200, 20)
+    for flood in (endless_line, endless_events):
+        with pytest.raises(FramingError):
+            heard_of(flood, max_bytes=1000)

@@ -12,7 +12,7 @@ from fakes.http_calls import HeldCaller, a_method, a_request, connected, until
 from fakes.http_target import DONE, Legacy, Seen, Talk
 from fakes.target import FakeCaller
 
-CHANGING = {"tools": {"listChanged": True}, "prompts": {"listChanged": True}}
+CHANGING: dict[str, Any] = {"tools": {"listChanged": True}, "prompts": {"listChanged": True}}
 UPDATED = "notifications/resources/updated"
 
 

@@ -189,7 +189,7 @@ def test_a_modern_target_may_not_ask_during_a_call() -> None:
 
 
 def test_a_slow_caller_has_the_target_wait_and_nothing_is_lost() -> None:
-    notes = 400
+    notes = 600
 
     async def scenario() -> None:
         is_written = asyncio.Event()
@@ -198,7 +198,7 @@ def test_a_slow_caller_has_the_target_wait_and_nothing_is_lost() -> None:
             token = seen.message["params"]["_meta"]["progressToken"]
             await talk.stream()
             for number in range(notes):
-                params = {"progressToken": token, "progress": number, "message": "x" * 20_000}
+                params = {"progressToken": token, "progress": number, "message": "x" * 65_536}
                 await talk.event({"method": "notifications/progress", "params": params})
             is_written.set()
             await talk.event({"jsonrpc": "2.0", "id": seen.message["id"], "result": DONE})
@@ -206,7 +206,8 @@ def test_a_slow_caller_has_the_target_wait_and_nothing_is_lost() -> None:
 
         caller = HeldCaller()
         caller.may_read.clear()
-        async with connected(Modern(chatter)) as (_, connector):
+        room = 64 << 20
+        async with connected(Modern(chatter), max_response_bytes=room) as (_, connector):
             request = a_request(wants_progress=True, progress_token="mine", timeout_seconds=30)
             waiting = asyncio.ensure_future(connector.call(request, caller))
             await caller.is_told.wait()

@@ -39,9 +39,12 @@ def test_calls_subscriptions_and_a_stream_keep_it_from_being_ended() -> None:
         attempt = Attempt(1)
         session.enter(attempt)
         session.subscriptions |= {"x"}
-        session.listening = asyncio.ensure_future(asyncio.Event().wait())  # type: ignore[assignment]
+
+        async def listen() -> None:
+            await asyncio.Event().wait()
+
+        listening = session.listening = asyncio.ensure_future(listen())
         assert session.calls == 3
-        listening = session.listening
         session.stop()
         session.leave(attempt)
         assert session.calls == 1

@@ -204,7 +204,7 @@ def test_closing_tells_who_waits_and_who_comes() -> None:
             await gate.wait()
             raise AssertionError
 
-        kept = Keeper("shop", never, FakeClock().ticks, is_eager=True)
+        kept = Keeper("shop", never, FakeClock().ticks, is_eager=lambda: True)
         waiting = asyncio.ensure_future(kept.link())
         await asyncio.sleep(0)
         await kept.close()

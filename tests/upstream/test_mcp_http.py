@@ -10,13 +10,24 @@ import pytest
 import uvloop
 from pydantic import ValidationError
 
-from callgate.model import Era, Json, Ran, Reply
-from callgate.ports import TargetError
+from callgate.model import Era, Features, Json, Ran, Reply
+from callgate.ports import TargetError, TargetRequest
 from callgate.protocol.eras import META_CAPABILITIES, META_CLIENT, META_VERSION
-from callgate.upstream import http_dialogue
+from callgate.upstream import http_dialogue, http_listening
+from callgate.upstream.faults import Faults
 from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
 from fakes.clock import FakeClock
-from fakes.http_calls import Run, a_connector, a_request, call, faults, until
+from fakes.http_calls import (
+    ANSWER,
+    Run,
+    a_connector,
+    a_method,
+    a_request,
+    an_offer,
+    call,
+    faults,
+    until,
+)
 from fakes.http_target import (
     DISCOVERED,
     DONE,
@@ -27,8 +38,8 @@ from fakes.http_target import (
     legacy,
     modern,
 )
-from fakes.sdk_target import sdk_target
-from fakes.target import FakeCaller
+from fakes.sdk_target import sdk_target, suite_target
+from fakes.target import OK, FakeCaller, FakeConnector
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -103,7 +114,8 @@ def test_arguments_and_results_travel_byte_for_byte(run: Run) -> None:
 
         for era in (modern, legacy):
             reply, _ = await call(era(raw), a_request(arguments=arguments))
-            assert reply == Reply(body=result)
+            kind = "complete" if era is modern else None  # the handshake era knows no kinds
+            assert reply == Reply(body=result, kind=kind)
 
     run(scenario())
 
@@ -258,34 +270,6 @@ def test_a_list_without_end_or_shape_is_a_fault(run: Run, page: dict[str, Any]) 
     run(scenario())
 
 
-def test_annotated_arguments_travel_as_headers_too(run: Run) -> None:
-    schema = {
-        "type": "object",
-        "properties": {
-            "region": {"type": "string", "x-mcp-header": "Region"},
-            "deep": {
-                "type": "object",
-                "properties": {"n": {"type": "integer", "x-mcp-header": "Count"}},
-            },
-            "absent": {"type": "boolean", "x-mcp-header": "Absent"},
-        },
-    }
-
-    async def scenario() -> None:
-        async with HttpTarget(modern(done, [{"name": "echo", "inputSchema": schema}])) as target:
-            connector = a_connector(target)
-            await connector.list_tools()
-            arguments = '{"region":"Zürich\\r\\nX: 1","deep":{"n":7}}'.encode()
-            await connector.call(a_request(arguments=arguments), FakeCaller())
-            headers = target.seen[-1].headers
-            assert headers["mcp-param-region"] == "=?base64?WsO8cmljaA0KWDogMQ==?="
-            assert headers["mcp-param-count"] == "7"
-            assert "mcp-param-absent" not in headers
-            await connector.close()
-
-    run(scenario())
-
-
 def test_a_change_of_the_tools_is_announced(run: Run) -> None:
     async def scenario() -> None:
         async def changes(seen: Seen, talk: Talk) -> None:
@@ -296,10 +280,10 @@ def test_a_change_of_the_tools_is_announced(run: Run) -> None:
 
         async with HttpTarget(legacy(changes)) as target:
             connector = a_connector(target)
-            changed: list[int] = []
-            connector.on_change(lambda: changed.append(1))
+            changed: list[str] = []
+            connector.on_change(changed.append)
             await connector.call(a_request(), FakeCaller())
-            assert changed == [1]
+            assert changed == ["tools"]
             await connector.close()
 
     run(scenario())
@@ -356,6 +340,128 @@ def test_the_sdks_own_server_is_served(
             await connector.close()
 
     asyncio.run(scenario())
+
+
+async def everything(connector: McpHttpConnector, era: Era) -> None:
+    """What a client of either era wants from a target."""
+    client, beyond = FakeCaller(), FakeCaller()
+    offer = an_offer("elicitation", "sampling", "roots")
+    mine: dict[str, Any] = {"offer": offer, "beyond": beyond, "log_level": "warning"}
+    changed: list[str] = []
+    connector.on_change(changed.append)
+    assert (await connector.features(offer)).era is era
+    names = [tool["name"] for tool in (await connector.list_tools(offer)).tools]
+    assert "ask_elicitation" in names
+    [watched] = [
+        one["uri"]
+        for one in await read(connector, a_method("resources/list", {}, **mine), "resources")
+        if "watched" in one["uri"]
+    ]
+    reply = await connector.call(a_request("ask_elicitation", b"{}", **mine), client)
+    if era is Era.MODERN:
+        assert reply.kind == "input_required"
+        assert client.asked == []
+    else:
+        assert [method for method, _ in client.asked] == ["elicitation/create"]
+        client.answers = [ANSWER]
+        reply = await connector.call(a_request("ask_elicitation", b"{}", **mine), client)
+        assert json.loads(reply.body)["structuredContent"]["content"] == {"name": "Ada"}
+
+    subscribe = a_method("resources/subscribe", {"uri": watched}, **mine)
+    assert not (await connector.call(subscribe, client)).is_error
+    await connector.call(a_request("update_resource", b"{}", **mine), client)
+    await until(lambda: ("notifications/resources/updated", {"uri": watched}) in beyond.told)
+    await connector.call(a_request("end_subscriptions", b"{}", **mine), client)
+    heard = len(beyond.told)
+    await connector.call(a_request("update_resource", b"{}", **mine), client)
+    await until(lambda: len(beyond.told) > heard)  # replayed, or said to have been missed
+
+    await connector.call(a_request("log_at", b"{}", **mine), client)
+    logged = [params["level"] for method, params in client.told if method.endswith("/message")]
+    assert logged == ["warning", "error", "critical", "alert", "emergency"]
+    changed.clear()
+    await connector.call(a_request("notify_changes", b"{}", **mine), client)
+    await until(lambda: set(changed) == {"tools", "prompts", "resources"})
+    await connector.release("ada")
+
+
+async def read(connector: McpHttpConnector, request: TargetRequest, what: str) -> Any:
+    return json.loads((await connector.call(request, FakeCaller())).body)[what]
+
+
+@pytest.mark.parametrize("era", list(Era))
+def test_a_whole_server_of_either_era_is_bridged(era: Era, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_listening, "FIRST_PAUSE_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        async with suite_target(era.value) as url:
+            connector = McpHttpConnector("suite", HttpTargetSettings(url=url), FakeClock())
+            await connector.start()
+            await everything(connector, era)
+            await connector.close()
+
+    asyncio.run(scenario())
+
+
+async def only_sse(_seen: Seen, talk: Talk) -> None:
+    await talk.respond(405)
+
+
+def test_a_target_that_turns_the_handshake_down_is_left_to_the_older_transport(run: Run) -> None:
+    async def scenario() -> None:
+        older = FakeConnector(said=Features(era=Era.LEGACY, version="2024-11-05"))
+        made: list[FakeConnector] = []
+
+        def make() -> FakeConnector:
+            made.append(older)
+            return older
+
+        async with HttpTarget(only_sse) as target:
+            settings = HttpTargetSettings(url=target.url)
+            connector = McpHttpConnector("shop", settings, FakeClock(), make)
+            changed: list[str] = []
+            connector.on_change(changed.append)
+            assert (await connector.features()).version == "2024-11-05"
+            request = a_request()
+            assert (await connector.call(request, FakeCaller())).body == OK
+            assert older.asked == [request]
+            assert (await connector.list_tools()).tools == ()
+            assert connector.status == older.status
+            older.listeners[0]("tools")
+            assert changed == ["tools"]
+            await connector.release("ada")
+            assert older.released == ["ada"]
+            assert target.rpcs() == ["server/discover", "initialize"]
+            assert len(made) == 1
+            await connector.close()
+
+    run(scenario())
+
+
+def test_an_older_target_that_is_gone_is_asked_again_what_it_is(run: Run) -> None:
+    async def scenario() -> None:
+        older = FakeConnector()
+        now: Any = only_sse
+
+        async def answer(seen: Seen, talk: Talk) -> None:
+            await now(seen, talk)
+
+        async with HttpTarget(answer) as target:
+            settings = HttpTargetSettings(url=target.url)
+            connector = McpHttpConnector("shop", settings, FakeClock(), lambda: older)
+            older.error = Faults("shop").timeout(1, is_sent=True)
+            with pytest.raises(TargetError, match="target_timeout"):
+                await connector.call(a_request(), FakeCaller())
+            older.error = Faults("shop").unavailable("gone")
+            with pytest.raises(TargetError, match="target_unavailable"):
+                await connector.call(a_request(), FakeCaller())
+            assert not connector.status.is_ready
+            now = modern(done)
+            assert json.loads((await connector.call(a_request(), FakeCaller())).body) == DONE
+            assert connector.status.era == "modern"
+            await connector.close()
+
+    run(scenario())
 
 
 @pytest.mark.parametrize(

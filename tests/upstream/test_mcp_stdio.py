@@ -9,17 +9,19 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 import uvloop
 from pydantic import ValidationError
 
-from callgate.model import Json, Ran, Tool
+from callgate.model import NOTHING, Json, Offer, Ran, Reply, Tool
 from callgate.ports import TargetError, TargetRequest
 from callgate.protocol.methods import method_tool
-from callgate.upstream import child, keeper, opening, sharing
+from callgate.upstream import child, duplex, keeper, opening, sharing
 from callgate.upstream.mcp_stdio import McpStdioConnector, StdioTargetSettings
 from fakes.clock import FakeClock
+from fakes.node import module_file, node
 from fakes.target import FakeCaller
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "stdio_target.py"
@@ -36,14 +38,14 @@ def a_request(tool: str, arguments: Json = None, **more: Any) -> TargetRequest:
         "session_key": "ada",
         "principal_key": "ada",
         "timeout_seconds": 20.0,
-        **more,
     }
-    return TargetRequest(**settings)
+    return TargetRequest(**{**settings, **more})
 
 
 def a_method(method: str, params: Json, **more: Any) -> TargetRequest:
     said = json.dumps(params).encode()
-    return a_request("", tool=method_tool("shop", method), params=said, **more)
+    changes = {"tool": method_tool("shop", method), "params": said}
+    return msgspec.structs.replace(a_request("", **more), **changes)
 
 
 async def ask(connector: McpStdioConnector, tool: str, arguments: Json = None, **more: Any) -> Any:
@@ -412,7 +414,7 @@ def test_progress_goes_to_its_own_caller(bench: Bench) -> None:
     bench.run(scenario, "legacy")
 
 
-def test_log_messages_are_handed_on_only_where_the_child_is_the_callers_own(bench: Bench) -> None:
+def test_log_messages_are_handed_on_where_the_child_is_the_callers_own(bench: Bench) -> None:
     async def scenario(connector: McpStdioConnector) -> None:
         caller = FakeCaller()
         await connector.call(a_request("progress", {"times": 0}), caller)
@@ -546,6 +548,311 @@ def test_arguments_with_line_breaks_stay_one_message(bench: Bench) -> None:
     bench.run(scenario, "modern")
 
 
+ELICIT = Offer(capabilities={"elicitation": {}}, digest="e")
+SAMPLE = Offer(capabilities={"sampling": {}}, digest="s")
+ROOTS = Offer(capabilities={"roots": {}}, digest="r")
+ELICITATION = {"method": "elicitation/create", "params": {"message": "Really?"}}
+ACCEPTED = Reply(body=b'{"action":"accept"}')
+
+
+class Asks(FakeCaller):
+    """A client that answers when a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def ask(self, method: str, params: dict[str, Json]) -> Reply:
+        self.asked.append((method, params))
+        self.is_asked.set()
+        await self.may_answer.wait()
+        return ACCEPTED
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_every_method_goes_through_with_its_params(bench: Bench, era: str) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        features = await connector.features()
+        assert (features.era, features.instructions) == (era, "Be kind.")
+        assert features.has("resources", "subscribe")
+        request = a_method("resources/read", {"uri": "a://b"}, offer=ELICIT, log_level="info")
+        reply = await connector.call(request, FakeCaller())
+        content = json.loads(reply.body)["contents"][0]
+        assert content["uri"] == "a://b"
+        meta = json.loads(content["text"]) or {}
+        assert meta.get("io.modelcontextprotocol/clientCapabilities") == (
+            ELICIT.capabilities if era == "modern" else None
+        )
+        assert meta.get("io.modelcontextprotocol/logLevel") == ("info" if era == "modern" else None)
+        reply = await connector.call(a_method("prompts/get", {"name": "x"}), FakeCaller())
+        assert json.loads(reply.body)["code"] == -32601
+
+    bench.run(scenario, era)
+
+
+def test_a_legacy_program_runs_once_per_offer_and_learns_exactly_that(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        pids: dict[str, int] = {}
+        for offer in (NOTHING, ELICIT, SAMPLE, ELICIT):
+            pid = await ask(connector, "pid", offer=offer, session_key=offer.digest)
+            assert pids.setdefault(offer.digest, pid) == pid
+            state = await ask(connector, "state", offer=offer, session_key=offer.digest)
+            assert state["capabilities"] == offer.capabilities
+        assert len(set(pids.values())) == 3
+        assert [tool["name"] for tool in (await connector.list_tools()).tools] == ["echo"]
+        more = (await connector.list_tools(ELICIT)).tools
+        assert [tool["name"] for tool in more] == ["echo", "picky"]
+
+    bench.run(scenario, "legacy")
+
+
+def test_a_modern_program_runs_once_for_all_offers(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        pids = await asyncio.gather(
+            *(ask(connector, "pid", offer=offer) for offer in (NOTHING, ELICIT, SAMPLE))
+        )
+        assert len(set(pids)) == 1
+
+    bench.run(scenario, "modern")
+
+
+def test_each_session_has_its_own_child_where_that_is_wanted(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        pids = [await ask(connector, "pid", session_key=key) for key in ("a", "b", "a")]
+        assert pids[0] == pids[2] != pids[1]
+        await connector.release("a")
+        await until(lambda: not psutil.pid_exists(pids[0]))
+        assert psutil.pid_exists(pids[1])
+        assert await ask(connector, "pid", session_key="a") not in pids
+
+    bench.run(scenario, "legacy", share="session")
+
+
+def test_a_lazy_target_has_no_child_before_its_client_and_then_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        command = [sys.executable, str(PROGRAM), "legacy"]
+        settings = StdioTargetSettings(command=command)
+        connector = McpStdioConnector("shop", settings, FakeClock(), tmp_path, is_lazy=True)
+        before = set(psutil.Process().children())
+        await connector.start()
+        try:
+            assert connector.status.detail == "not connected yet"
+            pid = await ask(connector, "pid", offer=ELICIT)
+            await connector.list_tools()
+            await connector.features()
+            mine = set(psutil.Process().children()) - before
+            assert {process.pid for process in mine} == {pid}
+        finally:
+            await connector.close()
+
+    uvloop.run(scenario())
+
+
+def test_a_program_asks_the_client_of_the_call(each_bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        caller = FakeCaller(answers=[ACCEPTED])
+        [answer] = await ask(connector, "ask", ELICITATION, offer=ELICIT, caller=caller)
+        assert answer["result"] == {"action": "accept"}
+        assert caller.asked == [("elicitation/create", {"message": "Really?"})]
+        [refused] = await ask(connector, "ask", {"method": "roots/list"}, offer=ELICIT)
+        assert refused["error"]["code"] == -32601
+
+    each_bench.run(scenario, "legacy")
+
+
+def test_clients_of_one_child_are_not_mistaken_for_each_other(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        callers = {key: FakeCaller(answers=[ACCEPTED]) for key in ("ada", "bob")}
+        beyond = FakeCaller(answers=[ACCEPTED])
+        sleeping = asyncio.ensure_future(
+            ask(connector, "sleep", {"seconds": 1}, offer=ELICIT, session_key="ada")
+        )
+        await ask(connector, "echo", offer=ELICIT, session_key="ada")
+        [unclear] = await ask(
+            connector,
+            "ask",
+            ELICITATION,
+            offer=ELICIT,
+            session_key="bob",
+            beyond=beyond,
+            caller=callers["bob"],
+        )
+        assert "share: session" in unclear["error"]["message"]
+        await sleeping
+        [clear] = await ask(
+            connector, "ask", ELICITATION, offer=ELICIT, session_key="bob", caller=callers["bob"]
+        )
+        assert clear["result"] == {"action": "accept"}
+        later = {**ELICITATION, "id": "later"}
+        await ask(connector, "ask_later", later, offer=ELICIT, session_key="bob")
+        await until_answered(connector, "later", offer=ELICIT, session_key="bob")
+        assert beyond.asked == []
+        await connector.release("ada")
+        again = {**ELICITATION, "id": "again"}
+        await ask(connector, "ask_later", again, offer=ELICIT, session_key="bob")
+        await until(lambda: len(beyond.asked) == 1)
+        assert (await until_answered(connector, "again", offer=ELICIT, session_key="bob"))["result"]
+
+    bench.run(scenario, "legacy")
+
+
+async def until_answered(connector: McpStdioConnector, message_id: Any, **more: Any) -> Any:
+    async with asyncio.timeout(10):
+        while True:
+            for answer in await ask(connector, "answers", **more):
+                if answer["id"] == message_id:
+                    return answer
+
+
+def test_a_program_that_asks_as_it_opens_asks_who_opened_it(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        beyond = FakeCaller(answers=[Reply(body=b'{"roots":[]}')])
+        caller = FakeCaller(answers=[Reply(body=b'{"roots":[]}')])
+        await ask(connector, "echo", offer=ROOTS, beyond=beyond, caller=caller)
+        answer = await until_answered(connector, "curious", offer=ROOTS)
+        assert answer["result"] == {"roots": []}
+        assert len(beyond.asked) + len(caller.asked) == 1
+
+    bench.run(scenario, "legacy", "curious")
+
+
+def test_a_call_waits_for_the_client_beyond_its_own_time(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        await ask(connector, "echo", offer=ELICIT)
+        caller = Asks()
+        asking = asyncio.ensure_future(
+            ask(connector, "ask", ELICITATION, offer=ELICIT, caller=caller, timeout_seconds=0.3)
+        )
+        await caller.is_asked.wait()
+        await asyncio.sleep(0.5)
+        caller.may_answer.set()
+        [answer] = await asking
+        assert answer["result"] == {"action": "accept"}
+
+    bench.run(scenario, "legacy")
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_child_that_dies_while_the_client_is_asked_loses_the_call(each_bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        pid = await ask(connector, "pid", offer=ELICIT)
+        caller = Asks()
+        asking = asyncio.ensure_future(
+            ask(connector, "ask", ELICITATION, offer=ELICIT, caller=caller)
+        )
+        await caller.is_asked.wait()
+        psutil.Process(pid).kill()
+        with pytest.raises(TargetError) as raised:
+            await asking
+        assert (raised.value.code, raised.value.ran) == ("target_lost", Ran.UNKNOWN)
+        assert await ask(connector, "echo", offer=ELICIT) == {}
+
+    each_bench.run(scenario, "legacy")
+
+
+def test_a_cancelled_call_ends_what_it_made_the_program_ask(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        caller = Asks()
+        question = {**ELICITATION, "id": "q"}
+        asking = asyncio.ensure_future(ask(connector, "ask", question, offer=ELICIT, caller=caller))
+        await caller.is_asked.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        answer = await until_answered(connector, "q", offer=ELICIT)
+        assert "The call is over" in answer["error"]["message"]
+        assert len(await ask(connector, "cancelled", offer=ELICIT)) == 1
+
+    bench.run(scenario, "legacy")
+
+
+def test_a_program_that_asks_without_end_is_bounded(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        caller = FakeCaller(answers=[ACCEPTED] * 10_000)
+        question = {**ELICITATION, "times": 2000}
+        answers = await ask(connector, "ask_often", question, offer=ELICIT, caller=caller)
+        assert len(answers) == 2000
+        assert len(caller.asked) <= duplex.MAX_ASKED_IN_CALL
+        assert len([answer for answer in answers if "result" in answer]) == len(caller.asked)
+        assert await ask(connector, "echo", offer=ELICIT) == {}
+
+    bench.run(scenario, "legacy")
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_subscriptions_are_shared_told_apart_and_restored(each_bench: Bench, era: str) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        beyonds = {key: FakeCaller() for key in ("ada", "bob")}
+
+        async def subscribe(key: str, uri: str) -> Reply:
+            more = {"session_key": key, "beyond": beyonds[key], "log_level": "warning"}
+            request = a_method("resources/subscribe", {"uri": uri}, **more)
+            return await connector.call(request, FakeCaller())
+
+        async def hear(uri: str, told: dict[str, int]) -> None:
+            await ask(connector, "update", {"uri": uri})
+            await until(lambda: {k: len(b.told) for k, b in beyonds.items()} == told)
+
+        for key, uri in (("ada", "x"), ("bob", "x"), ("bob", "y")):
+            assert await subscribe(key, uri) == Reply(body=b"{}")
+        await hear("x", {"ada": 1, "bob": 1})
+        await hear("y", {"ada": 1, "bob": 2})
+        method, params = beyonds["bob"].told[-1]
+        assert (method, params["uri"]) == ("notifications/resources/updated", "y")
+        assert "io.modelcontextprotocol/subscriptionId" not in str(params)
+        state = await ask(connector, "state")
+        if era == "legacy":
+            assert (state["subscribed"], state["levels"]) == (["x", "y"], ["warning"])
+        else:
+            assert sorted(state["listens"]) == [["x"], ["x", "y"]]
+
+        with pytest.raises(TargetError, match="target_lost"):
+            await ask(connector, "crash")
+        async with asyncio.timeout(10):
+            while True:
+                state = await ask(connector, "state")
+                found = state["subscribed"] if era == "legacy" else state["listens"]
+                if len(found) == 2:
+                    break
+        assert state["levels"] == (["warning"] if era == "legacy" else [])
+        await hear("y", {"ada": 1, "bob": 3})
+        await connector.release("bob")
+        await ask(connector, "update", {"uri": "x"})
+        await until(lambda: len(beyonds["ada"].told) == 2)
+        assert len(beyonds["bob"].told) == 3
+
+    each_bench.run(scenario, era)
+
+
+def test_a_subscription_that_the_program_refuses_is_an_error(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        request = a_method("resources/subscribe", {"uri": "no://where"})
+        reply = await connector.call(request, FakeCaller())
+        assert json.loads(reply.body)["code"] == -32002
+
+    bench.run(scenario, "legacy")
+
+
+def test_a_modern_program_that_agrees_to_nothing_has_refused(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        request = a_method("resources/subscribe", {"uri": "x"})
+        reply = await connector.call(request, FakeCaller())
+        assert json.loads(reply.body)["code"] == -32602
+
+    bench.run(scenario, "modern", "sullen")
+
+
+def test_what_a_modern_program_needs_is_its_reply(bench: Bench) -> None:
+    async def scenario(connector: McpStdioConnector) -> None:
+        await connector.features()
+        request = a_request("need")
+        reply = await connector.call(request, FakeCaller())
+        assert reply.kind == "input_required"
+
+    bench.run(scenario, "modern")
+
+
 def test_a_real_server_is_served(bench: Bench, tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("mcp-server-time")
 
@@ -581,3 +888,28 @@ def test_settings_that_cannot_work_are_errors(settings: dict[str, Any]) -> None:
 def test_a_command_may_be_one_string() -> None:
     settings = StdioTargetSettings.model_validate({"command": "uvx 'my server' --flag"})
     assert settings.command == ["uvx", "my server", "--flag"]
+
+
+EVERYTHING_SERVER = ("@modelcontextprotocol/server-everything", "dist/index.js")
+
+
+def test_a_real_legacy_server_asks_its_client(bench: Bench) -> None:
+    offer = Offer(
+        capabilities={"sampling": {}, "elicitation": {"form": {}}, "roots": {}}, digest="all"
+    )
+    sampled = {"role": "assistant", "model": "m", "content": {"type": "text", "text": "Hello!"}}
+
+    async def scenario(connector: McpStdioConnector) -> None:
+        plain = {tool["name"] for tool in (await connector.list_tools()).tools}
+        offered = {tool["name"] for tool in (await connector.list_tools(offer)).tools}
+        assert {"trigger-sampling-request", "trigger-elicitation-request"} <= offered - plain
+        caller = FakeCaller(answers=[Reply(body=json.dumps(sampled).encode())])
+        request = a_request("trigger-sampling-request", {"prompt": "Hi"}, offer=offer)
+        assert b"Hello!" in (await connector.call(request, caller)).body
+        assert [method for method, _ in caller.asked] == ["sampling/createMessage"]
+        caller = FakeCaller(answers=[Reply(body=b'{"action":"decline"}')])
+        request = a_request("trigger-elicitation-request", offer=offer)
+        assert b"declined" in (await connector.call(request, caller)).body
+
+    command = [str(node()), str(module_file(*EVERYTHING_SERVER)), "stdio"]
+    bench.run(scenario, command=command)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
+from callgate.upstream import sharing
 from callgate.upstream.sharing import IDLE_SECONDS, Full, Shared
 from callgate.upstream.tasks import Closed
 from fakes.clock import FakeClock
@@ -145,5 +148,109 @@ def test_after_the_end_nothing_is_made() -> None:
         with pytest.raises(Closed):
             await bench.shared.get("b")
         assert bench.made == []
+
+    asyncio.run(scenario())
+
+
+def test_how_to_make_one_may_be_said_by_who_asks_for_it() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+
+        async def make() -> One:
+            return One("special")
+
+        assert (await bench.shared.get("a", make)).key == "special"
+        assert (await bench.shared.get("a")).key == "special"
+        assert [one.key for one in bench.shared.all()] == ["special"]
+        await bench.shared.close()
+
+    asyncio.run(scenario())
+
+
+def test_release_ends_what_is_kept_even_in_use_and_what_is_being_made() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        busy = await bench.shared.get("a")
+        busy.calls = 1
+        await bench.shared.release("a")
+        assert busy.is_ended
+        await bench.shared.release("nothing")
+
+        bench.gate.clear()
+        waiting = asyncio.ensure_future(bench.shared.get("b"))
+        await asyncio.sleep(0)
+        releasing = asyncio.ensure_future(bench.shared.release("b"))
+        await asyncio.sleep(0)
+        bench.gate.set()
+        assert (await waiting).key == "b"
+        await releasing
+        assert bench.made[-1].is_ended
+        assert bench.shared.peek("b") is None
+
+        bench.fails = True
+        bench.gate.clear()
+        failing = asyncio.ensure_future(bench.shared.get("c"))
+        await asyncio.sleep(0)
+        releasing = asyncio.ensure_future(bench.shared.release("c"))
+        bench.gate.set()
+        await releasing
+        with pytest.raises(LookupError):
+            await failing
+        await bench.shared.close()
+
+    asyncio.run(scenario())
+
+
+def test_another_takes_the_place_of_one_once_and_only_when_it_is_there() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        old = await bench.shared.get("a")
+        bench.gate.clear()
+
+        def make() -> Coroutine[Any, Any, One]:
+            return bench.make("a")
+
+        waiting = [asyncio.ensure_future(bench.shared.replace("a", old, make)) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert await bench.shared.get("a") is old
+        bench.gate.set()
+        [new, *others] = await asyncio.gather(*waiting)
+        assert all(other is new for other in others)
+        assert await bench.shared.get("a") is new is not old
+        assert await bench.shared.replace("a", old, make) is new
+        assert len(bench.made) == 2
+
+        bench.fails = True
+        with pytest.raises(LookupError):
+            await bench.shared.replace("a", new, make)
+        assert bench.shared.peek("a") is new
+        await bench.shared.release("a")
+        with pytest.raises(Closed):
+            await bench.shared.replace("a", new, make)
+        assert bench.shared.all() == ()
+        await bench.shared.close()
+
+    asyncio.run(scenario())
+
+
+def test_only_so_many_are_ended_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "MAX_ENDING", 2)
+
+    async def scenario() -> None:
+        bench = Bench()
+        ending = most = 0
+
+        async def end(_: One) -> None:
+            nonlocal ending, most
+            ending += 1
+            most = max(most, ending)
+            await asyncio.sleep(0)
+            ending -= 1
+
+        shared = Shared(bench.make, end, bench.clock.ticks, most=10)
+        for key in "abcdef":
+            await shared.get(key)
+        await shared.close()
+        assert most == 2
 
     asyncio.run(scenario())

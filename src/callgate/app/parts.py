@@ -22,6 +22,7 @@ from callgate.ports import Clock, Connector
 from callgate.upstream.functions import PythonConnector, PythonTargetSettings
 from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
 from callgate.upstream.mcp_stdio import McpStdioConnector
+from callgate.upstream.settings import McpTargetSettings
 
 
 class PartError(Exception):
@@ -100,7 +101,9 @@ def target_timeouts(config: Config) -> dict[str, float]:
 def may_ask(config: Config) -> dict[str, frozenset[str]]:
     """Target → what it may ask of clients, as far as policy permits it."""
     return {
-        name: frozenset(getattr(target, "may_ask", ())) for name, target in config.targets.items()
+        name: frozenset(target.may_ask)
+        for name, target in config.targets.items()
+        if isinstance(target, McpTargetSettings)
     }
 
 

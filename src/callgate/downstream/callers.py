@@ -42,6 +42,11 @@ class HttpCaller:
             return self._stream.reading is None
         return self.has_hung_up
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the response is a stream already."""
+        return self._stream is not None
+
     async def notify(self, method: str, params: dict[str, Json]) -> None:
         """Says it on the stream; dropped where the agent takes none."""
         stream = self._streaming()
@@ -100,7 +105,10 @@ class HttpCaller:
         stream.end()
         if self._session is not None:
             self._session.streams.ended(stream)
-        await outlet.done()
+        try:
+            await outlet.done()
+        finally:
+            outlet.close()
 
     def abandon(self) -> None:
         """Nothing is answered any more: the gateway stops, or the agent hung up."""

@@ -91,12 +91,18 @@ class Exchange:
             message = read_message(value)
             era = self._era(message)
             await self._answer(message, era)
-        except Malformed as malformed:
-            await self._note_malformed(malformed.reason)
-            await respond(self._send, malformed_answer(malformed, era))
-        except Refused as refused:
+        except (Malformed, Refused) as problem:
             message_id = message.id if message else None
-            await respond(self._send, unidentified_answer(refused, message_id))
+            await respond(self._send, await self._problem(problem, era, message_id))
+
+    async def _problem(
+        self, problem: Malformed | Refused, era: Era | None, message_id: Json
+    ) -> Answer:
+        """The answer to a message that is not taken."""
+        if isinstance(problem, Refused):
+            return unidentified_answer(problem, message_id)
+        await self._note_malformed(problem.reason)
+        return malformed_answer(problem, era)
 
     async def _body_in_time(self) -> bytes | None:
         """The whole body; None where the caller was turned away instead."""
@@ -183,6 +189,10 @@ class Exchange:
                 raise
             # Legacy: cancelled by notification. The request gets no response, only an end.
             answer = Answer(200, None)
+        except (Malformed, Refused) as problem:
+            if not caller.has_begun:
+                raise
+            answer = await self._problem(problem, inbound.era, inbound.message.id)
         except BaseException:
             caller.abandon()
             raise

@@ -134,7 +134,10 @@ def declared(message: Message) -> tuple[dict[str, Json], dict[str, Json]]:
 
 
 class Sessions:
-    """All open sessions of this process, least recently used first."""
+    """All open sessions of this process, least recently used first.
+
+    `on_close` is told of each session that has ended, once; it must not raise.
+    """
 
     def __init__(
         self,

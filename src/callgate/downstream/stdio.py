@@ -107,8 +107,9 @@ class StdioEndpoint:
             async with asyncio.TaskGroup() as tasks:
                 self._pipe.tasks = tasks
                 await self._read_all(read, tasks)
+                await asyncio.sleep(0)  # what came in before the end is taken, answers too
                 if self.session is not None:
-                    self.session.asks.close()  # no answer comes in any more
+                    self.session.asks.close()  # no more of them come
         finally:
             self._pipe.is_closed = True
             if self.session is not None:

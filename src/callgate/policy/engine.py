@@ -97,7 +97,8 @@ class _Known:
     principal: Principal
     facts: Facts
     plans: dict[_Key, _Plan] = field(default_factory=dict)
-    listed: dict[frozenset[str], bool] = field(default_factory=dict)  # policies in scope → shown
+    # Policies in scope → when it was decided, and whether tools that they speak of are shown.
+    listed: dict[frozenset[str], tuple[float, bool]] = field(default_factory=dict)
 
 
 class Engine:
@@ -218,6 +219,16 @@ class Engine:
     def _listed(self, plan: _Plan, now: float) -> bool:
         if self._refused_by_scope(plan) is not None:
             return False
+        part, listed = plan.slice, plan.known.listed
+        # Tools that the same policies speak of look alike, unless a condition looks at `action`.
+        if part.reads_action:
+            return self._is_possible(plan, now)
+        found = listed.get(part.key)
+        if found is None or (part.reads_time and found[0] != now):
+            found = listed[part.key] = (now, self._is_possible(plan, now))
+        return found[1]
+
+    def _is_possible(self, plan: _Plan, now: float) -> bool:
         part = plan.slice
         if not part.reads_context:
             if plan.verdict is None:
@@ -228,13 +239,7 @@ class Engine:
             return False
         if not any(p.effect == "forbid" for p in part.policies) and "permit" in unconditional:
             return True
-        # Tools that the same policies speak of look alike, unless a condition looks at `action`.
-        if part.reads_time or part.reads_action:
-            return self._could_be_permitted(plan, now)
-        listed = plan.known.listed
-        if part.key not in listed:
-            listed[part.key] = self._could_be_permitted(plan, now)
-        return listed[part.key]
+        return self._could_be_permitted(plan, now)
 
     def _could_be_permitted(self, plan: _Plan, now: float, arguments: Json | None = None) -> bool:
         part = plan.slice

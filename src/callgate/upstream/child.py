@@ -101,7 +101,7 @@ class Child(asyncio.SubprocessProtocol):
     def __init__(self) -> None:
         self.stdout = asyncio.StreamReader(CHUNK_BYTES)
         self.stderr = asyncio.StreamReader(CHUNK_BYTES)
-        self._has_exited = asyncio.Event()
+        self._exit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._is_ended = False
@@ -140,7 +140,8 @@ class Child(asyncio.SubprocessProtocol):
             (self.stdout if fd == 1 else self.stderr).feed_eof()
 
     def process_exited(self) -> None:
-        self._has_exited.set()
+        if not self._exit.done():
+            self._exit.set_result(None)
 
     def pause_writing(self) -> None:
         self._may_write.clear()
@@ -183,9 +184,9 @@ class Child(asyncio.SubprocessProtocol):
 
     async def exited(self, seconds: float | None) -> None:
         """Waits until it has exited, or as long as is said; None: for ever."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._has_exited.wait()
+        # Not asyncio.timeout: in a task that was cancelled, and children are ended in such, Python
+        # 3.11 makes another cancellation of its end.
+        await asyncio.wait({self._exit}, timeout=seconds)
 
     async def end(self) -> None:
         """Ends it and every process it started: politely, then firmly, then for certain.
@@ -207,7 +208,7 @@ class Child(asyncio.SubprocessProtocol):
             self._stdin.close()
             await self.exited(GRACE_SECONDS)
             family |= await asyncio.to_thread(self._descendants)
-            if not self._has_exited.is_set() or any(map(_is_running, family)):
+            if not self._exit.done() or any(map(_is_running, family)):
                 self._signal(family, _TERM)
                 gone = asyncio.to_thread(_await_gone, family, GRACE_SECONDS)
                 await asyncio.gather(self.exited(GRACE_SECONDS), gone)
@@ -228,7 +229,7 @@ class Child(asyncio.SubprocessProtocol):
         with suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
                 os.killpg(self.pid, number)
-            elif not self._has_exited.is_set():
+            elif not self._exit.done():
                 self._transport.kill()
         for member in family:
             with suppress(psutil.Error):

@@ -222,9 +222,11 @@ class Duplex(ABC):
     def hear(self, message: Message) -> None:
         """Takes what the target said. Never waits."""
         if message.method is None:
-            asked = self._asked.get(message.id) if isinstance(message.id, int) else None
+            # What was answered is in flight no longer: what comes next cannot belong to it.
+            asked = self._asked.pop(message.id, None) if isinstance(message.id, int) else None
             if asked is not None:  # else: too late, its caller has given up
                 asked.end(message)
+                self._end_questions(asked)
         elif message.id is not None:
             self._hear_request(message)
         else:

@@ -9,7 +9,7 @@ from callgate.model import Era, Features, Offer, Reply
 from callgate.ports import TargetRequest
 from callgate.protocol.eras import LATEST_MODERN
 from callgate.protocol.negotiation import Undecided, era_over_http, read_discovered
-from callgate.protocol.outbound import Headers, Message, modern_headers
+from callgate.protocol.outbound import modern_headers
 from callgate.upstream.http_exchange import Answer
 from callgate.upstream.http_legacy import LegacySide
 from callgate.upstream.http_modern import ModernSide
@@ -30,8 +30,8 @@ class HttpDialogue:
         self._discovered = Features()
         self._opening: asyncio.Task[Era] | None = None
         self._is_watched = False
-        self._legacy = LegacySide(wire, ticks)
-        self._modern = ModernSide(wire)
+        self.legacy = LegacySide(wire, ticks)
+        self.modern = ModernSide(wire)
         self._subscribing = Subscribing(wire, ticks, self.open)
 
     def forget_era(self) -> None:
@@ -64,9 +64,9 @@ class HttpDialogue:
     def _began(self, era: Era, answer: Answer) -> None:
         if era is Era.LEGACY:
             self._subscribing.stop()
-            self._legacy.forget()
+            self.legacy.forget()
             return
-        self._legacy.stop()
+        self.legacy.stop()
         message = answer.message
         if message is not None and bytes(message.result):
             self._discovered = read_discovered(message)
@@ -80,7 +80,7 @@ class HttpDialogue:
         if is_wanted is self._is_watched:
             return
         self._is_watched = is_wanted
-        self._legacy.watch(is_wanted=is_wanted)
+        self.legacy.watch(is_wanted=is_wanted)
         if is_wanted and self.era is Era.MODERN:
             self._subscribing.watch(self._discovered)
         elif not is_wanted:
@@ -90,16 +90,7 @@ class HttpDialogue:
         """What the target can do for a client with this offer. Raises as `ask` does."""
         if await self.open() is Era.MODERN:
             return self._discovered
-        return await self._legacy.features(offer)
-
-    async def ask(self, attempt: Attempt, modern: Headers, body: bytes) -> Message:
-        """The response to a request. Raises TargetError, NoHandshake and what an exchange raises.
-
-        Cancelled: the target learns it, by the closed connection or by a notification.
-        """
-        if attempt.era is Era.MODERN:
-            return await self._modern.ask(attempt, modern, body)
-        return await self._legacy.ask(attempt, body)
+        return await self.legacy.features(offer)
 
     async def subscribe(self, request: TargetRequest) -> Reply:
         """Answers `resources/subscribe` and `resources/unsubscribe` for a modern target."""
@@ -108,9 +99,9 @@ class HttpDialogue:
     async def release(self, session_key: str) -> None:
         """Ends what is kept under this key."""
         self._subscribing.release(session_key)
-        await self._legacy.release(session_key)
+        await self.legacy.release(session_key)
 
     async def close(self) -> None:
         """Ends the sessions."""
         self._subscribing.stop()
-        await self._legacy.close()
+        await self.legacy.close()

@@ -12,7 +12,7 @@ import msgspec
 
 from callgate.model import NOTHING, Features, Json, Offer, Ran
 from callgate.ports import Caller
-from callgate.protocol.eras import META_PROGRESS
+from callgate.protocol.eras import META_PROGRESS, MODERN_ERRORS
 from callgate.protocol.http1 import HttpError
 from callgate.protocol.jsonrpc import INTERNAL_ERROR, REFUSED, encode, error_response
 from callgate.protocol.negotiation import LEGACY_STATUSES, read_initialized
@@ -25,6 +25,7 @@ from callgate.protocol.outbound import (
     Message,
     WireError,
     cancelled,
+    read_fault,
     read_params,
 )
 from callgate.upstream.faults import Lost, Unreachable
@@ -72,7 +73,8 @@ class LegacySide:
 
     async def features(self, offer: Offer) -> Features:
         """What the handshake said to a client with this offer."""
-        return (await self._session_for(Attempt(self._wire.next_id(), offer=offer))).features
+        session = await self._session_for(Attempt(self._wire.next_id(), offer=offer))
+        return session.features
 
     def watch(self, *, is_wanted: bool) -> None:
         """Keeps the stream of the gateway's own session open, or not."""
@@ -103,6 +105,9 @@ class LegacySide:
             # What servers say, too, to a session that they do not know.
             session.is_doubtful = answer.status in (400, 404)
             raise self._wire.turned_down(answer)
+        if bytes(message.error) and (fault := read_fault(message)).code in MODERN_ERRORS:
+            # Another server has taken the place of the one that shook hands.
+            raise self._wire.faults.protocol(f"the error {fault.code} of a later era", ran=Ran.NO)
         if attempt.request is not None and bytes(message.result):
             _note(session, attempt.request.tool.method, attempt.request.params)
         return message

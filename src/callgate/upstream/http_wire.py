@@ -33,6 +33,18 @@ class NoHandshake(Exception):  # noqa: N818 - a finding; an older transport may 
 class Attempt:
     """One request on its way: whose it is, and what is known about it when it fails."""
 
+    __slots__ = (
+        "asks",
+        "caller",
+        "era",
+        "exchange",
+        "notes",
+        "offer",
+        "patience",
+        "request",
+        "request_id",
+    )
+
     def __init__(
         self,
         request_id: int,

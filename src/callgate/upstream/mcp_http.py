@@ -21,19 +21,18 @@ from callgate.ports import (
     TargetStatus,
 )
 from callgate.protocol.outbound import (
-    Headers,
     WireError,
     cut_reply,
     mirrored_headers,
     modern_headers,
     read_result,
 )
-from callgate.settings import Settings
 from callgate.upstream.faults import Faults, Patience, within
 from callgate.upstream.http_client import HttpClient
 from callgate.upstream.http_dialogue import HttpDialogue
 from callgate.upstream.http_wire import Attempt, NoHandshake, Wire
 from callgate.upstream.session import WORDS, Changes, Notes, Standing, list_pages
+from callgate.upstream.settings import McpTargetSettings
 from callgate.upstream.tasks import Tasks
 
 T = TypeVar("T")
@@ -50,7 +49,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 
 
-class HttpTargetSettings(Settings):
+class HttpTargetSettings(McpTargetSettings):
     """A target that speaks MCP over streamable HTTP."""
 
     url: str
@@ -209,8 +208,10 @@ class McpHttpConnector:
             era = attempt.era = await self._dialogue.open()
             attempt.request_id = self._wire.next_id()
             body = WORDS.list(attempt.request_id, era, cursor, offer)
-            message = await self._dialogue.ask(attempt, modern_headers("tools/list"), body)
-            return read_result(message)
+            if era is Era.MODERN:
+                headers = modern_headers("tools/list")
+                return read_result(await self._dialogue.modern.ask(attempt, headers, body))
+            return read_result(await self._dialogue.legacy.ask(attempt, body))
 
         seconds = self._settings.timeout_seconds
         listing = await self._within(seconds, attempt, list_pages(ask))
@@ -233,23 +234,18 @@ class McpHttpConnector:
         method = request.tool.method
         token = attempt.request_id if request.wants_progress else None
         attempt.notes = Notes(request, attempt.caller, token) if attempt.caller else None
-        headers: Headers = []
-        if era is Era.MODERN:
-            if method in SAID_OTHERWISE:
-                return await self._say_otherwise(request)
-            headers = modern_headers(method, request.item)
-            if method == CALL_TOOL and request.tool.mirrored:
-                headers += mirrored_headers(request.tool.mirrored, request.arguments)
-            meta = WORDS.meta(era, request.meta, token, request.offer, request.log_level)
-        else:
+        if era is Era.LEGACY:
             meta = WORDS.meta(era, request.meta, token)
+            body = WORDS.request(attempt.request_id, method, request.params, meta)
+            return _without_kind(cut_reply(await self._dialogue.legacy.ask(attempt, body)))
+        if method in SAID_OTHERWISE:
+            return await self._say_otherwise(request)
+        headers = modern_headers(method, request.item)
+        if method == CALL_TOOL and request.tool.mirrored:
+            headers += mirrored_headers(request.tool.mirrored, request.arguments)
+        meta = WORDS.meta(era, request.meta, token, request.offer, request.log_level)
         body = WORDS.request(attempt.request_id, method, request.params, meta)
-        reply = cut_reply(await self._dialogue.ask(attempt, headers, body))
-        if era is Era.LEGACY and reply.kind is not None:
-            if reply.kind != "complete":
-                raise WireError(f"a result of a later era ({reply.kind})")
-            return replace(reply, kind=None)
-        return reply
+        return cut_reply(await self._dialogue.modern.ask(attempt, headers, body))
 
     async def _say_otherwise(self, request: TargetRequest) -> Reply:
         """What 2026-07-28 has no method for: the level goes with each request."""
@@ -307,3 +303,10 @@ class McpHttpConnector:
             raise
         self._standing.works()
         return result
+
+
+def _without_kind(reply: Reply) -> Reply:
+    """A legacy target's result: its era has none but complete ones, and does not say so."""
+    if reply.kind in (None, "complete"):
+        return replace(reply, kind=None) if reply.kind else reply
+    raise WireError(f"a result of a later era ({reply.kind})")

