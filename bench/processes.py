@@ -173,9 +173,14 @@ def memory_bytes(pid: int) -> int:
     return sum(own_memory_bytes(each) for each in tree(pid))
 
 
-def own_memory_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
+    """Resident set size of the tree: what `ps` shows, summed."""
+    return sum(own_memory_bytes(each, "Rss:") for each in tree(pid))
+
+
+def own_memory_bytes(pid: int, kind: str = "Pss:") -> int:
     for line in read(PROC / str(pid) / "smaps_rollup").splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(kind):
             return int(line.split()[1]) * 1024
     return 0
 

@@ -14,9 +14,7 @@ import msgspec
 from granian import Granian
 from granian.constants import Interfaces
 from stub_content import (
-    ERAS,
     ERAS_VARIABLE,
-    FIXED,
     ITEMS_VARIABLE,
     JSON,
     MODERN,
@@ -25,15 +23,17 @@ from stub_content import (
     TOOLS_VARIABLE,
     Answer,
     Arguments,
+    Setup,
     asks,
     call_result,
     encode,
     error,
     event,
     failed,
-    listed,
+    fixed,
     other_era,
     progress,
+    resource_list,
     whole,
 )
 
@@ -111,6 +111,8 @@ class Stub:
     """The sessions of the legacy era and the number of tool calls seen; one worker, no locks."""
 
     def __init__(self) -> None:
+        self.setup = Setup.of_environment()
+        self.fixed = fixed(self.setup)
         self.sessions: dict[str, bool] = {}  # whether the client can be asked
         self.calls = 0  # that were answered with a result
         self.asked: dict[tuple[str, str], asyncio.Future[Said]] = {}
@@ -120,8 +122,8 @@ class Stub:
         request = decode_request(body)
         version = headers.get("mcp-protocol-version")
         is_modern = version == MODERN
-        if ("legacy" if is_modern else "modern") == ERAS:
-            return other_era(request.id, version)
+        if not self.setup.speaks(is_modern):
+            return other_era(request.id, is_modern, version)
         reply_headers = [JSON]
         session = headers.get("mcp-session-id") or ""
         if request.method == "initialize":
@@ -141,12 +143,13 @@ class Stub:
             result = call_result(params.arguments or Arguments("", 0), is_modern)
         elif not request.method:
             return self.take_answer(session, request)
+        elif request.method == "resources/list":
+            result = resource_list(self.setup.items, is_modern, path)
         else:
-            fixed = FIXED.get((request.method, is_modern))
-            fixed = fixed or listed(request.method, is_modern, path)
-            if fixed is None:
+            known = self.fixed.get((request.method, is_modern))
+            if known is None:
                 return (404 if is_modern else 200), [JSON], error(request.id, -32601, "no method")
-            result = fixed
+            result = known
         return 200, reply_headers, whole(request.id, result)
 
     def begin(self, request: Request, name: str, session: str) -> Answer | LongCall:
@@ -159,8 +162,8 @@ class Stub:
         if session:
             return 200, [JSON], whole(request.id, failed("This client cannot be asked."))
         if "elicitation" not in params.meta.capabilities:
-            problem = {"requiredCapabilities": {"elicitation": {}}}
-            return 400, [JSON], error(request.id, -32021, "elicitation is needed", problem)
+            needed = {"requiredCapabilities": {"elicitation": {}}}
+            return 400, [JSON], error(request.id, -32021, "elicitation is needed", needed)
         return 200, [JSON], whole(request.id, self.confirmed(params))
 
     def confirmed(self, params: LongParams) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ TOOLS_VARIABLE = "CALLGATE_BENCH_TOOLS"
 ITEMS_VARIABLE = "CALLGATE_BENCH_ITEMS"
 ERAS_VARIABLE = "CALLGATE_BENCH_ERAS"
 
+encode = msgspec.json.encode
 Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
 
 JSON = ("content-type", "application/json")
@@ -94,42 +96,59 @@ def call_result(arguments: Arguments, is_modern: bool) -> bytes:
 FILLER = (b"The customer is known and the amount is within the limit of the account. " * 14)[
     : REPLY_BYTES - 200
 ]
-ITEMS = int(os.environ.get(ITEMS_VARIABLE, "0"))
-ERAS = os.environ.get(ERAS_VARIABLE, "both")
-LISTS = {"resources": {}, "prompts": {}} if ITEMS else {}
-CAPABILITIES: dict[str, Any] = {"tools": {"listChanged": False}, **LISTS}
 CACHEABLE = {"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public"}
-LISTED = tools(int(os.environ.get(TOOLS_VARIABLE, "2")))
 
-encode = msgspec.json.encode
-FIXED: dict[tuple[str, bool], bytes] = {
-    ("tools/list", True): encode({"tools": LISTED, **CACHEABLE}),
-    ("tools/list", False): encode({"tools": LISTED}),
-    ("server/discover", True): encode(
-        {
-            "supportedVersions": [MODERN],
-            "capabilities": CAPABILITIES,
-            "_meta": {"io.modelcontextprotocol/serverInfo": SERVER_INFO},
-            **CACHEABLE,
-        }
-    ),
-    ("initialize", False): encode(
-        {"protocolVersion": LEGACY, "capabilities": CAPABILITIES, "serverInfo": SERVER_INFO}
-    ),
-    ("ping", False): b"{}",
-    ("ping", True): b'{"resultType":"complete"}',
-}
+
+@dataclass(frozen=True)
+class Setup:
+    """Read in the worker, which inherits the variables: the options are known to its parent."""
+
+    tools: int
+    items: int
+    eras: str
+
+    @classmethod
+    def of_environment(cls) -> Setup:
+        return cls(
+            tools=int(os.environ.get(TOOLS_VARIABLE, "2")),
+            items=int(os.environ.get(ITEMS_VARIABLE, "0")),
+            eras=os.environ.get(ERAS_VARIABLE, "both"),
+        )
+
+    def speaks(self, is_modern: bool) -> bool:
+        return self.eras in ("both", "modern" if is_modern else "legacy")
+
+
+def fixed(setup: Setup) -> dict[tuple[str, bool], bytes]:
+    """The results that are always the same, by method and whether the era is the modern one."""
+    listed = tools(setup.tools)
+    lists: dict[str, Any] = {"resources": {}, "prompts": {}} if setup.items else {}
+    capabilities = {"tools": {"listChanged": False}, **lists}
+    return {
+        ("tools/list", True): encode({"tools": listed, **CACHEABLE}),
+        ("tools/list", False): encode({"tools": listed}),
+        ("prompts/list", True): encode({"prompts": prompts(setup.items), **CACHEABLE}),
+        ("prompts/list", False): encode({"prompts": prompts(setup.items)}),
+        ("server/discover", True): encode(
+            {
+                "supportedVersions": [MODERN],
+                "capabilities": capabilities,
+                "_meta": {"io.modelcontextprotocol/serverInfo": SERVER_INFO},
+                **CACHEABLE,
+            }
+        ),
+        ("initialize", False): encode(
+            {"protocolVersion": LEGACY, "capabilities": capabilities, "serverInfo": SERVER_INFO}
+        ),
+        ("ping", False): b"{}",
+        ("ping", True): b'{"resultType":"complete"}',
+    }
 
 
 @lru_cache
-def listed(method: str, is_modern: bool, path: str) -> bytes | None:
-    """Resources are named after the path, so that one stub may stand for many targets."""
-    if method == "resources/list":
-        result: dict[str, Any] = {"resources": resources(ITEMS, path.strip("/").replace("/", "."))}
-    elif method == "prompts/list":
-        result = {"prompts": prompts(ITEMS)}
-    else:
-        return None
+def resource_list(count: int, is_modern: bool, path: str) -> bytes:
+    """They are named after the path, so that one stub may stand for many targets."""
+    result = {"resources": resources(count, path.strip("/").replace("/", "."))}
     return encode({**result, **CACHEABLE} if is_modern else result)
 
 
@@ -160,16 +179,16 @@ def failed(text: str, is_modern: bool = False) -> bytes:
     return encode({**result, "resultType": "complete"} if is_modern else result)
 
 
-def other_era(request_id: msgspec.Raw, requested: str | None) -> Answer:
+def other_era(request_id: msgspec.Raw, is_modern: bool, requested: str | None) -> Answer:
     """As servers of one era turn the other one down."""
-    if ERAS == "legacy":
+    if is_modern:
         return 400, [JSON], error(request_id, -32000, "Bad Request: Unsupported protocol version")
     problem = {"supported": [MODERN], "requested": requested or LEGACY}
     return 400, [JSON], error(request_id, -32022, "Unsupported protocol version", problem)
 
 
 def error(request_id: bytes | msgspec.Raw, code: int, message: str, details: Any = None) -> bytes:
-    problem = {"code": code, "message": message}
+    problem: dict[str, Any] = {"code": code, "message": message}
     if details is not None:
         problem["data"] = details
     return encode({"jsonrpc": "2.0", "id": msgspec.Raw(request_id or b"null"), "error": problem})

@@ -36,6 +36,10 @@ class Target:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/calls", timeout=30) as reply:
             return int(reply.read())
 
+    def sessions_open(self) -> int:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/sessions", timeout=30) as reply:
+            return int(reply.read())
+
     def is_answering(self) -> bool:
         """Its worker may begin to listen later than the process that starts it."""
         try:
@@ -47,13 +51,17 @@ class Target:
         self.process.stop()
 
 
-def start_target(venvs: Path, scratch: Path, tools: int) -> Target:
+def start_target(
+    venvs: Path, scratch: Path, tools: int, eras: str = "both", items: int = 0
+) -> Target:
+    """`items`: how many resources, and prompts; without any it says that it has none."""
     prepare(ENVIRONMENT, venvs)
     port = free_port()
     scratch.mkdir(parents=True, exist_ok=True)
     python = ENVIRONMENT.program(venvs, "python")
     words: list[str | Path] = [python, STUB, "--port", str(port), "--tools", str(tools)]
-    command = Command(words, LOAD_CORE, scratch / "stub.log", directory=STUB.parent)
+    words += ["--eras", eras, "--items", str(items)]
+    command = Command(words, LOAD_CORE, scratch / f"stub-{eras}.log", directory=STUB.parent)
     target = Target(start_listening(command, port, START_SECONDS), port)
     try:
         wait_until(target.is_answering, target.process, START_SECONDS)

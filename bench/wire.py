@@ -85,19 +85,22 @@ class Wire(asyncio.Protocol):
         end = self._buffer.find(HEAD_END)
         if end < 0:
             return
-        self.head = bytes(self._buffer[:end]).lower()
+        self.head = bytes(self._buffer[:end])
         del self._buffer[: end + len(HEAD_END)]
         self.status = int(self.head[9:12])
         self._in_head = False
-        self._is_chunked = b"\r\ntransfer-encoding: chunked" in self.head
+        self._is_chunked = self.header(b"transfer-encoding").lower() == b"chunked"
         length = self.header(b"content-length")
         if not self._is_chunked and not length and self.status not in EMPTY_STATUSES:
             raise WireError(f"no length: {self.head!r}")
         self._left = 0 if self._is_chunked else int(length or 0)
 
     def header(self, name: bytes) -> bytes:
-        """The value in lower case; empty if there is none."""
-        return self.head.partition(b"\r\n" + name + b":")[2].partition(b"\r\n")[0].strip()
+        """The value, by its name in lower case; empty if there is none."""
+        found = self.head.lower().find(b"\r\n" + name + b":")
+        if found < 0:
+            return b""
+        return self.head[found + len(name) + 3 :].partition(b"\r\n")[0].strip()
 
     def _read_body(self) -> None:
         if self._is_chunked:

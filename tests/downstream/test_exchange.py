@@ -16,6 +16,7 @@ from callgate.protocol.jsonrpc import Malformed
 from fakes.agent import META, Agent, Exchange
 from fakes.calls import a_principal
 from fakes.gateway import a_gateway
+from fakes.store import FakeCallStore
 from fakes.target import FakeAuthenticator, FakeConnector
 
 CALL = {"name": "shop___refund", "arguments": {"customer": "c", "amount": 5}}
@@ -540,6 +541,16 @@ class TestBatches:
         assert status == 202
         assert [(one["id"], one["result"]) for one in answers] == [(1, RESULT), ("p", {})]
         assert told == [{"action": "accept"}]
+
+    def test_a_message_of_a_batch_that_cannot_be_taken_is_recorded(self) -> None:
+        async def scenario(world: World) -> Any:
+            batch = [5, {"jsonrpc": "2.0", "id": 1, "method": "ping"}]
+            answered = await world.agent.post(batch, mcp_session_id=world.session)
+            store = world.agent.gateway.store
+            assert isinstance(store, FakeCallStore)
+            return answered.status, len(answered.json), [entry.code for entry in store.entries]
+
+        assert live(scenario, version="2025-03-26") == (200, 2, ["malformed"])
 
     @pytest.mark.parametrize("version", ["2025-06-18", "2025-11-25"])
     def test_no_other_session_does(self, version: str) -> None:

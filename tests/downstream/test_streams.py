@@ -185,7 +185,7 @@ def test_so_many_ended_streams_of_one_session_are_kept() -> None:
 
 
 def test_all_that_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_KEPT_BYTES", 250)
+    monkeypatch.setattr(module, "MOST_KEPT_BYTES", 250 + 2 * module.STREAM_BYTES)
     kept = Kept(FakeClock())
     sessions = [Streams(kept) for _ in range(3)]
     for streams in sessions:
@@ -196,6 +196,18 @@ def test_all_that_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert [streams.find("1-0") is not None for streams in sessions] == [False, True, True]
     assert len(kept) == 2
+
+
+def test_also_empty_streams_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_KEPT_BYTES", 10 * module.STREAM_BYTES)
+    kept = Kept(FakeClock())
+    for _ in range(100):
+        streams = Streams(kept)
+        stream = streams.open()
+        stream.end()
+        streams.ended(stream)
+
+    assert len(kept) == 10
 
 
 def test_without_a_place_to_keep_them_ended_streams_are_forgotten() -> None:

@@ -9,7 +9,9 @@ from callgate.protocol.eras import LATEST_LEGACY, is_legacy_version, negotiate
 from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, Message
 from callgate.protocol.mcp import (
     Envelope,
+    MissingCapability,
     UnsupportedVersion,
+    check_extension,
     check_version,
     is_tool_error,
     modern_envelope,
@@ -138,3 +140,13 @@ def test_a_tool_error_is_what_the_target_says_at_the_top_only() -> None:
     assert is_tool_error(Reply(body=b'{"isError":true,"content":[]}'))
     assert is_tool_error(Reply(body=b'{"code":1,"message":"x"}', is_error=True))
     assert not is_tool_error(Reply(body=b'{"content":[{"isError":true}]}'))
+
+
+def test_methods_of_an_extension_are_for_clients_that_declare_it() -> None:
+    message = Message(id=1, method="tasks/get", params={"taskId": "t"})
+    declared = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+
+    check_extension(message, Envelope(version="2026-07-28", capabilities=declared))
+    with pytest.raises(MissingCapability) as caught:
+        check_extension(message, Envelope(version="2026-07-28"))
+    assert (caught.value.code, caught.value.data) == (-32021, {"requiredCapabilities": declared})

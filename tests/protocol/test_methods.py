@@ -5,8 +5,9 @@ from __future__ import annotations
 import jsonschema_rs
 import pytest
 
+from callgate.model import NOTHING
 from callgate.protocol.definitions import digest
-from callgate.protocol.methods import ASKED, METHODS, method_tool
+from callgate.protocol.methods import ASKED, METHODS, method_tool, widest_offer
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -33,3 +34,12 @@ def test_the_item_of_a_method_is_among_its_required_params() -> None:
 
 def test_targets_ask_for_three_things() -> None:
     assert ASKED == ("elicitation/create", "sampling/createMessage", "roots/list")
+
+
+def test_the_widest_offer_holds_all_that_may_be_asked_and_no_more() -> None:
+    wide = widest_offer(["sampling", "elicitation"])
+
+    assert wide.capabilities == {"elicitation": {}, "sampling": {}}
+    assert wide == widest_offer({"elicitation", "sampling"})
+    assert wide.digest not in ("", widest_offer(["sampling"]).digest)
+    assert widest_offer(()) is NOTHING

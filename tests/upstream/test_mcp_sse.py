@@ -397,9 +397,8 @@ def test_a_stream_that_answers_nothing_any_more_is_replaced(
     monkeypatch.setattr(mcp_sse, "PING_SECONDS", 0.1)
 
     async def scenario(connector: McpSseConnector, target: SseTarget) -> None:
-        for _ in range(2):
-            with pytest.raises(TargetError, match="target_timeout"):
-                await begin(connector, timeout_seconds=0.2)
+        with pytest.raises(TargetError, match="target_timeout"):
+            await begin(connector, timeout_seconds=0.2)
         await until(lambda: getattr(target.streams[0], "is_gone", False))
         assert target.said("ping")[0][0] == 0
         await begin_and_end(connector, target)

@@ -134,6 +134,16 @@ def test_offers_that_come_at_once_wait_for_the_era_and_share_what_they_may() -> 
     run(scenario, MODERN)
 
 
+def test_what_one_pipe_learnt_of_the_era_spares_the_next_one_the_question() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.call(offer=NOTHING)
+        await bench.call(offer=SOME)
+        await bench.call("own")
+        assert bench.hints == [None, Era.LEGACY, Era.LEGACY]
+
+    run(scenario)
+
+
 def test_scopes_never_share_a_pipe() -> None:
     async def scenario(bench: Bench) -> None:
         for scope in ("ada", "bob", "ada", EVERYBODY):

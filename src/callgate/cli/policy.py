@@ -13,6 +13,7 @@ from callgate.app.parts import PartError, build_chain, build_engine
 from callgate.cli.run import config_option, env_file_option, load, start
 from callgate.config import Config
 from callgate.policy.validation import Finding
+from callgate.protocol.methods import widest_offer
 
 LIST_SECONDS = 20.0
 
@@ -58,7 +59,7 @@ async def _against_tools(config: Config) -> None:
     await application.start_targets()
     try:
         async with asyncio.timeout(LIST_SECONDS):
-            await application.catalog.ensure()
+            await _listed(application)
         silent = _say_targets(application)
         found = await application.policy_findings(application.gateway, config.targets)
     except TimeoutError:
@@ -68,11 +69,19 @@ async def _against_tools(config: Config) -> None:
     _say(found, silent)
 
 
+async def _listed(application: Application) -> None:
+    """Lists the tools of every target, also those for clients of which it may ask something."""
+    catalog, may_ask = application.catalog, application.gateway.may_ask
+    offers = {name: widest_offer(may_ask.get(name, ())) for name in catalog.targets()}
+    await catalog.ensure()
+    await asyncio.gather(*(catalog.ensure(name, offer) for name, offer in offers.items()))
+
+
 def _say_targets(application: Application) -> set[str]:
     """One line per target; the names of those that could not be asked."""
     silent = set()
     for name in application.config.targets:
-        tools = application.catalog.tools(name)
+        tools = application.catalog.every_tool(name)
         status = application.catalog.connector(name).status
         if not tools and not status.is_ready:
             silent.add(name)

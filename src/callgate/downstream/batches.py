@@ -13,26 +13,32 @@ VERSION = "2025-03-26"  # the only revision with batches
 MOST_MESSAGES = 32
 
 Treat = Callable[[Message], Awaitable[bytes | None]]
+Note = Callable[[str], Awaitable[None]]
 
 
-async def answer_batch(values: list[Json], treat: Treat) -> bytes | None:
+async def _nothing(_reason: str) -> None:
+    """Where nobody takes note of what cannot be read."""
+
+
+async def answer_batch(values: list[Json], treat: Treat, note: Note = _nothing) -> bytes | None:
     """The responses in the order of the requests; None where no message needs one.
 
-    Each message is treated as if it had come alone, all at once. Raises Malformed.
+    Each message is treated as if it had come alone, all at once; `note` is told why one cannot be
+    taken. Raises Malformed where that is so of the whole batch.
     """
     if not values:
         raise Malformed(INVALID_REQUEST, "The batch is empty.")
     if len(values) > MOST_MESSAGES:
         raise Malformed(INVALID_REQUEST, f"A batch holds at most {MOST_MESSAGES} messages.")
     async with asyncio.TaskGroup() as tasks:
-        answering = [tasks.create_task(_answer(value, treat)) for value in values]
+        answering = [tasks.create_task(_answer(value, treat, note)) for value in values]
     # A request that its caller cancelled has no response.
     bodies = [task.result() for task in answering if not task.cancelled()]
     answered = [body for body in bodies if body is not None]
     return b"[" + b",".join(answered) + b"]" if answered else None
 
 
-async def _answer(value: Json, treat: Treat) -> bytes | None:
+async def _answer(value: Json, treat: Treat, note: Note) -> bytes | None:
     message: Message | None = None
     try:
         message = read_message(value)
@@ -41,6 +47,7 @@ async def _answer(value: Json, treat: Treat) -> bytes | None:
             raise Malformed(INVALID_REQUEST, reason, message_id=message.id)
         return await treat(message)
     except Malformed as malformed:
+        await note(malformed.reason)
         return malformed_answer(malformed, Era.LEGACY).body
     except Refused as refused:
         return unidentified_answer(refused, message.id if message else None).body

@@ -219,7 +219,7 @@ class Exchange:
 
         watch = Watch(self._receive, caller.hang_up)
         try:
-            body = await batches.answer_batch(values, treat)
+            body = await batches.answer_batch(values, treat, self._note_malformed)
         finally:
             watch.stop()
         await respond(self._send, Answer(202) if body is None else Answer(200, body))

@@ -33,6 +33,7 @@ class Parked:
     id: str
     fingerprint: str
     is_gone: bool = False
+    turns: int = 0  # requests of the client that listened to it so far
     _task: asyncio.Task[Outcome] | None = None
     _questions: dict[str, _Question] = field(default_factory=dict)
     _caller: Caller | None = None
@@ -83,6 +84,7 @@ class Parked:
         if self._expiry is not None:
             self._expiry.cancel()
         self._caller = caller
+        self.turns += 1
         task.add_done_callback(self._wake)
         try:
             self._turn = asyncio.get_running_loop().create_future()
@@ -141,11 +143,13 @@ class Parking:
         if state is None or call.principal is None:
             return None
         said = seal.open(state, PARK, call.principal.key)
-        if not isinstance(said, str):
+        if not isinstance(said, list):
             return None  # a state of the target's own
-        parked = self._parked.get(said)
+        parked = self._parked.get(said[0])
         if parked is None or parked.fingerprint != _fingerprint(call) or parked.is_open:
             raise invalid_state(call)
+        if said[1] != parked.turns:
+            raise invalid_state(call)  # of an earlier turn: its questions were answered
         return parked
 
     async def turn(self, parked: Parked, caller: Caller) -> Outcome | None:
@@ -181,7 +185,7 @@ def asking_response(message_id: Json, parked: Parked, seal: Seal, principal_key:
     result = {
         "resultType": "input_required",
         "inputRequests": parked.questions(),
-        "requestState": seal.close(parked.id, PARK, principal_key),
+        "requestState": seal.close([parked.id, parked.turns], PARK, principal_key),
     }
     return response(message_id, result)
 

@@ -85,7 +85,7 @@ class Outlet:
         except TimeoutError:
             if self._on_slow is not None:
                 self._on_slow()
-        except OSError:
+        except (OSError, RuntimeError):
             pass  # the connection broke: the same as an agent that hung up
         finally:
             self.reading.close()

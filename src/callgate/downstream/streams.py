@@ -15,6 +15,7 @@ MOST_STANDING_BYTES = 1 << 18
 MOST_ENDED = 8  # streams of one session that have ended and are kept
 KEPT_SECONDS = 60.0  # how long they are kept
 MOST_KEPT_BYTES = 64 << 20  # … of all sessions together
+STREAM_BYTES = 1024  # what a stream costs besides its messages, about
 
 _EVENT_ID = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 
@@ -223,7 +224,7 @@ class Kept:
 
     def add(self, streams: Streams, stream: Stream) -> None:
         """Keeps a stream for a while."""
-        size = stream.size_bytes
+        size = stream.size_bytes + STREAM_BYTES
         self._ended.append((self._clock.ticks(), size, streams, stream))
         self._bytes += size
         self.sweep()

@@ -13,7 +13,7 @@ from callgate.pipeline.pipeline import govern, record_refusal
 from callgate.protocol import headers as routing
 from callgate.protocol.bridge import deliverable, modern_status
 from callgate.protocol.jsonrpc import INVALID_PARAMS, encode, response
-from callgate.protocol.mcp import read_use
+from callgate.protocol.mcp import check_extension, read_use
 from callgate.protocol.methods import METHODS
 from callgate.protocol.refusals import refusal_of, refusal_response
 
@@ -21,6 +21,7 @@ from callgate.protocol.refusals import refusal_of, refusal_response
 async def use(desk: Desk, inbound: Inbound) -> Answer:
     """Takes one request through the call path."""
     gateway = desk.current()
+    check_extension(inbound.message, inbound.envelope)
     name, arguments, follow_up = read_use(inbound.message, inbound.era)
     _check_params(gateway, inbound, name)
     call = desk.call(inbound, gateway, name, arguments, follow_up)

@@ -33,11 +33,13 @@ def read_tool(target: str, definition: dict[str, Json]) -> Tool:
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise Unusable("has an input schema that is not of type object")
     try:
-        mirrored(schema)
+        paths = mirrored(schema)
     except ValueError as error:
         # 2026-07-28, "Custom headers": such a tool must not be offered.
         raise Unusable(f"breaks the rules of mirrored headers: {error}") from None
-    return Tool(target=target, name=name, definition=definition, digest=digest(definition))
+    return Tool(
+        target=target, name=name, definition=definition, digest=digest(definition), mirrored=paths
+    )
 
 
 def digest(definition: dict[str, Json]) -> str:

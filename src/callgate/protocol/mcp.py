@@ -16,12 +16,13 @@ from callgate.protocol.eras import (
     META_PROGRESS,
     META_SERVER,
     META_VERSION,
+    MISSING_CAPABILITY,
     MODERN_VERSIONS,
     UNSUPPORTED_VERSION,
     VERSIONS,
 )
 from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, Message
-from callgate.protocol.methods import METHODS
+from callgate.protocol.methods import METHODS, TASKS_EXTENSION
 
 DISCOVER_TTL_MS = 60_000
 LIST_TTL_MS = 10_000
@@ -84,6 +85,27 @@ class UnsupportedVersion(Malformed):
             message_id=message.id,
         )
         self.data = {"supported": list(VERSIONS), "requested": version}
+
+
+class MissingCapability(Malformed):
+    """-32021: carries what the client would have to declare."""
+
+    def __init__(self, message: Message, required: dict[str, Json]) -> None:
+        super().__init__(
+            MISSING_CAPABILITY,
+            f"{message.method} needs a client that declares more.",
+            message_id=message.id,
+        )
+        self.data = {"requiredCapabilities": required}
+
+
+def check_extension(message: Message, envelope: Envelope) -> None:
+    """Refuses methods of an extension that the client did not declare. Raises Malformed."""
+    if not (message.method or "").startswith("tasks/"):
+        return
+    extensions = envelope.capabilities.get("extensions")
+    if not isinstance(extensions, dict) or TASKS_EXTENSION not in extensions:
+        raise MissingCapability(message, {"extensions": {TASKS_EXTENSION: {}}})
 
 
 def legacy_envelope(message: Message, version: str, client: dict[str, Json]) -> Envelope:

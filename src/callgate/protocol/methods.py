@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import rfc8785
 
-from callgate.model import CALL_TOOL, Json, Tool, Value
+from callgate.model import CALL_TOOL, NOTHING, Json, Offer, Tool, Value
 
 _STRING: dict[str, Json] = {"type": "string"}
 _OBJECT: dict[str, Json] = {"type": "object"}
@@ -127,6 +127,14 @@ ASKED = tuple(method.name for method in METHODS.values() if method.is_asked_by_t
 
 RELAYED_EXTENSIONS = frozenset({TASKS_EXTENSION, "io.modelcontextprotocol/ui"})
 """Extensions whose messages the gateway passes on; others are never offered to either side."""
+
+
+def widest_offer(capabilities: Iterable[str]) -> Offer:
+    """What a client offers that can do all of this (`elicitation`), and nothing special of it."""
+    declared: dict[str, Json] = {name: {} for name in sorted(capabilities)}
+    if not declared:
+        return NOTHING
+    return Offer(capabilities=declared, digest=hashlib.sha256(rfc8785.dumps(declared)).hexdigest())
 
 
 @lru_cache(4096)

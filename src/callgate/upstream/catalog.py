@@ -58,11 +58,12 @@ class _Target:
     """One target, and its shelves by the digest of their offer, latest use last."""
 
     connector: Connector
+    is_for_all: bool  # functions are the same for everybody
     shelves: OrderedDict[str, _Shelf] = field(default_factory=OrderedDict)
 
     def key(self, offer: Offer) -> str:
-        """Which shelf is for this offer. Functions are the same for everybody."""
-        return "" if self.connector.status.kind == "python" else offer.digest
+        """Which shelf is for this offer."""
+        return "" if self.is_for_all else offer.digest
 
     def in_order(self) -> list[_Shelf]:
         """The shelf of those who offer nothing first, then as they were used, latest first."""
@@ -86,7 +87,10 @@ class LiveCatalog:
         refresh_seconds: float = REFRESH_SECONDS,
         is_lazy: bool = False,
     ) -> None:
-        self._targets = {name: _Target(connector) for name, connector in connectors.items()}
+        self._targets = {
+            name: _Target(connector, connector.status.kind == "python")
+            for name, connector in connectors.items()
+        }
         self._clock = clock
         self._refresh_seconds = refresh_seconds
         self._is_lazy = is_lazy

@@ -256,9 +256,14 @@ class Pipes:
             lambda hint: self._launch(pipe, hint),
             self._ticks,
             is_eager=lambda: pipe.is_wanted,
-            hint=self._rules.hint,
+            hint=self._rules.hint or self._known_era(),
             healthy_seconds=self._rules.healthy_seconds,
         )
+
+    def _known_era(self) -> Era | None:
+        """Legacy where another pipe found that: the target is spared the modern question."""
+        eras = {pipe.keeper.hint for pipe in self._kept.values()}
+        return Era.LEGACY if Era.LEGACY in eras else None
 
     async def _end(self, pipe: Pipe) -> None:
         if self._kept.get(pipe.key) is pipe:

@@ -133,7 +133,7 @@ def play(client: Client, connections: Sequence[Json], log: Path) -> list[Step]:
             text=True,
             timeout=MOST_SECONDS,
         )
-    steps = [_step(client, json.loads(line)) for line in done.stdout.splitlines()]
+    steps = [_step(client, json.loads(line)) for line in done.stdout.strip().split("\n")]
     assert done.returncode == 0, log.read_text()[-4000:]
     return steps
 
