@@ -17,3 +17,5 @@ PEERS: tuple[Peer, ...] = (
     *fastmcp_proxy.VARIANTS,
     *contextforge.VARIANTS,
 )
+# For streams and questions, and for clients and targets of different eras.
+CONVERSING: tuple[Peer, ...] = (Direct(), callgate.CONVERSING, *fastmcp_proxy.CONVERSING)

@@ -27,6 +27,7 @@ TOOL_COUNT = 10  # what the peers are compared with
 class Target:
     process: Process
     port: int
+    eras: str = "both"
 
     @property
     def url(self) -> str:
@@ -62,7 +63,7 @@ def start_target(
     words: list[str | Path] = [python, STUB, "--port", str(port), "--tools", str(tools)]
     words += ["--eras", eras, "--items", str(items)]
     command = Command(words, LOAD_CORE, scratch / f"stub-{eras}.log", directory=STUB.parent)
-    target = Target(start_listening(command, port, START_SECONDS), port)
+    target = Target(start_listening(command, port, START_SECONDS), port, eras)
     try:
         wait_until(target.is_answering, target.process, START_SECONDS)
     except StartError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,8 @@ from peers.peer import Room, Running
 
 START_SECONDS = 60.0
 TARGET = "stub"
-TOOLS = ("lookup", "echo", *(f"tool_{number:04d}" for number in range(3, TOOL_COUNT + 1)))
+FIRST_TOOLS = ("lookup", "echo", "report", "confirm")
+TOOLS = (*FIRST_TOOLS, *(f"tool_{number:04d}" for number in range(5, TOOL_COUNT + 1)))
 ACTIONS = tuple(f"{TARGET}___{tool}" for tool in TOOLS)
 ISSUER = "https://issuer.example"
 AUDIENCE = "https://callgate.example"
@@ -39,26 +41,31 @@ class Callgate:
         return f"callgate {version('callgate')}, cedarpy {version('cedarpy')}"
 
     def start(self, room: Room) -> Running:
+        return self.start_before({TARGET: room.target.url}, room.scratch)
+
+    def start_before(self, targets: Mapping[str, str], scratch: Path) -> Running:
+        """`targets`: their URLs by name; the load calls a tool of the first."""
         port = free_port()
-        token = issue_token(room.scratch)
-        (room.scratch / "policies.cedar").write_text(self.policy_text)
+        token = issue_token(scratch)
+        (scratch / "policies.cedar").write_text(self.policy_text)
         # JSON is YAML too.
-        config = room.scratch / "callgate.yaml"
-        config.write_text(json.dumps(configuration(port, room.target.url), indent=2))
+        config = scratch / "callgate.yaml"
+        config.write_text(json.dumps(configuration(port, targets), indent=2))
         words: list[str | Path] = [sys.executable, "-m", "callgate", "run", "--config", config]
-        command = Command(words, GATEWAY_CORE, room.scratch / "callgate.log")
+        command = Command(words, GATEWAY_CORE, scratch / "callgate.log")
         process = start_listening(command, port, START_SECONDS)
         headers = {"Authorization": f"Bearer {token}"}
-        return Running(process, f"http://127.0.0.1:{port}/mcp", ACTIONS[0], headers=headers)
+        tool = f"{next(iter(targets))}___{TOOLS[0]}"
+        return Running(process, f"http://127.0.0.1:{port}/mcp", tool, headers=headers)
 
 
-def configuration(port: int, target_url: str) -> dict[str, Any]:
+def configuration(port: int, targets: Mapping[str, str]) -> dict[str, Any]:
     """The record is kept with `synchronous: full`, which is the default."""
     issuer = {"issuer": ISSUER, "audience": [AUDIENCE], "jwks_file": "jwks.json"}
     return {
         "listeners": {"agents": {"port": port}, "control": {"port": free_port()}},
         "identity": {"jwt": [issuer]},
-        "targets": {TARGET: {"url": target_url}},
+        "targets": {name: {"url": url} for name, url in targets.items()},
         "policies": {"files": ["policies.cedar"]},
         "interceptors": [{"name": "redactor", "redact": {}, "on": ["request", "result"]}],
         "store": {"path": "callgate.db"},
@@ -109,3 +116,17 @@ WITH_ALL_TOOLS = variant(
     "100 Cedar policies, 10 of them for every tool",
     policies.on_all_tools(100, TARGET, ACTIONS),
 )
+CONVERSING = variant(
+    "Callgate",
+    f"100 Cedar policies spread evenly over {TOOL_COUNT} tools and one that lets targets ask the "
+    "user",
+    policies.spread(100, ACTIONS) + "\n" + policies.permit("elicitation/create"),
+)
+
+
+def with_lists(targets: Sequence[str]) -> Callgate:
+    """For many targets: a policy for each of their tools, one for resources and prompts."""
+    actions = [f"{target}___{tool}" for target in targets for tool in TOOLS]
+    methods = ("resources/list", "resources/read", "prompts/list", "prompts/get")
+    text = policies.spread(len(actions), actions) + "\n" + policies.permit(*methods)
+    return variant("Callgate, lists", f"{len(actions) + 1} Cedar policies", text)

@@ -28,6 +28,7 @@ class FastmcpProxy:
     about: str = "`create_proxy(url)`: a fresh client for every request, as its guide shows"
     sessions: str = "fresh"
     era: str = "modern"
+    is_conversing: bool = False
 
     def prepare(self, cache: Path) -> str:
         return venvs.prepare(ENVIRONMENT, cache)
@@ -43,9 +44,10 @@ class FastmcpProxy:
             "--port",
             str(port),
         ]
-        command = Command(
-            [*words, "--sessions", self.sessions], GATEWAY_CORE, room.scratch / "fastmcp.log"
-        )
+        words += ["--sessions", self.sessions]
+        if self.is_conversing:
+            words += ["--conversing", room.target.eras]
+        command = Command(words, GATEWAY_CORE, room.scratch / "fastmcp.log")
         process = start_listening(command, port, START_SECONDS)
         return Running(process, f"http://127.0.0.1:{port}/mcp", era=self.era)
 
@@ -69,5 +71,17 @@ VARIANTS = (
         "may mix up the contexts of concurrent requests",
         sessions="shared",
         era="legacy",
+    ),
+)
+CONVERSING = (
+    FastmcpProxy(
+        about="`create_proxy(url, mode=…)` with the era of the target, sessions and streams on",
+        is_conversing=True,
+    ),
+    FastmcpProxy(
+        "FastMCP proxy, one TLS context",
+        "the same with `StreamableHttpTransport(url, verify=context)`",
+        sessions="one-tls-context",
+        is_conversing=True,
     ),
 )

@@ -22,13 +22,31 @@ FRONT: dict[str, Any] = {
 }
 
 
+# Streams and questions need a front that keeps sessions and sends events.
+CONVERSING = {**FRONT, "json_response": False, "stateless_http": False}
+MODES = {"modern": "2026-07-28", "legacy": "legacy"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--upstream", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--sessions", choices=["fresh", "one-tls-context", "shared"])
+    parser.add_argument("--conversing", choices=MODES, help="and the era of its upstream")
     options = parser.parse_args()
-    asyncio.run(serve(options.upstream, options.port, options.sessions))
+    if options.conversing:
+        asyncio.run(converse(options))
+    else:
+        asyncio.run(serve(options.upstream, options.port, options.sessions))
+
+
+async def converse(options: argparse.Namespace) -> None:
+    """It would mirror the era of its client; the pin lets it reach a target of the other one."""
+    upstream = options.upstream
+    if options.sessions == "one-tls-context":
+        upstream = StreamableHttpTransport(upstream, verify=ssl.create_default_context())
+    proxy = create_proxy(upstream, mode=MODES[options.conversing], name="bench")
+    await proxy.run_async(port=options.port, **CONVERSING)
 
 
 async def serve(upstream: str, port: int, sessions: str) -> None:

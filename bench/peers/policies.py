@@ -50,3 +50,9 @@ def policy(effect: str, group: str, action: str, condition: str, relation: str =
     principal = f'principal in Callgate::Group::"{group}"' if group else "principal"
     scope = f'{principal}, action {relation} Callgate::Action::"{action}", resource'
     return f"{effect} ({scope}) when {{ {condition} }};"
+
+
+def permit(*methods: str) -> str:
+    """Everybody may, whatever the arguments."""
+    actions = ", ".join(f'Callgate::Action::"{method}"' for method in methods)
+    return f"permit (principal, action in [{actions}], resource);"

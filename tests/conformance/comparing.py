@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
@@ -104,12 +105,21 @@ def read_baseline(cells: Collection[str], path: Path = BASELINE) -> list[Allowed
 def against_baseline(
     cell: str, found: Iterable[Difference], allowed: Iterable[Allowed]
 ) -> tuple[list[Difference], list[Allowed]]:
-    """The differences for the worse that no line allows; the lines that nothing needs any more."""
-    worse = {(one.scenario, one.check): one for one in found if one.is_worse}
-    lines = {(one.scenario, one.check): one for one in allowed if one.cell == cell}
-    unexpected = [worse[place] for place in sorted(worse.keys() - lines.keys())]
-    stale = [lines[place] for place in sorted(lines.keys() - worse.keys())]
+    """The differences for the worse that no line allows; the lines that nothing needs any more.
+
+    A line may stand for several checks with one cause: `*` in it stands for anything.
+    """
+    worse = [one for one in found if one.is_worse]
+    lines = [one for one in allowed if one.cell == cell]
+    unexpected = [one for one in worse if not any(_allows(line, one) for line in lines)]
+    stale = [line for line in lines if not any(_allows(line, one) for one in worse)]
     return unexpected, stale
+
+
+def _allows(line: Allowed, difference: Difference) -> bool:
+    return fnmatchcase(difference.scenario, line.scenario) and fnmatchcase(
+        difference.check, line.check
+    )
 
 
 def _verdicts(checks: Iterable[Check]) -> dict[str, Counter[str]]:

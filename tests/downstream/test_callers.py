@@ -1,6 +1,8 @@
 """During a call the agent hears what it may, is asked where it can be, and may come back."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
 from itertools import permutations
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from callgate.downstream import asking, sessions
+from callgate.downstream import asking, responding, sessions
 from callgate.downstream.callers import HttpCaller
 from callgate.downstream.dispatch import Answer
 from callgate.downstream.responding import Outlet
@@ -150,6 +152,21 @@ class TestOnePost:
         with pytest.raises(asyncio.CancelledError):
             run(call)
 
+    def test_a_modern_agent_that_does_not_read_its_answer_is_left_at_that(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(responding, "SLOW_SECONDS", 0.01)
+
+        async def scenario() -> bool:
+            exchange = Exchange(b"")
+            caller = HttpCaller(exchange.send, None, may_stream=True)
+            await caller.notify(PROGRESS, {})
+            exchange.may_send.clear()
+            await caller.finish(ANSWER)
+            return caller.has_hung_up
+
+        assert run(scenario) is True
+
     def test_an_ask_where_no_stream_can_be_had_goes_to_the_sessions_own(self) -> None:
         async def scenario() -> Any:
             standing, session = Exchange(b""), a_session()
@@ -163,6 +180,21 @@ class TestOnePost:
             return ask.result()
 
         assert run(scenario) == Reply(body=b"{}")
+
+    @pytest.mark.parametrize("is_modern", [True, False])
+    def test_what_a_stream_used_is_free_at_once_when_it_ends(self, is_modern: bool) -> None:
+        async def scenario() -> Any:
+            exchange, session = Exchange(b""), None if is_modern else a_session()
+            caller = HttpCaller(exchange.send, session, may_stream=True)
+            await caller.notify(PROGRESS, {})
+            await caller.finish(ANSWER)
+            return weakref.ref(caller)
+
+        gc.disable()
+        try:
+            assert run(scenario)() is None
+        finally:
+            gc.enable()
 
 
 EVENTS = ("progress", "ask", "answer", "disconnect", "resume", "result")

@@ -16,7 +16,7 @@ from fakes.gateway import PERMIT, a_gateway
 from fakes.store import FakeCallStore
 from fakes.target import OK, FakeCaller, FakeConnector
 
-ALL = {"elicitation": {}, "sampling": {}, "roots": {}}
+ALL: dict[str, Any] = {"elicitation": {}, "sampling": {}, "roots": {}}
 MAY_ASK = {"shop": frozenset(ALL)}
 ARGUMENTS = {"customer": "c1", "amount": 5}
 NO_ASKING = (
@@ -267,7 +267,7 @@ def a_task() -> Reply:
     return Reply(body=b'{"resultType":"task","taskId":"t1","status":"working"}', kind="task")
 
 
-TASKS = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+TASKS: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 
 
 def test_a_task_has_an_id_that_only_its_owner_can_use() -> None:

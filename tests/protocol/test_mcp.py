@@ -144,7 +144,7 @@ def test_a_tool_error_is_what_the_target_says_at_the_top_only() -> None:
 
 def test_methods_of_an_extension_are_for_clients_that_declare_it() -> None:
     message = Message(id=1, method="tasks/get", params={"taskId": "t"})
-    declared = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    declared: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 
     check_extension(message, Envelope(version="2026-07-28", capabilities=declared))
     with pytest.raises(MissingCapability) as caught:

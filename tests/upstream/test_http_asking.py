@@ -106,11 +106,11 @@ def test_the_stream_is_read_on_and_the_targets_time_stands_still_while_the_clien
         target.call = ask
         caller = HeldCaller()
         async with connected(target) as (_, connector):
-            request = a_request(offer=ELICITATION, timeout_seconds=0.3)
+            request = a_request(offer=ELICITATION, timeout_seconds=0.5)
             waiting = asyncio.ensure_future(connector.call(request, caller))
             await caller.is_asked.wait()
             await until(lambda: len(caller.told) == 1)
-            await asyncio.sleep(0.4)  # the one thing that takes time: more than the target has
+            await asyncio.sleep(0.7)  # the one thing that takes time: more than the target has
             assert not waiting.done()
             caller.may_answer.set()
             assert json.loads((await waiting).body) == DONE
@@ -220,10 +220,10 @@ def test_a_question_on_the_stream_of_a_session_goes_to_whom_the_session_is_for()
 
         target.call = ask
         async with connected(target) as (_, connector):
-            request = a_request(offer=ELICITATION, beyond=beyond, timeout_seconds=0.3)
+            request = a_request(offer=ELICITATION, beyond=beyond, timeout_seconds=0.5)
             waiting = asyncio.ensure_future(connector.call(request, caller))
             await beyond.is_asked.wait()
-            await asyncio.sleep(0.4)  # more than the target has: the call waits for the client
+            await asyncio.sleep(0.7)  # more than the target has: the call waits for the client
             beyond.may_answer.set()
             await waiting
             assert target.answers["q-1"]["result"] == json.loads(ANSWER.body)

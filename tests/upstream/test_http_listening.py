@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from callgate.model import NOTHING
 from callgate.upstream import http_legacy, http_listening
-from fakes.http_calls import HeldCaller, a_method, a_request, connected, until
+from fakes.http_calls import HeldCaller, a_method, a_request, an_offer, connected, until
 from fakes.http_target import DONE, Legacy, Seen, Talk
 from fakes.target import FakeCaller
 
@@ -91,6 +92,25 @@ def test_the_gateways_own_session_is_listened_to_while_anybody_wants_to_know_of_
             await until(lambda: not target.streams)
             connector.on_change(changed.append)
             await until(lambda: list(target.streams) == ["s-1"])
+
+    asyncio.run(scenario())
+
+
+def test_one_of_the_gateways_own_sessions_is_enough_to_hear_of_changes() -> None:
+    async def scenario() -> None:
+        target = Legacy(**CHANGING)
+        async with connected(target) as (_, connector):
+            forget = connector.on_change(lambda _: None)
+            for offer in (an_offer("roots"), NOTHING, an_offer("sampling")):
+                await connector.list_tools(offer)
+            await until(lambda: list(target.streams) == ["s-1"])
+            target.forget()
+            await connector.list_tools(an_offer("roots"))
+            await until(lambda: list(target.streams) == ["s-4"])
+            forget()
+            await until(lambda: not target.streams)
+            connector.on_change(lambda _: None)
+            await until(lambda: len(target.streams) == 1)
 
     asyncio.run(scenario())
 

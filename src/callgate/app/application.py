@@ -44,8 +44,10 @@ DRAIN_SECONDS = 30.0  # how long a stop waits for calls in flight
 class Application:
     """Holds the current gateway and everything that outlives a reload."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, is_lazy: bool = False) -> None:
+        """`is_lazy`: for one host only, whose targets start when it first uses them."""
         self.config = config
+        self._is_lazy = is_lazy
         self.clock = SystemClock()
         self.loaded_at = self.clock.now()
         self.reload_problem: str | None = None
@@ -122,7 +124,9 @@ class Application:
             if name in self._connectors and self.config.targets.get(name) == settings:
                 made[name] = self._connectors[name]
             else:
-                made[name] = build_connector(name, settings, self.clock, logs)
+                made[name] = build_connector(
+                    name, settings, self.clock, logs, is_lazy=self._is_lazy
+                )
         return made
 
     def _build(self, config: Config, connectors: dict[str, Connector]) -> Gateway:
@@ -135,7 +139,7 @@ class Application:
             raise PartError(f"identity: {error}") from None
         return Gateway(
             authenticator=authenticator,
-            catalog=LiveCatalog(connectors, self.clock),
+            catalog=LiveCatalog(connectors, self.clock, is_lazy=self._is_lazy),
             engine=build_engine(config, chain.enrichments),
             chain=chain,
             store=self.store,

@@ -21,6 +21,7 @@ from callgate.policy.source import PolicyError, read_policies
 from callgate.ports import Clock, Connector
 from callgate.upstream.functions import PythonConnector, PythonTargetSettings
 from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
+from callgate.upstream.mcp_sse import McpSseConnector
 from callgate.upstream.mcp_stdio import McpStdioConnector
 from callgate.upstream.settings import McpTargetSettings
 
@@ -29,13 +30,17 @@ class PartError(Exception):
     """A part of the configuration is well-formed but cannot be built; the message says why."""
 
 
-def build_connector(name: str, settings: TargetSettings, clock: Clock, logs: Path) -> Connector:
-    """The connector for one target."""
+def build_connector(
+    name: str, settings: TargetSettings, clock: Clock, logs: Path, *, is_lazy: bool = False
+) -> Connector:
+    """The connector for one target. Lazy: programs start with the first request, not before."""
     if isinstance(settings, HttpTargetSettings):
-        return McpHttpConnector(name, settings, clock)
+        return McpHttpConnector(
+            name, settings, clock, older=lambda: McpSseConnector(name, settings, clock)
+        )
     if isinstance(settings, PythonTargetSettings):
         return PythonConnector(name, settings, clock)
-    return McpStdioConnector(name, settings, clock, logs)
+    return McpStdioConnector(name, settings, clock, logs, is_lazy=is_lazy)
 
 
 def build_chain(config: Config) -> Chain:

@@ -105,7 +105,7 @@ def _state_directory() -> Path:
 
 
 async def _serve(config: Config) -> None:
-    application = Application(config)
+    application = Application(config, is_lazy=True)
     await application.start()
     try:
         async with background(application):

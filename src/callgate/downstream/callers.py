@@ -96,6 +96,7 @@ class HttpCaller:
 
     async def finish(self, answer: Answer) -> None:
         """Sends the answer, on the stream where one was begun."""
+        self._call = None  # it is over: whoever hangs up now cancels nothing
         stream, outlet = self._stream, self._outlet
         if stream is None or outlet is None:
             await respond(self._send, answer)
@@ -109,6 +110,7 @@ class HttpCaller:
             await outlet.done()
         finally:
             outlet.close()
+            self._outlet = None  # it knows us: the two would wait for the garbage collector
 
     def abandon(self) -> None:
         """Nothing is answered any more: the gateway stops, or the agent hung up."""
@@ -118,3 +120,4 @@ class HttpCaller:
                 self._session.streams.forget(self._stream)
         if self._outlet is not None:
             self._outlet.close()
+            self._outlet = None

@@ -11,7 +11,7 @@ from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.locating import Route
 from callgate.ports import Caller
 from callgate.protocol.eras import META_PREFIX
-from callgate.protocol.outbound import LOGGED, PROGRESS, UPDATED
+from callgate.protocol.outbound import ELICITED, LOGGED, PROGRESS, UPDATED
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """How severe a log message is, least first (RFC 5424)."""
@@ -51,6 +51,8 @@ class Asking:
             return
         if method == LOGGED and not wants(self._call, params):
             return
+        if method == ELICITED and self._call.era is Era.MODERN:
+            return  # it does not exist there: the client repeats its call when it is ready
         await self._caller.notify(method, params)
 
     async def ask(self, method: str, params: dict[str, Json]) -> Reply:

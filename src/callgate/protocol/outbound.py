@@ -23,6 +23,7 @@ from callgate.protocol.jsonrpc import METHOD_NOT_FOUND, encode, error_response, 
 PROGRESS = "notifications/progress"
 LOGGED = "notifications/message"
 UPDATED = "notifications/resources/updated"
+ELICITED = "notifications/elicitation/complete"  # handshake era: a URL was visited
 CHANGES: Mapping[str, str] = {
     f"notifications/{what}/list_changed": what for what in ("tools", "resources", "prompts")
 }

@@ -66,6 +66,7 @@ class LegacySide:
         self._streams = SessionStream(wire, self._overhear, self._again, ticks)
         self._features = Features()
         self._is_watched = False
+        self._heard = ""  # the key of the gateway's own session whose stream is open
 
     def forget(self) -> None:
         """What was found out about the target may not hold any more."""
@@ -77,13 +78,23 @@ class LegacySide:
         return session.features
 
     def watch(self, *, is_wanted: bool) -> None:
-        """Keeps the stream of the gateway's own session open, or not."""
+        """Keeps the stream of one of the gateway's own sessions open, or not."""
         self._is_watched = is_wanted
-        own = self._sessions.peek(key_of("", NOTHING))
-        if own is not None and is_wanted and _is_own(own):
+        for key in self._keys.get("", ()):
+            own = self._sessions.peek(key)
+            if own is not None and is_wanted:
+                self._hear_changes(own)
+            elif own is not None:
+                own.stop()
+
+    def _hear_changes(self, own: Session) -> None:
+        """Opens its stream, unless another is heard: all would say the same."""
+        other = self._sessions.peek(self._heard)
+        is_heard = other is not None and other.listening is not None and other.key != own.key
+        tells = any(own.features.has(what, "listChanged") for what in CHANGES.values())
+        if tells and not is_heard:
+            self._heard = own.key
             self._streams.open(own)
-        elif own is not None:
-            own.stop()
 
     async def ask(self, attempt: Attempt, body: bytes) -> Message:
         """The response to a request. Raises TargetError, NoHandshake and what an exchange raises.
@@ -299,8 +310,10 @@ class LegacySide:
         """Opens its stream, and tells the target what it was told in the session it lost."""
         if lost is not None:
             session.beyond = lost.beyond
-        if session.beyond is not None or (self._is_watched and _is_own(session)):
+        if session.beyond is not None:
             self._streams.open(session)
+        elif self._is_watched and not session.session_key:
+            self._hear_changes(session)
         if lost is None:
             return
         if lost.log_level is not None:
@@ -340,12 +353,6 @@ class LegacySide:
     async def close(self) -> None:
         """Ends the sessions."""
         await self._sessions.close()
-
-
-def _is_own(session: Session) -> bool:
-    """Whether the gateway itself hears in it of changed lists."""
-    tells = any(session.features.has(what, "listChanged") for what in CHANGES.values())
-    return tells and session.key == key_of("", NOTHING)
 
 
 async def _answer(

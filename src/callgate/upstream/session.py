@@ -10,6 +10,7 @@ from callgate.protocol.eras import META_PROGRESS
 from callgate.protocol.jsonrpc import INTERNAL_ERROR, REFUSED, error_response, response
 from callgate.protocol.methods import METHODS
 from callgate.protocol.outbound import (
+    ELICITED,
     LOGGED,
     PROGRESS,
     Message,
@@ -57,14 +58,14 @@ class Notes:
         self._token = token
 
     async def pass_on(self, message: Message) -> None:
-        """Progress of this call, and its log messages; anything else is not for the agent."""
+        """Progress of this call, its log messages, that a URL was visited; nothing else."""
         if message.method == PROGRESS:
             params = read_params(message)
             if self._token is not None and params.get(META_PROGRESS) == self._token:
                 params[META_PROGRESS] = self.request.progress_token
                 await self.caller.notify(PROGRESS, params)
-        elif message.method == LOGGED:
-            await self.caller.notify(LOGGED, read_params(message))
+        elif message.method in (LOGGED, ELICITED):
+            await self.caller.notify(message.method, read_params(message))
 
 
 async def answered(message: Message, offer: Offer, caller: Caller | None) -> bytes:

@@ -27,6 +27,10 @@ ALL = "/mcp"
 WRAP = "wrap"
 
 
+class ClientError(Exception):
+    """A client ended before it had taken all its steps."""
+
+
 @dataclass(frozen=True)
 class Client:
     """A client, the way that it is used here."""
@@ -133,9 +137,9 @@ def play(client: Client, connections: Sequence[Json], log: Path) -> list[Step]:
             text=True,
             timeout=MOST_SECONDS,
         )
-    steps = [_step(client, json.loads(line)) for line in done.stdout.strip().split("\n")]
-    assert done.returncode == 0, log.read_text()[-4000:]
-    return steps
+    if done.returncode != 0:
+        raise ClientError(f"{client.name}: {done.stdout[-500:]}\n{log.read_text()[-4000:]}")
+    return [_step(client, json.loads(line)) for line in done.stdout.strip().split("\n")]
 
 
 def _step(client: Client, line: Json) -> Step:
