@@ -6,7 +6,7 @@ import http.client
 import json
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +41,14 @@ class Listed:
 
 
 @dataclass
+class Lists:
+    """What was found, and why not all of it, if so."""
+
+    found: list[Listed] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Asker:
     """One kept connection to the gateway."""
 
@@ -71,15 +79,14 @@ class Asker:
         return took_ms, items
 
 
-def examine(folders: Folders) -> tuple[list[Listed], str]:
-    """What was found, and why not all of it if so."""
-    found: list[Listed] = []
+def examine(folders: Folders) -> Lists:
+    lists = Lists()
     for era in ("modern", "legacy"):
         try:
-            found += examine_era(folders, era)
+            lists.found += examine_era(folders, era)
         except Exception as problem:
-            return found, f"{era} client: {type(problem).__name__}: {problem}"
-    return found, ""
+            lists.failures.append(f"{era} client: {type(problem).__name__}: {problem}")
+    return lists
 
 
 def examine_era(folders: Folders, era: str) -> list[Listed]:
@@ -140,7 +147,7 @@ def in_a_line(one: Listed) -> str:
     )
 
 
-def section(found: list[Listed], failure: str) -> str:
+def section(lists: Lists) -> str:
     count = 2 * TARGETS_PER_ERA
     lines = [
         f"## Lists through {count} targets",
@@ -154,11 +161,10 @@ def section(found: list[Listed], failure: str) -> str:
         "| client | list | items | first ms | warm p50 ms | slowest ms | warm CPU ms |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
-    for one in found:
+    for one in lists.found:
         lines.append(
             f"| {one.era} | `{one.method}` | {one.items} | {one.first_ms:.1f} | "
             f"{one.p50_ms:.1f} | {one.max_ms:.1f} | {one.cpu_ms:.1f} |"
         )
-    if failure:
-        lines += ["", f"Not measured: {failure}"]
+    lines += [f"\nNot measured: {failure}" for failure in lists.failures]
     return "\n".join([*lines, ""])

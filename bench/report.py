@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import crossing_report
+import lists
+import sessions
 import targets
 from alone import Alone
 from contestant import CONNECTIONS, Contestant
+from crossing import Crossing
 from load import Measurement
 
 INTRODUCTION = """\
@@ -38,12 +42,20 @@ class Run:
     rounds: int
     seconds: int
     command: str
+    parts: Sequence[str]
+    crossings: Sequence[Crossing]
+    idle: list[sessions.Idle]
+    lists: lists.Lists | None
 
 
 def render(run: Run) -> str:
-    parts = [INTRODUCTION, facts(run), peers(run)]
-    parts += [table(run.contestants, connections) for connections in CONNECTIONS]
-    parts += [by_itself(run.alone), targets.section(run.contestants, run.alone), failures(run)]
+    parts = [INTRODUCTION, facts(run)]
+    if run.contestants:
+        parts += [peers(run)]
+        parts += [table(run.contestants, connections) for connections in CONNECTIONS]
+    parts += [by_itself(run.alone), crossing_report.section(run.crossings, run.parts)]
+    parts += [sessions.section(run.idle), lists.section(run.lists) if run.lists else ""]
+    parts += [targets.section(run.contestants, run.alone, run.idle), failures(run)]
     return "\n".join(part for part in parts if part)
 
 

@@ -208,6 +208,8 @@ def in_a_line(one: Idle) -> str:
 
 
 def section(found: list[Idle]) -> str:
+    if not found:
+        return ""
     lines = [
         f"## {SESSIONS:,} idle sessions",
         "",

@@ -162,8 +162,8 @@ class Stub:
         if session:
             return 200, [JSON], whole(request.id, failed("This client cannot be asked."))
         if "elicitation" not in params.meta.capabilities:
-            needed = {"requiredCapabilities": {"elicitation": {}}}
-            return 400, [JSON], error(request.id, -32021, "elicitation is needed", needed)
+            wanted: dict[str, Any] = {"requiredCapabilities": {"elicitation": {}}}
+            return 400, [JSON], error(request.id, -32021, "elicitation is needed", wanted)
         return 200, [JSON], whole(request.id, self.confirmed(params))
 
     def confirmed(self, params: LongParams) -> bytes:

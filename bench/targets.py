@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import sessions
 from alone import Alone
 from contestant import CONNECTIONS, Contestant
 
@@ -58,7 +59,9 @@ def cpu_of(contestants: Sequence[Contestant], name: str, connections: int) -> fl
     return statistics.median(values) if values else None
 
 
-def section(contestants: Sequence[Contestant], alone: Alone | None) -> str:
+def section(
+    contestants: Sequence[Contestant], alone: Alone | None, idle: list[sessions.Idle]
+) -> str:
     lines = [line for ratio in RATIOS for line in ratio_lines(ratio, contestants)]
     if alone is not None and not alone.failure:
         memory_mb = alone.memory_bytes / 1e6
@@ -76,6 +79,10 @@ def section(contestants: Sequence[Contestant], alone: Alone | None) -> str:
                 memory_mb < MEMORY_MB,
             ),
         ]
+    idle_kb = sessions.worst_kb(idle)
+    if idle_kb is not None:
+        text = f"{sessions.SESSIONS:,} idle sessions under {sessions.LIMIT_KB:.0f} KB each"
+        lines.append(line(text, "-", f"{idle_kb:.1f} KB", idle_kb < sessions.LIMIT_KB))
     if not lines:
         return ""
     head = ["## Targets", "", "| target | connections | measured | met |", "|---|--:|--:|---|"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from callgate.audit.record import Entry
 from callgate.model import (
     NOTHING,
     Call,
+    Era,
     Features,
     Json,
     Offer,
@@ -61,6 +62,14 @@ class Caller(Protocol):
         """
 
 
+@runtime_checkable
+class Pausing(Protocol):
+    """An agent whose connection may rest while its call goes on (2025-11-25, SSE polling)."""
+
+    def pause(self, seconds: float) -> None:
+        """Lets the agent go; it comes back for the rest after so long."""
+
+
 class Unanswerable(Exception):  # noqa: N818 - says what is so
     """The client of a call cannot be asked, or did not answer; the message is for the target."""
 
@@ -71,6 +80,7 @@ class TargetRequest(Value):
     call_id: str
     tool: Tool  # what is used; its `method` is the method to send
     params: bytes  # JSON object without `_meta`; sent as these bytes
+    era: Era = Era.MODERN  # of the agent: a target that speaks both is spoken to in the same
     item: str | None = None  # what `Mcp-Name` repeats: the tool, URI, prompt or task
     arguments: bytes = b"{}"  # of tools/call, as they stand in `params`: for mirrored headers
     meta: dict[str, Json] = {}  # trace context and vendor keys, to forward

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ import msgspec
 from callgate.model import Era, Json
 from callgate.protocol import effort as effort_rules
 from callgate.protocol import outbound as wire
+from callgate.protocol.bridge import deliverable, modern_status, url_required
 from callgate.protocol.definitions import Unusable, digest, read_tool
 from callgate.protocol.framing import (
     BOM,
@@ -43,6 +43,7 @@ from callgate.protocol.headers import (
 from callgate.protocol.http1 import MAX_HEAD_BYTES, Head, HttpError, ResponseParser
 from callgate.protocol.jsonrpc import Malformed, Message, encode, parse_json, read_message
 from callgate.protocol.mcp import is_tool_error
+from callgate.protocol.naming import shown_uri
 from callgate.protocol.negotiation import (
     Undecided,
     era_over_http,
@@ -50,6 +51,7 @@ from callgate.protocol.negotiation import (
     read_initialized,
 )
 from callgate.protocol.origins import Guard
+from fakes.calls import a_call, a_tool
 
 STEPS = (2, 3, 7, 1 << 20)
 STATUSES = (200, 202, 400, 401, 404, 405, 429, 500)
@@ -218,8 +220,21 @@ def jsonrpc(data: bytes) -> None:
 
 
 def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    assert max(Counter(key for key, _ in pairs).values(), default=1) == 1
+    assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
+
+
+def _duplicates(body: bytes) -> int:
+    """How many members of objects nobody sees who reads the last of each name."""
+    hidden = 0
+
+    def count(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        nonlocal hidden
+        hidden += len(pairs) - len(dict(pairs))
+        return dict(pairs)
+
+    json.loads(body, object_pairs_hook=count)
+    return hidden
 
 
 def header_values(data: bytes) -> None:
@@ -316,6 +331,32 @@ def _try_reading(read: Callable[[wire.Message], object], message: wire.Message) 
         return
 
 
+def delivery(data: bytes) -> None:
+    """The first byte chooses who asked for what, the rest is what a target answers."""
+    choice = data[0] if data else 0
+    call = a_call(
+        era=Era.MODERN if choice & 1 else Era.LEGACY,
+        method="resources/read" if choice & 2 else "tools/call",
+        route="shop" if choice & 4 else None,
+        tool=a_tool(),
+        arguments={"uri": "demo://a"},
+        requested_name="shop+demo://a",
+    )
+    try:
+        reply = wire.cut_reply(wire.read_message(data[1:]))
+    except wire.WireError:
+        return
+    sent = deliverable(call, reply, shown_uri).body
+    given, said = json.loads(reply.body), json.loads(sent)
+    assert set(given) <= set(said)
+    assert _duplicates(sent) <= _duplicates(reply.body)
+    if reply.is_error:
+        url_required(reply)
+        assert modern_status(sent) >= 200
+    elif call.era is Era.MODERN:
+        assert isinstance(said["resultType"], str)
+
+
 def negotiation(data: bytes) -> None:
     """The first byte is an HTTP status, the rest what a target answers to an opening question."""
     status = STATUSES[data[0] % len(STATUSES)] if data else 200
@@ -397,6 +438,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
         routing,
         mirroring,
         outbound,
+        delivery,
         negotiation,
         definitions,
         effort,

@@ -39,7 +39,7 @@ def test_targets_ask_for_three_things() -> None:
 def test_the_widest_offer_holds_all_that_may_be_asked_and_no_more() -> None:
     wide = widest_offer(["sampling", "elicitation"])
 
-    assert wide.capabilities == {"elicitation": {}, "sampling": {}}
+    assert wide.capabilities == {"elicitation": {"form": {}, "url": {}}, "sampling": {}}
     assert wide == widest_offer({"elicitation", "sampling"})
     assert wide.digest not in ("", widest_offer(["sampling"]).digest)
     assert widest_offer(()) is NOTHING

@@ -260,6 +260,7 @@ class Application:
     async def stop(self) -> None:
         """Finishes or refuses what is in flight, then ends targets, then closes the record."""
         await self.dispatcher.drain(DRAIN_SECONDS)
+        self.sessions.close_all()
         if self._retiring:
             await asyncio.wait(set(self._retiring), timeout=5)
         await self.stop_targets()

@@ -69,6 +69,12 @@ class HttpCaller:
         """Answers with a stream from now on, where the agent takes one."""
         self._streaming()
 
+    def pause(self, seconds: float) -> None:
+        """Ends the connection and not the stream: the agent comes back for the rest."""
+        session = self._session
+        if session is not None and is_primed(session) and self._outlet is not None:
+            self._outlet.rest(seconds)
+
     def _streaming(self) -> Stream | None:
         """The stream of this POST, begun if need be."""
         if self._stream is None and self._may_stream and not self.has_hung_up:

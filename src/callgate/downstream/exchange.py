@@ -138,7 +138,14 @@ class Exchange:
         may_stream = STREAM in (self._header("accept") or "")
         is_handshake = session is None and era is Era.LEGACY  # its answer carries a header
         caller = HttpCaller(self._send, session, may_stream=may_stream and not is_handshake)
+        if session is not None and self._prefers_stream():
+            caller.begin()
         await self._finish(self._inbound(message, era, principal, session, caller), caller)
+
+    def _prefers_stream(self) -> bool:
+        """Whether the agent names the stream before JSON: equals go by their order then."""
+        accept = self._header("accept") or ""
+        return -1 < accept.find(STREAM) < accept.find("application/json")
 
     def _take(self, message: Message, session: Session | None) -> None:
         """A message that gets no answer: a notification, or the response to a request of ours."""

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Iterable
 
 from callgate.downstream.inbound import Answer, Desk, Inbound
-from callgate.downstream.using import answer, as_object
+from callgate.downstream.sessions import declared
+from callgate.downstream.using import answer
 from callgate.model import Era, Features, Json
 from callgate.pipeline.asking import LEVELS
 from callgate.pipeline.gateway import Gateway
@@ -31,8 +32,7 @@ async def initialize(desk: Desk, inbound: Inbound) -> Answer:
         session = inbound.session = desk.sessions.open(
             inbound.principal,
             negotiate(params.get("protocolVersion")),
-            as_object(params.get("clientInfo")),
-            as_object(params.get("capabilities")),
+            *declared(inbound.message),
         )
     desk.outside(inbound)
     offered = await _offered(desk, inbound)

@@ -64,12 +64,18 @@ class Outlet:
         self._has_ids = has_ids
         self._is_primed = is_primed
         self._on_slow = on_slow
+        self._rest_ms: int | None = None
         # Held here; ends with the stream, with close(), or with a reader that is too slow.
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def done(self) -> None:
         """Waits until the connection has everything, or is no more."""
         await asyncio.wait({self._task})
+
+    def rest(self, seconds: float) -> None:
+        """Ends the connection once it has everything, and says when to come back."""
+        self._rest_ms = int(seconds * 1000)
+        self.reading.wake()
 
     def close(self) -> None:
         """The connection is no more."""
@@ -106,6 +112,9 @@ class Outlet:
                 await self._piece(self._event(number, body))
                 reading.took(number)
             elif reading.is_over:
+                return
+            elif self._rest_ms is not None:
+                await self._piece(b"retry: %d\n\n" % self._rest_ms)
                 return
             elif not await reading.woken(KEEP_ALIVE_SECONDS):
                 await self._piece(b": keep-alive\n\n")

@@ -29,6 +29,7 @@ LISTS = {
 MAX_URIS = 1000
 MAX_WAITING = 1000  # notifications that a slow listener has not read; then it is cut off
 
+
 @dataclass(slots=True)
 class Listener:
     """Implements Caller: takes what targets say about what is listened to. Never waits for it."""

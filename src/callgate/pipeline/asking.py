@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from callgate.model import Call, Era, Json, Outcome, Ran, Refused, Reply
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.locating import Route
-from callgate.ports import Caller
+from callgate.ports import Caller, Pausing
 from callgate.protocol.eras import META_PREFIX
 from callgate.protocol.outbound import ELICITED, LOGGED, PROGRESS, UPDATED
 
@@ -61,6 +61,12 @@ class Asking:
         reply = outcome.call.reply
         assert reply is not None  # noqa: S101 - a call that is not refused has its reply
         return reply
+
+    def pause(self, seconds: float) -> None:
+        """Lets the agent rest as the target does, where it can."""
+        caller: object = self._caller
+        if isinstance(caller, Pausing):
+            caller.pause(seconds)
 
     async def ask_of(self, caller: Caller, method: str, params: dict[str, Json]) -> Outcome:
         """The same, of whoever stands in for the client. Raises Refused."""

@@ -70,6 +70,7 @@ def request_for(call: Call, gateway: Gateway, beyond: Caller | None) -> TargetRe
     item = METHODS[tool.method].item
     return TargetRequest(
         call_id=call.id,
+        era=call.era,
         tool=tool,
         params=_params(call, sealed, call.follow_up),
         item=tool.name if is_call else call.arguments[item] if item is not None else None,

@@ -129,9 +129,12 @@ RELAYED_EXTENSIONS = frozenset({TASKS_EXTENSION, "io.modelcontextprotocol/ui"})
 """Extensions whose messages the gateway passes on; others are never offered to either side."""
 
 
+_WAYS: Mapping[str, Json] = {"elicitation": {"form": {}, "url": {}}}
+
+
 def widest_offer(capabilities: Iterable[str]) -> Offer:
-    """What a client offers that can do all of this (`elicitation`), and nothing special of it."""
-    declared: dict[str, Json] = {name: {} for name in sorted(capabilities)}
+    """What a client offers that can do all of this, in every way that tools are known to need."""
+    declared: dict[str, Json] = {name: _WAYS.get(name, {}) for name in sorted(capabilities)}
     if not declared:
         return NOTHING
     return Offer(capabilities=declared, digest=hashlib.sha256(rfc8785.dumps(declared)).hexdigest())

@@ -26,6 +26,7 @@ class HttpDialogue:
 
     def __init__(self, wire: Wire, ticks: Callable[[], float]) -> None:
         self.era: Era | None = None
+        self.speaks_both = False  # a modern target that may take the handshake, too
         self._wire = wire
         self._discovered = Features()
         self._opening: asyncio.Task[Era] | None = None
@@ -46,6 +47,14 @@ class HttpDialogue:
             self._opening = self._wire.tasks.start(self._ask_era(), "opening")
         return await join(self._opening)
 
+    async def open_for(self, era: Era) -> Era:
+        """The era to speak for an agent of this one: its own, where the target speaks both, so
+        that nothing has to be said in other words. `discover` does not tell whether it does: it
+        may until it has turned a handshake down. Raises as `open` does.
+        """
+        spoken = self.era or await self.open()
+        return era if self.speaks_both else spoken
+
     async def _ask_era(self) -> Era:
         attempt = Attempt(self._wire.next_id())
         headers = modern_headers("server/discover")
@@ -62,11 +71,13 @@ class HttpDialogue:
         return self.era
 
     def _began(self, era: Era, answer: Answer) -> None:
+        self.speaks_both = era is Era.MODERN
         if era is Era.LEGACY:
             self._subscribing.stop()
             self.legacy.forget()
             return
-        self.legacy.stop()
+        if not self.speaks_both:
+            self.legacy.stop()
         message = answer.message
         if message is not None and bytes(message.result):
             self._discovered = read_discovered(message)

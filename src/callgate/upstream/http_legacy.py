@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from callgate.model import NOTHING, Features, Json, Offer, Ran
-from callgate.ports import Caller
+from callgate.ports import Caller, Pausing
 from callgate.protocol.eras import META_PROGRESS, MODERN_ERRORS
 from callgate.protocol.http1 import HttpError
 from callgate.protocol.jsonrpc import INTERNAL_ERROR, REFUSED, encode, error_response
@@ -194,6 +194,9 @@ class LegacySide:
         again. Without an event id, or cut again and again without an event: lost."""
         last_id, retry_seconds, tries = cut.last_id, cut.retry_seconds, 0
         on_message = partial(self._hear, session, attempt)
+        caller: object = attempt.caller
+        if retry_seconds is not None and isinstance(caller, Pausing):
+            caller.pause(retry_seconds)  # the target wants to be polled: the agent may do so, too
         while last_id is not None and VISIBLE.fullmatch(last_id) and tries < MAX_RESUMES:
             await asyncio.sleep(min(max(retry_seconds or 0.0, tries * 0.1), MAX_RETRY_SECONDS))
             headers = [*session.headers, ("Last-Event-ID", last_id)]

@@ -230,7 +230,19 @@ class McpHttpConnector:
         return await self._ask_older(lambda older: older.call(request, caller))
 
     async def _call(self, attempt: Attempt, request: TargetRequest) -> Reply:
-        era = attempt.era = self._dialogue.era or await self._dialogue.open()
+        dialogue = self._dialogue
+        era = attempt.era = await dialogue.open_for(request.era)
+        if era is Era.LEGACY and dialogue.era is Era.MODERN:
+            try:
+                return await self._call_in(era, attempt, request)
+            except (NoHandshake, TargetError) as error:
+                if isinstance(error, TargetError) and attempt.is_sent:
+                    raise
+                dialogue.speaks_both = False  # no handshake was had, so the call was not made
+                era = attempt.era = Era.MODERN
+        return await self._call_in(era, attempt, request)
+
+    async def _call_in(self, era: Era, attempt: Attempt, request: TargetRequest) -> Reply:
         method = request.tool.method
         token = attempt.request_id if request.wants_progress else None
         attempt.notes = Notes(request, attempt.caller, token) if attempt.caller else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.compat.servers import Reached
-from e2e.compat.targets import PLAIN, TARGETS, Place, Target, aggregated
+from e2e.compat.targets import PLAIN, TARGETS, UNSUITED, Place, Target, aggregated
 from fakes.node import installed, node
 
 Json = Any
@@ -109,7 +109,10 @@ class Ways:
     def _part(self, client: Client, route: str, target: Target) -> Json:
         names = aggregated(target.name) if route == ALL else PLAIN
         place = Place(self.directory, f"{client.name} {route}")
-        return {"target": target.name, "steps": target.steps(names, place)}
+        steps = target.steps(names, place)
+        if client.era == "modern" and route != DIRECT:
+            steps = {key: steps[key] for key in steps if (target.name, key) not in UNSUITED}
+        return {"target": target.name, "steps": steps}
 
     def _endpoint(self, route: str, target: Target) -> Json:
         reached = self.reached[target.name]

@@ -239,6 +239,17 @@ def fixture(route: Route, place: Place) -> Steps:
     }
 
 
+UNSUITED: Mapping[tuple[str, str], str] = {
+    ("everything", "logging"): "what the server logs belongs to no request, and 2026-07-28 has log "
+    "messages only in answers to requests",
+    ("everything-http", "logging"): "as over stdio",
+    ("everything-sse", "logging"): "as over stdio",
+    ("everything-http", "subscription"): "the server says what changed only in the session that "
+    "told it to change something, and 2026-07-28 has no sessions",
+    ("everything-sse", "subscription"): "as over HTTP",
+}
+"""What a target does in a way that no client of 2026-07-28 can see, whatever stands in between."""
+
 TARGETS = (
     Target("git", "mcp-server-git", "stdio", "modern", git),
     Target("time", "mcp-server-time", "stdio", "modern", time),

@@ -67,6 +67,9 @@ export class Told {
   }
 }
 
+// Stdout is for the report: what the SDKs have to say goes where errors go.
+console.log = console.info = console.debug = console.error;
+
 /** Plays the script that stands on stdin. `connect(connection, told)` opens one connection. */
 export async function main(connect) {
   const chunks = [];
