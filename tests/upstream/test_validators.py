@@ -119,3 +119,19 @@ def test_only_the_schemas_used_lately_are_kept(monkeypatch: pytest.MonkeyPatch) 
         kept.validate(tools[0], {})
         kept.validate(tool, {})
     assert set(kept._compiled) == {tools[n].digest for n in (0, 8, 9)}
+
+
+def test_null_for_what_is_optional_counts_as_absent() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "verbose": {"type": "boolean"},
+            "name": {"type": "string"},
+            "inner": {"type": "object", "properties": {"x": {"type": "string"}}},
+        },
+        "required": ["name"],
+    }
+
+    assert verdict(schema, {"name": "n", "verbose": None, "inner": {"x": None}}) is None
+    assert verdict(schema, {"name": None}) == '/name: is not of type "string".'
+    assert verdict(schema, {"name": "n", "verbose": "yes"}) is not None

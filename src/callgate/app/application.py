@@ -28,6 +28,7 @@ from callgate.identity.signing_keys import IssuerError
 from callgate.pipeline.gateway import Gateway
 from callgate.policy.validation import Finding, findings
 from callgate.ports import Connector, Telemetry
+from callgate.protocol.methods import widest_offer
 from callgate.storage.sqlite import SqliteCallStore
 from callgate.telemetry.nothing import NoTelemetry
 from callgate.upstream.catalog import LiveCatalog
@@ -163,11 +164,23 @@ class Application:
 
     async def policy_findings(self, gateway: Gateway, targets: Iterable[str]) -> list[Finding]:
         """What is wrong with the policies, against the tools known now. Off the event loop."""
-        engine = gateway.engine
+        names = tuple(targets)
+        found = await self._findings(gateway, names)
+        if not found or self._is_lazy:
+            return found
+        # Some targets list more to clients that can be asked; only now is that worth a session.
         catalog = gateway.catalog
-        tools = list(catalog.tools())
+        offers = {name: widest_offer(gateway.may_ask.get(name, ())) for name in names}
+        await asyncio.gather(*(catalog.ensure(name, offer) for name, offer in offers.items()))
+        return await self._findings(gateway, names)
+
+    @staticmethod
+    async def _findings(gateway: Gateway, targets: tuple[str, ...]) -> list[Finding]:
+        engine, catalog = gateway.engine, gateway.catalog
+        assert isinstance(catalog, LiveCatalog)  # noqa: S101 - the only one we build
+        tools = list(catalog.every_tool())
         listed = {
-            name: bool(catalog.tools(name)) or catalog.connector(name).status.is_ready
+            name: bool(catalog.every_tool(name)) or catalog.connector(name).status.is_ready
             for name in targets
         }
         return await asyncio.to_thread(

@@ -32,7 +32,7 @@ from callgate.upstream.mcp_http import HttpTargetSettings
 from callgate.upstream.mcp_stdio import StdioTargetSettings
 
 TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-RESERVED_TARGET_NAMES = frozenset({Names.ALL_TOOLS, Names.ALL_METHODS, "AskClient"})
+RESERVED_TARGET_NAMES = Names.GROUPS
 # Tags look like no key of anybody's, so that a place in the tree is never taken for one.
 TARGET_KEYS = {"url": "<http>", "command": "<stdio>", "python": "<python>"}
 MAX_TARGET_NAME_CHARACTERS = 64

@@ -71,7 +71,7 @@ async def visible_tools(call: Call, gateway: Gateway, route: Route) -> tuple[lis
     await asyncio.gather(*(gateway.catalog.ensure(n, offer) for n, offer in offers.items()))
     now, engine = gateway.clock.now(), gateway.engine
     for target, offer in offers.items():
-        if engine.is_forbidden(principal, method_tool(target, "tools/list")):
+        if engine.is_forbidden(principal, method_tool(target, "tools/list"), now):
             continue
         tools = gateway.catalog.tools(target, offer)
         varies = varies or engine.varies_with_time(principal, tools)

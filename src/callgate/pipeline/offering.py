@@ -12,6 +12,11 @@ from callgate.model import NOTHING, Client, Json, Offer, Principal
 from callgate.policy.engine import Engine
 from callgate.protocol.methods import ASKED, METHODS, RELAYED_EXTENSIONS, method_tool
 
+_OPTIONS = {
+    "elicitation": ("form", "url"),
+    "sampling": ("context", "tools"),
+    "roots": ("listChanged",),
+}
 _canonical = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 
@@ -39,11 +44,17 @@ def offer_of(
             tool = method_tool(target, name)
             is_permitted = engine.may_permit(principal, tool).is_permitted
             if is_permitted and not engine.is_forbidden(principal, tool):
-                offered[capability] = declared[capability]
+                offered[capability] = _known(capability, declared[capability])
     extensions = relayed(declared)
     if extensions:
         offered["extensions"] = extensions
     return _interned(_canonical(offered)) if offered else NOTHING
+
+
+def _known(capability: str, said: Json) -> dict[str, Json]:
+    """What MCP knows of a capability: other keys would only make equal offers differ."""
+    options = said if isinstance(said, dict) else {}
+    return {key: options[key] for key in _OPTIONS[capability] if key in options}
 
 
 @lru_cache(1024)

@@ -136,7 +136,7 @@ def _verdict(call: Call, gateway: Gateway, principal: Principal, tool: Tool) -> 
     engine = gateway.engine
     if METHODS[call.method].is_list:
         # Listing needs no permit of its own: a list holds just what could be used.
-        is_forbidden = engine.is_forbidden(principal, tool)
+        is_forbidden = engine.is_forbidden(principal, tool, gateway.clock.now())
         reason = "the list is forbidden" if is_forbidden else "a list of what could be used"
         return Verdict(is_permitted=not is_forbidden, reason=reason, version=engine.version)
     question = Question(

@@ -52,9 +52,17 @@ class Validators:
         try:
             if compiled.validator.is_valid(arguments):
                 return None
+            if compiled.validator.is_valid(_without_nulls(arguments)):
+                return None  # null for what is optional: many clients say so that it is absent
             return _sentence(next(iter(compiled.validator.iter_errors(arguments))))
         except ValueError:  # nested beyond what the validator follows, or no Unicode
             return "The arguments cannot be checked: they are nested too deep or not Unicode."
+
+
+def _without_nulls(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def compile_schema(schema: dict[str, Json]) -> _Compiled:
