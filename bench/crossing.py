@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,15 +82,14 @@ class Crossing:
         try:
             one = measure(self.running, self.target, job, seconds, self.scratch / "agents.log")
         except CannotError as problem:
-            self.cannot[cell] = str(problem)
-            return f"{in_words(cell)}: cannot: {problem}"
-        self.found.setdefault(cell, []).append(one)
-        return (
-            f"{in_words(cell)}: {one.cpu_us_per_call:,.0f} µs CPU per call, "
-            f"{one.calls_per_second:,.0f} calls/s, p50 {one.p50_ms:.2f} ms, "
-            f"p99 {one.p99_ms:.2f} ms, load {one.own_us_per_call:.0f} µs, {one.errors} errors"
-            + (f" ({one.sample})" if one.sample else "")
-        )
+            reason = str(problem)
+        except Exception as problem:
+            reason = f"{type(problem).__name__}: {problem}"
+        else:
+            self.found.setdefault(cell, []).append(one)
+            return f"{in_words(cell)}: {in_a_line(one)}"
+        self.cannot[cell] = reason
+        return f"{in_words(cell)}: cannot: {reason}"
 
     def stop(self) -> None:
         if self.running is not None:
@@ -109,6 +107,15 @@ def job_for(cell: Cell, running: Running) -> Job:
 def in_words(cell: Cell) -> str:
     plural = "connection" if cell.connections == 1 else "connections"
     return f"{cell.shape}, {cell.client} → {cell.target}, {cell.connections} {plural}"
+
+
+def in_a_line(one: Found) -> str:
+    sample = f" ({one.sample})" if one.sample else ""
+    return (
+        f"{one.cpu_us_per_call:,.0f} µs CPU per call, {one.calls_per_second:,.0f} calls/s, "
+        f"p50 {one.p50_ms:.2f} ms, p99 {one.p99_ms:.2f} ms, "
+        f"load {one.own_us_per_call:.0f} µs, {one.errors} errors{sample}"
+    )
 
 
 def lineup(peers: Sequence[Peer], cells: Sequence[Cell]) -> list[Crossing]:
@@ -139,13 +146,3 @@ def compare(crossings: Sequence[Crossing], folders: Folders, rounds: int, second
     finally:
         for each in crossings:
             each.stop()
-
-
-def median_cpu(crossings: Sequence[Crossing], name: str, cell: Cell) -> float | None:
-    values = [
-        one.cpu_us_per_call
-        for each in crossings
-        if each.peer.name == name
-        for one in each.found.get(cell, [])
-    ]
-    return statistics.median(values) if values else None

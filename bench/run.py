@@ -101,7 +101,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="per peer, round and load")
     parser.add_argument("--only", nargs="*", default=[], help="names of peers, or how they begin")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="|".join(PARTS)
+    )
     parser.add_argument("--venvs", type=Path, default=HERE / ".venvs")
     parser.add_argument("--work", type=Path, default=HERE / ".work", help="emptied first")
     parser.add_argument("--output", type=Path, help="RESULTS.md; nothing with --only or --parts")

@@ -81,7 +81,9 @@ def section(
         ]
     idle_kb = sessions.worst_kb(idle)
     if idle_kb is not None:
-        text = f"{sessions.SESSIONS:,} idle sessions under {sessions.LIMIT_KB:.0f} KB each"
+        text = (
+            f"{sessions.SESSIONS:,} idle sessions (no stream) under {sessions.LIMIT_KB:.0f} KB each"
+        )
         lines.append(line(text, "-", f"{idle_kb:.1f} KB", idle_kb < sessions.LIMIT_KB))
     if not lines:
         return ""

@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from callgate.model import Call, Client, Era, Refused, Reply
-from callgate.pipeline.asking import LEVELS, Asking, Outside
+from callgate.pipeline.asking import Asking, Outside
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.pipeline import govern
 from callgate.ports import Caller
+from callgate.protocol.methods import LEVELS
 from fakes.calls import a_call, a_principal, a_tool
 from fakes.gateway import a_gateway
 from fakes.target import FakeCaller

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from callgate.model import Json
+from callgate.protocol.methods import LEVELS
 from callgate.upstream import audience as module
-from callgate.upstream.audience import LEVELS, MAX_UNTOLD, Attached, Audience
+from callgate.upstream.audience import MAX_UNTOLD, Attached, Audience
 from callgate.upstream.sharing import Full
 from callgate.upstream.tasks import Tasks
 from fakes.duplex import a_target_request

@@ -10,14 +10,13 @@ from callgate.downstream.inbound import Answer, Desk, Inbound
 from callgate.downstream.sessions import declared
 from callgate.downstream.using import answer
 from callgate.model import Era, Features, Json
-from callgate.pipeline.asking import LEVELS
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.offering import offer_of, relayed
 from callgate.pipeline.pipeline import govern
 from callgate.protocol.eras import negotiate
 from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, response
 from callgate.protocol.mcp import discover_result, initialize_result
-from callgate.protocol.methods import TASKS_EXTENSION
+from callgate.protocol.methods import LEVELS, TASKS_EXTENSION
 
 FEATURES_SECONDS = 10.0  # for targets to say what they can do; who is late is not waited for
 

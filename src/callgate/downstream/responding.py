@@ -108,8 +108,12 @@ class Outlet:
         while not reading.is_closed:
             following = reading.next()
             if following is not None:
-                number, body = following
-                await self._piece(self._event(number, body))
+                number, pieces = 0, []
+                while following is not None:  # all that waits goes in one piece
+                    number, body = following
+                    pieces.append(self._event(number, body))
+                    following = reading.stream.next_after(number)
+                await self._piece(b"".join(pieces))
                 reading.took(number)
             elif reading.is_over:
                 return

@@ -10,6 +10,7 @@ from callgate.ports import Clock
 
 MOST_EVENTS = 256  # of one call's stream: what a client that comes back can still have
 MOST_BYTES = 1 << 20
+MOST_UNTAKEN = 32  # who says more than this than is taken has to wait
 MOST_STANDING_EVENTS = 64  # of a session's own stream: what is said outside calls
 MOST_STANDING_BYTES = 1 << 18
 MOST_ENDED = 8  # streams of one session that have ended and are kept
@@ -70,10 +71,11 @@ class Stream:
         return self.last
 
     async def say(self, body: bytes) -> None:
-        """Adds a message and waits until the connection took it, if there is one."""
+        """Adds a message, and waits while the connection, if there is one, is far behind."""
         number = self.put(body)
-        if self.reading is not None:
-            await self.reading.until(number)
+        reading = self.reading
+        if reading is not None and number - reading.taken > MOST_UNTAKEN:
+            await reading.until(number - MOST_UNTAKEN)
 
     def mention(self, body: bytes) -> None:
         """Adds a message without waiting."""

@@ -11,10 +11,8 @@ from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.locating import Route
 from callgate.ports import Caller, Pausing
 from callgate.protocol.eras import META_PREFIX
+from callgate.protocol.methods import LEVELS
 from callgate.protocol.outbound import ELICITED, LOGGED, PROGRESS, UPDATED
-
-LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
-"""How severe a log message is, least first (RFC 5424)."""
 
 Govern = Callable[[Call, Gateway, Caller], Awaitable[Outcome]]
 

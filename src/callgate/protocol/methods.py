@@ -38,6 +38,9 @@ def _list(name: str, capability: str) -> Method:
 _TASK = _params(("taskId",), taskId=_STRING)
 TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
 
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""How severe log messages are (RFC 5424), the least severe first."""
+
 METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (

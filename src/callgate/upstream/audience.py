@@ -9,14 +9,13 @@ from typing import Any
 
 from callgate.model import NOTHING, Json, Offer
 from callgate.ports import Caller, TargetRequest
+from callgate.protocol.methods import LEVELS
 from callgate.upstream.sharing import Full
 from callgate.upstream.tasks import Tasks
 
 MAX_ATTACHED = 1000  # sessions at one pipe
 MAX_URIS = 1000  # subscriptions of one session
 MAX_UNTOLD = 256  # notifications that wait for a slow reader; older ones give way
-LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
-"""How severe log messages are (RFC 5424), the most verbose level first."""
 
 
 class Attached:
@@ -115,6 +114,12 @@ class Audience:
 
     @property
     def log_level(self) -> str | None:
-        """The most verbose level that any session asked for; None where none did."""
+        """What the target is to send so that no session misses anything; None: as it likes.
+
+        A session that asked for nothing gets what the target sends by itself, so that it must not
+        send less because of the others.
+        """
         asked = {one.log_level for one in self._attached.values()}
-        return next((level for level in LEVELS if level in asked), None)
+        if asked <= {None}:
+            return None
+        return LEVELS[0] if None in asked else next(one for one in LEVELS if one in asked)

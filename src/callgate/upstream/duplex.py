@@ -14,6 +14,7 @@ from callgate.model import Era, Features, Json, Offer
 from callgate.ports import Caller
 from callgate.protocol.eras import META_PREFIX, META_PROGRESS
 from callgate.protocol.jsonrpc import INTERNAL_ERROR, encode, error_response, response
+from callgate.protocol.methods import LEVELS
 from callgate.protocol.outbound import (
     CHANGES,
     LOGGED,
@@ -188,6 +189,8 @@ class Duplex(ABC):
     async def tell_level(self) -> None:
         """Has a legacy target log as verbosely as the most curious of those that share it."""
         level, features = self.audience.log_level, self.features
+        if level is None and self._told_level is not None:
+            level = LEVELS[0]  # who asked for less has gone, and the others asked for nothing
         if level in (None, self._told_level) or features is None or self.era is not Era.LEGACY:
             return
         if not features.has("logging"):

@@ -148,6 +148,7 @@ class LegacySide:
             return None
         if request.beyond is not None:
             session.beyond = request.beyond
+        if request.beyond is not None or not request.offer.is_empty:
             await self._streams.opened(session, STREAM_SECONDS)
         level, method = request.log_level, request.tool.method
         if level is not None and level != session.log_level and method != SET_LEVEL:
@@ -239,7 +240,7 @@ class LegacySide:
             if session.asks is None:
                 session.asks = self._asks(session)
             calls = tuple(session.attempts.values())  # any of them may wait for this
-            answer = partial(_answer, session.offer, message, session.beyond, calls)
+            answer = partial(_answer, session.offer, message, _whom(session, calls), calls)
             session.asks.begin(message, answer)
         elif message.method == PROGRESS:
             token = read_params(message).get(META_PROGRESS)
@@ -356,6 +357,15 @@ class LegacySide:
     async def close(self) -> None:
         """Ends the sessions."""
         await self._sessions.close()
+
+
+def _whom(session: Session, calls: tuple[Attempt, ...]) -> Caller | None:
+    """Who is asked outside any call; a modern client has no such place, and is asked in the call
+    that it made last: all of them are its own.
+    """
+    if session.beyond is not None:
+        return session.beyond
+    return calls[-1].caller if calls else None
 
 
 async def _answer(

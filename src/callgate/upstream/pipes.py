@@ -12,8 +12,9 @@ import msgspec
 from callgate.model import NOTHING, Era, Features, Json, Offer, Reply, Value
 from callgate.ports import Caller, Listing, TargetError, TargetRequest
 from callgate.protocol.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND
+from callgate.protocol.methods import LEVELS
 from callgate.protocol.outbound import cut_reply, read_result
-from callgate.upstream.audience import LEVELS, Attached, Audience
+from callgate.upstream.audience import Attached, Audience
 from callgate.upstream.duplex import Asked, Duplex, Terms
 from callgate.upstream.faults import Faults, Lost, Patience, within
 from callgate.upstream.keeper import HEALTHY_SECONDS, Keeper
@@ -190,12 +191,13 @@ class Pipes:
             ):  # it was started again as something else
                 raise Lost("it speaks another era than before")
             method = request.tool.method
+            if method != SET_LEVEL:
+                await link.tell_level()
             if method in (SUBSCRIBE, UNSUBSCRIBE):
                 uri = _params(request).get("uri")
                 return await pipe.subscriptions.change(link, asked, attached, method, uri)
             if method == SET_LEVEL:
                 return await self._set_level(link, attached, request)
-            await link.tell_level()
             token = asked.request_id if request.wants_progress else None
             era = link.era or Era.LEGACY
             meta = WORDS.meta(era, request.meta, token, request.offer, request.log_level)

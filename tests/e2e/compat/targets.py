@@ -83,7 +83,9 @@ class Target:
 def git(route: Route, place: Place) -> Steps:
     return {
         "tools": {},
-        "call": route.call("git_log", "the first commit", repo_path=f"{place.directory}/repository"),
+        "call": route.call(
+            "git_log", "the first commit", repo_path=f"{place.directory}/repository"
+        ),
     }
 
 
