@@ -235,6 +235,7 @@ class CallFilter(Value):
     tool: str | None = None  # as its target names it, or qualified: `git___log`
     code: str | None = None  # `ok`, or a refusal code
     is_refused: bool = False  # only calls that were refused, whatever the code
+    with_lists: bool = False  # also what was listed, which is mostly not what one looks for
     since: float | None = None  # seconds since the epoch: ended (or else begun) then or later
     until: float | None = None  # … and before then
     limit: int = 50

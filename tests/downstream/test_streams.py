@@ -72,21 +72,22 @@ def test_a_sessions_own_stream_stays_within_its_bounds_however_slow_its_reader()
     assert (len(kept), kept[-1]) == (module.MOST_STANDING_EVENTS, b"999")
 
 
-def test_whoever_says_something_waits_for_the_reader_and_for_nobody_else() -> None:
+def test_whoever_says_much_waits_for_the_reader_and_for_nobody_else() -> None:
     async def run() -> list[bool]:
         stream, done = Stream("1"), []
-        await stream.say(b"nobody reads")
-        reading = stream.attach(0)
-        saying = asyncio.get_running_loop().create_task(stream.say(b"read"))
+        for _ in range(module.MOST_UNTAKEN + 2):
+            await stream.say(b"nobody reads")
+        reading = stream.attach(stream.last)
+        for _ in range(module.MOST_UNTAKEN):
+            await asyncio.wait_for(stream.say(b"not too much"), 5)
+        saying = asyncio.get_running_loop().create_task(stream.say(b"too much"))
         await asyncio.sleep(0)
         done.append(saying.done())
-        reading.took(1)
-        await asyncio.sleep(0)
-        done.append(saying.done())
-        reading.took(2)
+        reading.took(reading.taken + 1)
         await asyncio.wait_for(saying, 5)
         left = asyncio.get_running_loop().create_task(stream.say(b"left"))
         await asyncio.sleep(0)
+        done.append(left.done())
         reading.close()
         await asyncio.wait_for(left, 5)
         return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -46,13 +47,18 @@ def test_the_page_says_what_was_run(steps: list[Step]) -> None:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as directory:
-        steps = run(Path(directory))
+    # Not removed where something was wrong: the logs of all processes are in it.
+    directory = Path(tempfile.mkdtemp(prefix="compatibility-"))
+    steps = run(directory)
     wrong = [*failures(steps), *unlike(steps), *untried(steps)]
     sys.stderr.write("".join(f"{line}\n" for line in wrong))
     if "--write" in sys.argv:
         PAGE.write_text(render(steps))
-    return 1 if wrong else 0
+    if wrong:
+        sys.stderr.write(f"logs are in {directory}\n")
+        return 1
+    shutil.rmtree(directory)
+    return 0
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from callgate.model import CALL_TOOL, Call, Json, Outcome, Principal, Ran, Value
 from callgate.protocol.jsonrpc import encode
 from callgate.protocol.mcp import is_tool_error
+from callgate.protocol.methods import METHODS
 
 MASKED = "***"
 FORMAT = 1  # of the body; a change that readers must know of raises it
@@ -200,7 +201,7 @@ def _head(kind: str, call: Call, at: float) -> dict[str, Json]:
         "principal": _principal(call.principal),
         "name": call.requested_name,
         "target": tool.target if tool else call.route,
-        "tool": tool.name if tool else None,
+        "tool": tool.name if tool else (call.method if METHODS[call.method].is_list else None),
         "tool_sha256": tool.digest if tool else None,
         "era": call.era.value,
         "session": call.session_id,

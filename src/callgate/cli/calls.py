@@ -102,6 +102,9 @@ class Instant(click.ParamType[float]):
 @click.option("--tool", help="Only calls of this tool: `log`, or `git___log`.")
 @click.option("--code", help="Only calls that ended so: `ok`, or a refusal code.")
 @click.option("--refused", "is_refused", is_flag=True, help="Only calls that were refused.")
+@click.option(
+    "--lists", "with_lists", is_flag=True, help="Also lists of tools, resources, prompts."
+)
 @click.option("--since", type=Instant(), help="From when on: `2h`, `7d`, `2026-10-01T12:00Z`.")
 @click.option("--until", type=Instant(), help="Up to when.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)

@@ -17,7 +17,7 @@ from callgate.ports import CallFilter, StoreError
 
 MOST = 1000
 TEXTS = ("principal", "agent", "target", "tool", "code")
-PARAMETERS = (*TEXTS, "refused", "since", "until", "limit")
+PARAMETERS = (*TEXTS, "refused", "lists", "since", "until", "limit")
 
 T = TypeVar("T")
 
@@ -53,10 +53,13 @@ def read_filter(parameters: dict[str, str]) -> CallFilter:
     texts = {name: parameters[name] for name in TEXTS if name in parameters}
     if parameters.get("refused", "true") != "true":
         raise Problem(400, "`refused` can only be true; `code=ok` lists what was let through.")
+    if parameters.get("lists", "true") not in ("true", "false"):
+        raise Problem(400, "`lists` must be true or false.")
     since, until = (_instant(parameters, name) for name in ("since", "until"))
     return CallFilter(
         **texts,
         is_refused="refused" in parameters,
+        with_lists=parameters.get("lists") == "true",
         since=since,
         until=until,
         limit=_limit(parameters.get("limit")),

@@ -29,12 +29,14 @@ from callgate.audit.explain import whole
 from callgate.audit.record import Entry
 from callgate.model import SEPARATOR, Json
 from callgate.ports import CallFilter, StoreError
+from callgate.protocol.methods import METHODS
 from callgate.storage.database import open_to_read, said
 from callgate.storage.schema import records
 
 __all__ = ["CallFilter", "SqliteRecords", "open_for_reading"]
 
 SHORTEST_ID = 8
+LISTS = tuple(method.name for method in METHODS.values() if method.is_list)
 
 _decode = msgspec.json.Decoder().decode
 _BODY = cast(records.c.body, LargeBinary).label("body")  # the bytes, whatever they have become
@@ -124,6 +126,8 @@ def _conditions(chosen: CallFilter) -> Iterator[ColumnElement[bool]]:
     for column, value in wanted.items():
         if value is not None:
             yield records.c[column] == value
+    if not chosen.with_lists and tool is None:
+        yield or_(records.c.tool.is_(None), records.c.tool.not_in(LISTS))
     if chosen.is_refused:
         yield records.c.code != "ok"
     if chosen.since is not None:

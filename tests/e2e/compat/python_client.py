@@ -329,7 +329,9 @@ async def play(connection: Json) -> None:
             }
         for part in connection["parts"]:
             report(connection, part["target"], "connect", opened)
-            for feature, step in part["steps"].items() if peer is not None else ():
+            for feature, step in part["steps"].items():
+                if peer is None:
+                    break
                 told.all.clear()
                 done = await attempt(STEPS[feature](peer, step))
                 report(connection, part["target"], feature, done)

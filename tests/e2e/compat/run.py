@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,7 +74,7 @@ def direct(client: Client, target: Target) -> bool:
     return not is_older and (target.name != "fixture-modern" or client.era == "modern")
 
 
-def _played(client: Client, ways: Ways, route: str, targets: list[Target]) -> list[Step]:
+def _played(client: Client, ways: Ways, route: str, targets: Sequence[Target]) -> list[Step]:
     log = ways.directory / f"{client.name}-{route.strip('/').replace('/', '-')}.log"
     return play(client, ways.connections(client, route, targets), log)
 
