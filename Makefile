@@ -24,6 +24,11 @@ check: $(INSTALLED)
 conformance: $(INSTALLED)
 	$(BIN)/python tests/conformance/run.py
 
+# Looks for inputs that break the parsers, for a minute each; what is found belongs into tests/fuzz/corpus.
+fuzz: $(INSTALLED)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python 'atheris>=3,<4'
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(FUZZ_SECONDS),60)
+
 bench: $(INSTALLED)
 	$(BIN)/python bench/run.py
 

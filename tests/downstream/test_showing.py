@@ -20,7 +20,7 @@ ITEMS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "resources/templates/list": ("resourceTemplates", [{"uriTemplate": "demo://{id}"}]),
     "prompts/list": ("prompts", [{"name": "review"}, {"name": "secret"}]),
 }
-CAPABILITIES = {"resources": {}, "prompts": {}}
+CAPABILITIES: dict[str, Any] = {"resources": {}, "prompts": {}}
 NO_SECRETS = (
     PERMIT
     + """

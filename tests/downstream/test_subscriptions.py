@@ -177,9 +177,10 @@ def test_a_listener_that_does_not_read_is_cut_off() -> None:
 
 def test_the_same_news_unread_is_news_once() -> None:
     async def scenario() -> Any:
-        listener = Listener()
+        listener = Listener(frozenset({"shop"}), frozenset({"tools"}))
         for _ in range(3):
-            listener.changed("tools")
+            listener.changed("shop", "tools")
+            listener.changed("bank", "tools")
         with pytest.raises(Unanswerable):
             await listener.ask("roots/list", {})
         return await listener.news()

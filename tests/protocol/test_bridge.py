@@ -37,6 +37,45 @@ def test_a_modern_caller_is_told_that_a_legacy_result_is_complete() -> None:
     assert delivered({}) == {"resultType": "complete"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"contents":7}',
+        b'{"contents":true}',
+        b'{"contents":[7,{"uri":7},{"uri":"demo://a"}],"x":1e999,"y":1.50}',
+        b'{"resultType":null}',
+        b'{"\\u0072esultType":"complete","content":[]}',
+        b'{"content":[{"type":"resource_link","uri":"demo://a"}, 7],"x":1e999,"y":1.50}',
+        b'{"content":"resource_link"}',
+    ],
+)
+@pytest.mark.parametrize("era", Era)
+def test_any_result_is_delivered_with_one_reading_and_its_own_numbers(
+    body: bytes, era: Era
+) -> None:
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs)
+        return dict(pairs)
+
+    for more in (read(era), {"era": era}):
+        call = a_call(tool=a_tool(), **more)
+        sent = deliverable(call, Reply(body=body), shown_uri).body
+        said = json.loads(sent, object_pairs_hook=members)
+        assert (b"1e999" in sent, b"1.50" in sent) == (b"1e999" in body, b"1.50" in body)
+        assert era is Era.LEGACY or said["resultType"] == "complete"
+
+
+def test_any_error_is_delivered_with_its_own_numbers() -> None:
+    body = b'{"code":-32042,"message":"","x":1e999,"data":{"elicitations":[7]}}'
+    reply = Reply(body=body, is_error=True)
+
+    sent = deliverable(a_call(tool=a_tool()), reply, shown_uri).body
+    assert json.loads(sent)["code"] == -32602
+    assert b"1e999" in sent
+    assert modern_status(sent) == 400
+    assert url_required(reply) is None
+
+
 def test_a_result_that_names_its_type_is_left_alone() -> None:
     reply = Reply(body=b'{"content":[],"resultType":"complete"}')
 

@@ -80,5 +80,6 @@ def test_numbers_without_canonical_form_have_a_digest_all_the_same() -> None:
 
 
 def test_a_definition_that_is_no_json_is_unusable() -> None:
-    with pytest.raises(Unusable):
-        digest({"a": "\ud800"})
+    for definition in ({"a": "\ud800"}, {"\ud800": 1}):
+        with pytest.raises(Unusable):
+            digest(definition)

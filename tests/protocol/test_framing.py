@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callgate.protocol.framing import Event, Events, FramingError, Line, Lines
-from fuzz.targets import TARGETS
+from fuzz.targets import TARGETS, held
 
 STREAM = (
     b"\xef\xbb\xbf: hello\r\n"
@@ -121,6 +123,30 @@ def test_a_long_line_in_small_pieces_costs_linear_time() -> None:
     for _ in range(1 << 16):
         assert lines.feed(b"x" * 32) == []
     assert lines.feed(b"\n") == [Line(b"x" * (1 << 21))]
+
+
+def test_empty_chunks_keep_nothing() -> None:
+    lines = Lines(10)
+    for _ in range(1000):
+        lines.feed(b"")
+    assert held(lines) < 100
+
+
+@pytest.mark.parametrize("parser", [Events, Lines])
+@pytest.mark.parametrize("piece", [b"x", b"xy", b"data\n"])
+def test_small_pieces_are_kept_in_about_their_own_size(
+    parser: type[Events] | type[Lines], piece: bytes
+) -> None:
+    bounded, size = parser(1 << 20), 1 << 17
+    tracemalloc.start()
+    try:
+        for _ in range(size // len(piece)):
+            bounded.feed(bytes(bytearray(piece)))  # a new object each time, as a socket gives
+        bounded.feed(b"\n\n")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * size
 
 
 @given(st.lists(st.binary(min_size=1, max_size=20).filter(lambda b: not set(b) & {10, 13})))

@@ -41,7 +41,9 @@ def test_any_text_survives_a_header(text: str) -> None:
     assert decode_value(encode_value(text)) == text
 
 
-@pytest.mark.parametrize("value", ["=?base64?%%%?=", "=?base64?/w==?=", "=?base64?YQ=?="])
+@pytest.mark.parametrize(
+    "value", ["=?base64?%%%?=", "=?base64?/w==?=", "=?base64?YQ=?=", "=?base64?\xe9?="]
+)
 def test_a_broken_sentinel_matches_nothing(value: str) -> None:
     assert decode_value(value) is None
 
@@ -67,6 +69,14 @@ def test_a_header_that_says_something_else_is_refused(sent: dict[str, str]) -> N
         check_routing(a_tool_call(), VERSION, headers(**sent))
 
     assert caught.value.code == HEADER_MISMATCH
+
+
+@pytest.mark.parametrize("params", [{}, {"name": None}])
+def test_a_broken_sentinel_does_not_match_a_name_that_is_missing(params: dict[str, Any]) -> None:
+    message = Message(id=1, method="tools/call", params=params)
+
+    with pytest.raises(Malformed, match="mcp-name"):
+        check_routing(message, VERSION, headers(mcp_name="=?base64?%?="))
 
 
 def test_a_routing_header_sent_twice_is_refused() -> None:
@@ -126,6 +136,9 @@ def test_an_annotation_that_breaks_the_rules_is_named(schema: dict[str, Any]) ->
         ({"region": "eu"}, {"mcp-param-region": ["eu", "eu"]}, False),
         ({"page": {"n": 3}}, {"mcp-param-n": ["3.0"]}, True),
         ({"page": {"n": 3}}, {"mcp-param-n": ["03x"]}, False),
+        ({"page": {"n": 1e22}}, {"mcp-param-n": ["10000000000000000000000"]}, True),
+        ({"page": {"n": 1e22}}, {"mcp-param-n": ["10000000000000000000001"]}, False),
+        ({"page": {"n": 10**400}}, {"mcp-param-n": ["1"]}, False),
         ({"dry": True}, {"mcp-param-dry": ["true"]}, True),
         ({"dry": True}, {"mcp-param-dry": ["1"]}, False),
         ({}, {"mcp-param-other": ["whatever"]}, True),
@@ -144,7 +157,7 @@ def test_param_headers_are_held_against_the_arguments(
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NOT_EMPTY = TEXTS.filter(bool)
-SENTINELS = st.text("AQYZawz019+/=", max_size=9).map(lambda text: f"=?base64?{text}?=")
+SENTINELS = st.text("AQYZawz019+/=\xe9", max_size=9).map(lambda text: f"=?base64?{text}?=")
 
 
 @given(TEXTS | SENTINELS)
@@ -189,7 +202,13 @@ TOKENS = st.from_regex(r"\A[A-Za-z0-9_-]{1,6}\Z")
 PROPERTIES = st.dictionaries(
     TEXTS, st.tuples(TOKENS, st.sampled_from(("string", "integer", "boolean"))), max_size=4
 )
-SCALARS = TEXTS | st.integers(-(2**53) + 1, 2**53 - 1) | st.booleans() | st.none()
+SCALARS = (
+    TEXTS
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.booleans()
+    | st.none()
+)
 
 
 @given(PROPERTIES, PROPERTIES, st.data())

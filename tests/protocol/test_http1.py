@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.protocol.http1 import Head, HttpError, ResponseParser
-from fuzz.targets import TARGETS
+from callgate.protocol.http1 import (
+    MAX_HEAD_BYTES,
+    MAX_LINE_BYTES,
+    Head,
+    HttpError,
+    ResponseParser,
+)
+from fuzz.targets import TARGETS, held
 
 
 def read(stream: bytes, step: int = 1 << 20, *, is_closed: bool = False) -> tuple[object, bytes]:
@@ -115,6 +121,38 @@ def test_a_response_cut_short_is_never_taken_for_whole(size: int, step: int) -> 
         parser.feed(LENGTH[start : min(start + step, size)])
     with pytest.raises(HttpError):
         parser.end()
+
+
+@pytest.mark.parametrize("over", range(-3, 4))
+@pytest.mark.parametrize("late", range(1, 5))
+def test_a_head_or_line_at_the_bound_is_judged_the_same_however_it_arrives(
+    over: int, late: int
+) -> None:
+    begin = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx: "
+    head = begin + b"y" * (MAX_HEAD_BYTES + over - len(begin)) + b"\r\n\r\n"
+    line = begin + b"\r\n\r\n0;" + b"y" * (MAX_LINE_BYTES + over - 2) + b"\r\n"
+
+    for stream in (head, line):
+        assert read_in_pieces(stream, [len(stream) - late])[2] == (over > 0)
+        assert read_in_pieces(stream, [])[2] == (over > 0)
+
+
+def test_a_head_that_is_refused_is_not_shown() -> None:
+    parser, _, is_refused = read_in_pieces(b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", [])
+
+    assert is_refused
+    assert parser.head is None
+
+
+def test_what_comes_after_the_response_is_not_kept() -> None:
+    parser = ResponseParser()
+    parser.feed(LENGTH)
+    for _ in range(100):
+        parser.feed(b"x" * MAX_HEAD_BYTES)
+
+    assert held(parser) < MAX_HEAD_BYTES
+    assert parser.is_complete
+    assert not parser.is_reusable
 
 
 bodies = st.binary(max_size=60)

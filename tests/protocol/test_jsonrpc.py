@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,8 @@ def test_spaces_and_escapes_of_other_writers_change_nothing(value: object) -> No
         (b"[1180591620717411303424]", "does not survive"),
         (b"[0.1000000000000000055]", "does not survive"),
         (b"1" * 5000, "does not survive"),
+        (b"[0e9999999999999999999]", "does not survive"),
+        (b"[1e-9999999999999999999]", "does not survive"),
         (b'["\\ud800"]', "lone surrogate"),
         (b'["a\\u0000b"]', "NUL"),
         (b"[" * 65 + b"]" * 65, "deeper than 64"),
@@ -76,6 +79,23 @@ def test_ambiguous_or_unsafe_json_is_refused_with_the_reason(body: bytes, words:
 
     assert caught.value.code == PARSE_ERROR
     assert words in caught.value.reason
+
+
+def test_a_string_of_quotes_that_never_ends_is_refused_without_trying_each_of_them() -> None:
+    with pytest.raises(Malformed, match="not JSON"):
+        parse_json(b'"' + b'\\"' * (1 << 20))  # ends within the test's patience
+
+
+def test_the_strict_reader_keeps_memory_in_proportion_to_the_body() -> None:
+    body = b'["' + b"a" * (1 << 20) + b'" ]'
+    tracemalloc.start()
+    try:
+        parse_json(body)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 8 * len(body)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +174,8 @@ def test_a_key_is_found_at_any_depth() -> None:
     assert find_key({"a": "__entity"}, ("__entity",)) is None
 
 
-PIECES = ("{", "}", "[", "]", ":", ",", '"', "\\", "\\u00", "\\ud800", "00", "a", '"a"', "1", "-", ".5", "e9", " ", "null")  # fmt: skip
+PIECES = (
+    "0e9999999999999999999","{", "}", "[", "]", ":", ",", '"', "\\", "\\u00", "\\ud800", "00", "a", '"a"', "1", "-", ".5", "e9", " ", "null")  # fmt: skip
 
 
 @given(

@@ -102,6 +102,14 @@ def test_any_bytes_of_a_target_are_a_message_or_refused(body: bytes) -> None:
         TARGETS[name](body)
 
 
+@given(values, values, st.booleans())
+def test_any_is_error_is_read_by_its_value_at_the_top(
+    value: Any, inner: Any, is_deep: bool
+) -> None:
+    result = {"isError": value, "x": {"isError": True if is_deep else inner}}
+    TARGETS["outbound"](json.dumps({"id": 1, "result": result}).encode())
+
+
 @given(st.integers(0, len(STATUSES) - 1), messages)
 def test_any_answer_to_an_opening_question_is_judged(status: int, message: dict[str, Any]) -> None:
     TARGETS["negotiation"](bytes((status,)) + json.dumps(message).encode())

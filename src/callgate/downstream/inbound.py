@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from callgate.downstream.parking import Parking
 from callgate.downstream.sessions import Session, Sessions
@@ -66,6 +67,16 @@ class Inbound:
         )
 
 
+class Listening(Protocol):
+    """Somebody who wants to know what changes, for longer than a call."""
+
+    def changed(self, target: str, what: str) -> None:
+        """A target's `tools`, `resources` or `prompts` changed."""
+
+    def wake(self) -> None:
+        """The gateway stops: it is time to say goodbye."""
+
+
 @dataclass(slots=True)
 class Desk:
     """What answering needs: the current gateway, the sessions, the calls on their way."""
@@ -76,7 +87,7 @@ class Desk:
     is_stopping: bool = False
     active: set[asyncio.Task[object]] = field(default_factory=set)
     parking: Parking = field(default_factory=Parking)
-    listeners: set[Callable[[str, str], None]] = field(default_factory=set)
+    listeners: set[Listening] = field(default_factory=set)
     _outsides: dict[str, Outside] = field(default_factory=dict)
 
     def route(self, inbound: Inbound) -> Route:
@@ -161,7 +172,7 @@ class Desk:
         A slow session delays nobody else.
         """
         for listener in tuple(self.listeners):
-            listener(target, what)
+            listener.changed(target, what)
         told = [one for one in self._outsides.values() if one.route in (None, target)]
         await asyncio.gather(*(one.notify(target, LIST_CHANGED[what], {}) for one in told))
 
@@ -169,6 +180,8 @@ class Desk:
         """Refuses new calls, waits for those in flight, then cancels what is left."""
         self.is_stopping = True
         self.parking.stop()
+        for listener in tuple(self.listeners):
+            listener.wake()
         active = set(self.active)
         if active:
             _, late = await asyncio.wait(active, timeout=seconds)

@@ -30,10 +30,12 @@ MAX_URIS = 1000
 MAX_WAITING = 1000  # notifications that a slow listener has not read; then it is cut off
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Listener:
     """Implements Caller: takes what targets say about what is listened to. Never waits for it."""
 
+    targets: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
     is_gone: bool = False
     _waiting: dict[tuple[str, str], tuple[str, dict[str, Json]]] = field(default_factory=dict)
     _has_news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,8 +57,14 @@ class Listener:
             self._waiting[key] = (method, params)
         self._has_news.set()
 
-    def changed(self, what: str) -> None:
-        """One of the lists changed."""
+    def wake(self) -> None:
+        """The gateway stops."""
+        self._has_news.set()
+
+    def changed(self, target: str, what: str) -> None:
+        """One of a target's lists changed."""
+        if target not in self.targets or what not in self.lists:
+            return
         method = LIST_CHANGED[what]
         self._add((method, ""), method, {})
 
@@ -85,15 +93,10 @@ async def listen(desk: Desk, inbound: Inbound) -> Answer:
     if not isinstance(uris, list) or len(uris) > MAX_URIS:
         reason = f"`resourceSubscriptions` must be a list of at most {MAX_URIS} URIs."
         raise Malformed(INVALID_PARAMS, reason, message_id=message.id)
-    listener = Listener()
-    lists = {LISTS[name] for name in LISTS if wanted.get(name) is True}
-    targets = set(desk.route(inbound).names())
-
-    def on_change(target: str, what: str) -> None:
-        if target in targets and what in lists:
-            listener.changed(what)
-
-    desk.listeners.add(on_change)
+    lists = frozenset(what for name, what in LISTS.items() if wanted.get(name) is True)
+    targets = frozenset(desk.route(inbound).names())
+    listener = Listener(targets, lists)
+    desk.listeners.add(listener)
     key = f"l:{secrets.token_urlsafe(12)}"
     with desk.on_its_way(inbound):
         try:
@@ -105,7 +108,7 @@ async def listen(desk: Desk, inbound: Inbound) -> Answer:
             await inbound.caller.notify(ACKNOWLEDGED, {"notifications": said, **meta})
             await _relay(desk, inbound, listener, meta)
         finally:
-            desk.listeners.discard(on_change)
+            desk.listeners.discard(listener)
             for target in targets:
                 # A release never raises; it goes on when this request is cancelled.
                 await asyncio.shield(gateway.catalog.connector(target).release(key))

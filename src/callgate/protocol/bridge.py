@@ -6,21 +6,30 @@ from collections.abc import Callable
 
 import msgspec
 
-from callgate.model import Call, Era, Reply
+from callgate.model import Call, Era, Json, Reply
 from callgate.protocol.jsonrpc import INVALID_PARAMS, encode
 
 RESOURCE_NOT_FOUND = -32002  # handshake era; 2026-07-28 has -32602 for it
 URL_ELICITATION_REQUIRED = -32042  # 2025-11-25; 2026-07-28 asks with `input_required`
 PRIVATE = b'"cacheScope":"private"'
 
-_decode = msgspec.json.Decoder().decode
+Members = dict[str, msgspec.Raw]
 
 
 class _Head(msgspec.Struct):
     result_type: str | None = msgspec.field(name="resultType", default=None)
 
 
+class _Fault(msgspec.Struct):
+    code: int
+    data: Json = None
+
+
 _read_head = msgspec.json.Decoder(_Head).decode
+_read_fault = msgspec.json.Decoder(_Fault).decode
+# Only what must change is read: the rest may hold numbers that no double holds.
+_members = msgspec.json.Decoder(Members).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def deliverable(call: Call, reply: Reply, shown_uri: Callable[[str, str], str]) -> Reply:
@@ -33,60 +42,83 @@ def deliverable(call: Call, reply: Reply, shown_uri: Callable[[str, str], str]) 
     elif call.route is None and b'"resource_link"' in body:
         body = _linked(call, body, shown_uri)
     if call.era is Era.MODERN and _kind(body) is None:
-        body = _with_members(body, b'"resultType":"complete"')
+        body = _completed(body)
     return reply if body is reply.body else Reply(body=body, kind=reply.kind)
 
 
 def _kind(body: bytes) -> str | None:
-    return _read_head(body).result_type if b"resultType" in body else None
+    # Its letters may be spelt as escapes.
+    may_have = b"resultType" in body or b"\\u" in body
+    return _read_head(body).result_type if may_have else None
 
 
-def _with_members(body: bytes, members: bytes) -> bytes:
+def _completed(body: bytes) -> bytes:
+    if b"resultType" in body or b"\\u" in body:
+        members = _members(body)
+        if "resultType" in members:  # as null: a second one would make two readings
+            return encode({**members, "resultType": "complete"})
     inner = body.strip()[1:]
-    return b"{" + members + (b"}" if inner.strip() == b"}" else b"," + inner)
+    return b'{"resultType":"complete"' + (b"}" if inner.strip() == b"}" else b"," + inner)
 
 
 def _read_result(call: Call, body: bytes) -> bytes:
     """Under the URI that was asked for; never to be shared: not everybody may read it."""
-    result = _decode(body)
-    if result.get("resultType") == "input_required":
+    if _kind(body) == "input_required":
         return body
-    before = encode(result)
+    before = _members(body)
+    result = dict(before)
     if call.era is Era.MODERN:
-        result.setdefault("ttlMs", 0)
-        result["cacheScope"] = "private"
-    own = call.arguments.get("uri")
-    if own != call.requested_name:
-        for content in result.get("contents") or ():
-            if isinstance(content, dict) and content.get("uri") == own:
-                content["uri"] = call.requested_name
-    after = encode(result)
-    return body if after == before else after
+        result.setdefault("ttlMs", msgspec.Raw(b"0"))
+        result["cacheScope"] = msgspec.Raw(b'"private"')
+    own, shown = call.arguments.get("uri"), call.requested_name
+    if own != shown and "contents" in result:
+        result["contents"] = _each(
+            result["contents"], lambda content: shown if _text(content, "uri") == own else None
+        )
+    return body if result == before else encode(result)
 
 
 def _linked(call: Call, body: bytes, shown_uri: Callable[[str, str], str]) -> bytes:
     """Links to resources, so that the caller can read them on the route where it got them."""
     assert call.tool is not None  # noqa: S101 - what was forwarded has its target
-    result = _decode(body)
-    content = result.get("content")
-    for item in content if isinstance(content, list) else ():
-        if isinstance(item, dict) and item.get("type") == "resource_link":
-            uri = item.get("uri")
-            if isinstance(uri, str):
-                item["uri"] = shown_uri(call.tool.target, uri)
-    return encode(result)
+    target = call.tool.target
+    result = _members(body)
+    if "content" not in result:
+        return body
+
+    def link(item: Members) -> str | None:
+        uri = _text(item, "uri") if _text(item, "type") == "resource_link" else None
+        return None if uri is None else shown_uri(target, uri)
+
+    linked = _each(result["content"], link)
+    return body if linked == result["content"] else encode({**result, "content": linked})
+
+
+def _each(items: msgspec.Raw, rename: Callable[[Members], str | None]) -> msgspec.Raw:
+    """A list with the URIs that `rename` gives its objects; anything else as it is."""
+    if bytes(items)[:1] != b"[":
+        return items
+    found = _items(items)
+    for place, item in enumerate(found):
+        members = _members(item) if bytes(item)[:1] == b"{" else {}
+        uri = rename(members)
+        if uri is not None:
+            found[place] = msgspec.Raw(encode({**members, "uri": uri}))
+    return msgspec.Raw(encode(found))
+
+
+def _text(members: Members, name: str) -> str | None:
+    raw = bytes(members.get(name, b""))
+    return str(msgspec.json.decode(raw)) if raw[:1] == b'"' else None
 
 
 def _error(call: Call, reply: Reply) -> Reply:
     if call.era is not Era.MODERN:
         return reply
-    error = _decode(reply.body)
-    code = error.get("code")
-    if code == RESOURCE_NOT_FOUND:
-        return Reply(body=encode({**error, "code": INVALID_PARAMS}), is_error=True)
-    if code == URL_ELICITATION_REQUIRED:  # to a client that takes no URLs
-        return Reply(body=encode({**error, "code": INVALID_PARAMS}), is_error=True)
-    return reply
+    # The second one goes to a client that takes no URLs.
+    if _read_fault(reply.body).code not in (RESOURCE_NOT_FOUND, URL_ELICITATION_REQUIRED):
+        return reply
+    return Reply(body=encode({**_members(reply.body), "code": INVALID_PARAMS}), is_error=True)
 
 
 def url_required(reply: Reply) -> Reply | None:
@@ -96,16 +128,17 @@ def url_required(reply: Reply) -> Reply | None:
     """
     if not reply.is_error or b"-32042" not in reply.body:
         return None
-    error = _decode(reply.body)
-    data = error.get("data")
-    asked = data.get("elicitations") if isinstance(data, dict) else None
-    if error.get("code") != URL_ELICITATION_REQUIRED or not isinstance(asked, list) or not asked:
+    fault = _read_fault(reply.body)
+    asked = fault.data.get("elicitations") if isinstance(fault.data, dict) else None
+    if fault.code != URL_ELICITATION_REQUIRED or not isinstance(asked, list):
         return None
     requests = {
         f"url-{number}": {"method": "elicitation/create", "params": {**one, "mode": "url"}}
         for number, one in enumerate(asked)
         if isinstance(one, dict)
     }
+    if not requests:
+        return None
     body = {"resultType": "input_required", "inputRequests": requests}
     return Reply(body=encode(body), kind="input_required")
 
@@ -123,5 +156,5 @@ MODERN_STATUSES = {
 
 def modern_status(error: bytes) -> int:
     """The HTTP status that 2026-07-28 gives a JSON-RPC error."""
-    code = _decode(error).get("code")
+    code = msgspec.json.decode(bytes(_members(error).get("code", b"null")))
     return MODERN_STATUSES.get(code, 200) if isinstance(code, int) else 200

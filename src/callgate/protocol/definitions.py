@@ -46,7 +46,7 @@ def digest(definition: dict[str, Json]) -> str:
     """sha256 of the canonical JSON (RFC 8785), hex. Raises Unusable where there is none."""
     try:
         canonical = rfc8785.dumps(definition)
-    except (rfc8785.CanonicalizationError, RecursionError):
+    except (rfc8785.CanonicalizationError, RecursionError, UnicodeEncodeError):
         # Integers beyond 2^53 have no canonical form; sorted keys are as good a fingerprint.
         try:
             canonical = _sorted(definition)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from callgate.model import Json
 
 MAX_NODES = 20_000  # of a schema, every reference followed once per place that refers to it
 MAX_EVALUATIONS = 100_000  # of one value, where a schema refers to itself
+MAX_LEADS = 200_000  # places inside a value that all nodes together lead to: what we keep in mind
 
 _SAME_LIST = ("allOf", "anyOf", "oneOf")  # applied to the same value
 _SAME = ("not", "if", "then", "else")
-_SAME_MAP = ("dependentSchemas",)
+_SAME_MAP = ("dependentSchemas", "dependencies")
 _CHILD_MAP = ("properties", "patternProperties")  # applied to what is inside it
 _OBJECT_CHILD = ("additionalProperties", "unevaluatedProperties")
 _ARRAY_CHILD = ("items", "contains", "unevaluatedItems", "additionalItems", "prefixItems")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # an identifier that every base leaves as it is
 
 
 class TooMuch(ValueError):  # noqa: N818 - a finding about a schema
@@ -28,7 +32,8 @@ def max_depth(schema: Json) -> int | None:
 
     The danger is a schema that applies two branches to one value, each of which comes back to
     where it began one level deeper: then every level doubles the work. Raises TooMuch for a schema
-    that is too large once its references are followed.
+    that is too large once its references are followed, or that has a reference which the validator
+    might follow elsewhere: what is not measured is not bounded.
     """
     survey = _Survey(schema)
     survey.measure(schema)
@@ -47,6 +52,8 @@ class _Survey:
         self._sizes: dict[int, int] = {}
         self._leads: dict[int, Counter[str]] = {}
         self._open: set[int] = set()
+        self._lead_count = 0
+        self._names: dict[str, Json] | None = None  # once there is a reference
 
     def measure(self, node: Json) -> int:
         """The nodes that `node` unfolds to. Raises TooMuch."""
@@ -59,15 +66,21 @@ class _Survey:
         if key not in self._sizes:
             self._open.add(key)
             try:
-                size = 1 + sum(self.measure(part) for _, part in self._parts(node))
+                size = self._unfold(node)
             except RecursionError:
                 raise TooMuch("is nested too deeply") from None
             self._open.discard(key)
             self._leads_of(node)
-            if size > MAX_NODES:
-                raise TooMuch(f"unfolds to more than {MAX_NODES} parts")
             self._sizes[key] = size
         return self._sizes[key]
+
+    def _unfold(self, node: dict[str, Json]) -> int:
+        size = 1
+        for _, part in self._parts(node):
+            size += self.measure(part)
+            if size > MAX_NODES:  # at once: the parts that follow may be many and as large
+                raise TooMuch(f"unfolds to more than {MAX_NODES} parts")
+        return size
 
     def _leads_of(self, node: dict[str, Json]) -> Counter[str]:
         """Where inside a value the node and its branches go on, and how many of them each time."""
@@ -80,6 +93,9 @@ class _Survey:
                 leads[place] += 1
             elif isinstance(part, dict):
                 leads.update(self._leads_of(part))
+        self._lead_count += len(leads)
+        if self._lead_count > MAX_LEADS:
+            raise TooMuch(f"leads to more than {MAX_LEADS} places inside a value")
         wild = leads["{}"]  # judges named properties too, where another branch names them
         named = max((count for place, count in leads.items() if place[0] == "/"), default=0)
         self.widest = max(self.widest, named + wild, leads["[]"])
@@ -99,6 +115,8 @@ class _Survey:
                 yield from (("{}" if wild else f"/{name}", part) for name, part in value.items())
             elif keyword in _OBJECT_CHILD:
                 yield "{}", value
+            elif keyword == "propertyNames":
+                yield "name", value  # judges strings: nothing is inside them
             elif keyword in _ARRAY_CHILD:
                 parts = value if isinstance(value, list) else [value]
                 yield from (("[]", part) for part in parts)
@@ -106,32 +124,62 @@ class _Survey:
                 yield None, self._resolve(value)
 
     def _resolve(self, reference: Json) -> Json:
-        """What a reference within the schema means. Others are refused when it is compiled."""
-        if reference == "#":
-            return self._root
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            return self._anchored(reference)
+        """What a reference within the schema means. Raises TooMuch where that is not certain."""
+        if not isinstance(reference, str) or not reference.isprintable():
+            raise TooMuch("has a reference that cannot be followed")
+        if self._names is None:
+            self._names = _names(self._root)
+        if reference in self._names:
+            return self._names[reference]
+        if not reference.startswith("#/") or "#" not in self._names:
+            raise TooMuch(f"refers to {reference[:80]!r}, which cannot be followed")
         node: Json = self._root
-        for part in reference[2:].split("/"):
-            step = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(node, list) and step.isdecimal() and int(step) < len(node):
-                node = node[int(step)]
-            else:
-                node = node.get(step) if isinstance(node, dict) else None
+        for part in unquote(reference[2:]).split("/"):
+            node = _step(node, part.replace("~1", "/").replace("~0", "~"))
         return node
 
-    def _anchored(self, reference: Json) -> Json:
-        """The definition with this anchor or id; the root where it is not clear which is meant."""
-        name = reference.removeprefix("#") if isinstance(reference, str) else None
-        for definitions in (self._root.get("$defs"), self._root.get("definitions")):
-            for node in definitions.values() if isinstance(definitions, dict) else ():
-                if isinstance(node, dict) and name in (
-                    node.get("$anchor"),
-                    node.get("$dynamicAnchor"),
-                    node.get("$id"),
-                ):
-                    return node
-        return self._root
+
+def _step(node: Json, step: str) -> Json:
+    if isinstance(node, dict) and step in node:
+        return node[step]
+    if isinstance(node, list) and len(step) < 9 and step.isdecimal() and int(step) < len(node):
+        return node[int(step)]
+    raise TooMuch(f"refers to {step[:80]!r}, which is not there")
+
+
+def _names(root: dict[str, Json]) -> dict[str, Json]:
+    """Every node that has a name, by how a reference says it; "#" where pointers mean the root.
+
+    A part with an identifier is a document of its own, in which `#` means that part. Raises TooMuch
+    where a name means two nodes or changes what other names mean.
+    """
+    identifiers = ("$id", "id") if "draft-04" in str(root.get("$schema"))[:80] else ("$id",)
+    names: dict[str, Json] = {}
+    pending: list[Json] = [root]
+    has_parts = False
+    while pending:
+        node = pending.pop()
+        inside = node.values() if isinstance(node, dict) else node
+        pending.extend(item for item in inside if isinstance(item, dict | list))
+        for name in _names_of(node, identifiers) if isinstance(node, dict) else ():
+            if node is not root and name[0] != "#":
+                has_parts = True
+                if _PLAIN.fullmatch(name) is None:
+                    raise TooMuch(f"has a part with the identifier {name[:80]!r}")
+            if names.setdefault(name, node) is not node:
+                raise TooMuch(f"has the name {name[:80]!r} twice")
+    if has_parts:
+        return {name: node for name, node in names.items() if name[0] != "#"}
+    return {**names, "#": root, "": root}
+
+
+def _names_of(node: dict[str, Json], identifiers: tuple[str, ...]) -> Iterator[str]:
+    for key in ("$anchor", "$dynamicAnchor"):
+        if isinstance(node.get(key), str):
+            yield "#" + node[key]
+    for key in identifiers:
+        if isinstance(node.get(key), str) and node[key]:
+            yield node[key]
 
 
 def depth_of(value: Json, limit: int) -> int:

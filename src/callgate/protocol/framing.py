@@ -25,7 +25,7 @@ class Lines:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._pieces: list[bytes] = []
+        self._kept = bytearray()  # a list of pieces would cost far more where they are small
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[Line]:
@@ -43,19 +43,19 @@ class Lines:
         return lines
 
     def _keep(self, piece: bytes) -> None:
-        if self._size <= self._max_bytes:
-            self._pieces.append(piece)
+        self._kept += piece[: self._max_bytes - len(self._kept)]
         self._size += len(piece)
         if self._size > self._max_bytes * RUNAWAY_FACTOR:
             raise FramingError(f"a line of more than {self._size} bytes without an end")
 
     def _end(self, piece: bytes) -> Line:
+        if not self._size and len(piece) <= self._max_bytes:
+            return Line(piece.rstrip(b"\r"))
         self._keep(piece)
-        text = b"".join(self._pieces) if len(self._pieces) > 1 else self._pieces[0]
-        is_cut = self._size > self._max_bytes
-        self._pieces.clear()
+        text, is_cut = bytes(self._kept), self._size > self._max_bytes
+        self._kept.clear()
         self._size = 0
-        return Line(text[: self._max_bytes] if is_cut else text.rstrip(b"\r"), is_cut)
+        return Line(text if is_cut else text.rstrip(b"\r"), is_cut)
 
 
 class Event(NamedTuple):
@@ -72,11 +72,11 @@ class Events:
         self.last_id: str | None = None
         self.retry_seconds: float | None = None
         self._max_bytes = max_bytes
-        self._pieces: list[bytes] = []
+        self._rest = bytearray()  # a list of pieces would cost far more where they are small
         self._size = 0  # of the unfinished line and of the data before it
         self._ended_with_cr = False
         self._is_first_line = True
-        self._data: list[bytes] = []
+        self._data: bytes | bytearray | None = None
         self._data_size = 0
         self._name = b""
 
@@ -102,7 +102,7 @@ class Events:
             if self._size > self._max_bytes:
                 raise FramingError(f"an event of more than {self._max_bytes} bytes")
             if len(text) == len(piece):
-                self._pieces.append(piece)
+                self._rest += piece
                 continue
             event = self._take_line(text)
             if event is not None and event.data:
@@ -110,9 +110,10 @@ class Events:
         return events
 
     def _take_line(self, text: bytes) -> Event | None:
-        if self._pieces:
-            text = b"".join((*self._pieces, text))
-            self._pieces.clear()
+        if self._rest:
+            self._rest += text
+            text = bytes(self._rest)
+            self._rest.clear()
         if self._is_first_line:
             self._is_first_line = False
             text = text.removeprefix(BOM)
@@ -126,8 +127,7 @@ class Events:
         name, _, value = text.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            self._data.append(value)
-            self._data_size += len(value) + 1
+            self._add_data(value)
         elif name == b"event":
             self._name = value
         elif name == b"id" and b"\0" not in value:
@@ -135,9 +135,16 @@ class Events:
         elif name == b"retry" and value.isdigit() and len(value) < 10:
             self.retry_seconds = int(value) / 1000
 
+    def _add_data(self, value: bytes) -> None:
+        self._data_size += len(value) + 1
+        if self._data is None:
+            self._data = value  # most events have one line: it is not copied
+            return
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data)
+        self._data += b"\n" + value
+
     def _dispatch(self) -> Event | None:
         data, name = self._data, self._name.decode("utf-8", "replace") or MESSAGE
-        self._data, self._name, self._data_size, self._size = [], b"", 0, 0
-        if not data:
-            return None
-        return Event(name, data[0] if len(data) == 1 else b"\n".join(data))
+        self._data, self._name, self._data_size, self._size = None, b"", 0, 0
+        return None if data is None else Event(name, bytes(data))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from callgate.model import Json
 from callgate.protocol.eras import HEADER_MISMATCH, META_VERSION
@@ -49,7 +49,7 @@ def decode_value(value: str) -> str | None:
     try:
         raw = base64.b64decode(match[1], validate=True)
         return raw.decode() if base64.b64encode(raw).decode("ascii") == match[1] else None
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, not UTF-8
         return None
 
 
@@ -133,7 +133,7 @@ def check_routing(message: Message, version: Json, headers: Mapping[str, list[st
         sent = headers.get(name)
         if not sent:
             raise _mismatch(message, f"The header {name} is missing; it must repeat the body.")
-        if decode_value(sent[0]) != value:
+        if not isinstance(value, str) or decode_value(sent[0]) != value:
             raise _mismatch(message, f"The header {name} does not say what the body says.")
 
 
@@ -156,7 +156,7 @@ def _same(sent: str | None, text: str, value: Json) -> bool:
     if sent is None or sent == text:
         return sent == text
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and _INTEGER.fullmatch(sent) is not None and float(sent) == float(value)
+    return is_number and _INTEGER.fullmatch(sent) is not None and Decimal(sent) == value
 
 
 def _mismatch(message: Message, reason: str) -> Malformed:

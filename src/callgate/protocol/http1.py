@@ -61,7 +61,7 @@ class ResponseParser:
     @property
     def is_reusable(self) -> bool:
         """Whether the connection may carry another request now."""
-        return self.is_complete and self._may_reuse and not self._buffer
+        return self.is_complete and self._may_reuse
 
     def feed(self, data: bytes) -> list[bytes]:
         """The pieces of the body in `data`. Raises HttpError."""
@@ -69,14 +69,15 @@ class ResponseParser:
             data = self._buffer + data
             self._buffer = b""
         pieces: list[bytes] = []
-        while data and self._part is not _Part.COMPLETE:
-            rest = self._step(data, pieces)
-            if len(rest) == len(data):
-                self._buffer = data
+        start = 0
+        while start < len(data) and self._part is not _Part.COMPLETE:
+            end = self._step(data, start, pieces)
+            if end == start:
+                self._buffer = data[start:]
                 return pieces
-            data = rest
-        if data:
-            self._buffer = data  # surplus: the connection is not used again
+            start = end
+        if start < len(data):
+            self._may_reuse = False  # surplus: dropped, and the connection is not used again
         return pieces
 
     def end(self) -> None:
@@ -86,39 +87,40 @@ class ResponseParser:
         elif self._part is not _Part.COMPLETE:
             raise HttpError(f"the connection closed before the {self._part.value} was complete")
 
-    def _step(self, data: bytes, pieces: list[bytes]) -> bytes:
-        """What remains of `data` after one step; all of it where more must come first."""
+    def _step(self, data: bytes, start: int, pieces: list[bytes]) -> int:
+        """Where in `data` one step from `start` ends; at `start` where more must come first."""
         if self._part is _Part.HEAD:
-            return self._take_head(data)
+            return self._take_head(data, start)
         if self._part is _Part.UNTIL_CLOSE:
-            pieces.append(data)
-            return b""
+            pieces.append(data[start:])
+            return len(data)
         if self._part in (_Part.LENGTH, _Part.CHUNK):
-            return self._take_body(data, pieces)
-        return self._take_line(data)
+            return self._take_body(data, start, pieces)
+        return self._take_line(data, start)
 
-    def _take_head(self, data: bytes) -> bytes:
-        end = data.find(_END)
-        if end > MAX_HEAD_BYTES or (end < 0 and len(data) > MAX_HEAD_BYTES):
+    def _take_head(self, data: bytes, start: int) -> int:
+        end = _find(_END, data, start, MAX_HEAD_BYTES)
+        if end is None:
             raise HttpError(f"a head of more than {MAX_HEAD_BYTES} bytes")
         if end < 0:
-            if not b"HTTP/1.".startswith(data[:7]):
+            if not b"HTTP/1.".startswith(data[start : start + 7]):
                 raise HttpError("the answer is not HTTP/1.1")
-            return data
-        match = _HEAD.fullmatch(data, 0, end + 2)
+            return start
+        match = _HEAD.fullmatch(data, start, end + 2)
         if match is None:
             raise HttpError("a head that is not HTTP/1.1")
         status = int(match[2])
         if status == 101:
             raise HttpError("a switch of protocols that nobody asked for")
         if status >= 200:
-            self.head = Head(status=status, headers=_headers(match[3]), is_http10=match[1] == b"0")
-            self._frame(self.head)
+            head = Head(status=status, headers=_headers(match[3]), is_http10=match[1] == b"0")
+            self._frame(head)
+            self.head = head
         else:
             self._interim += 1
             if self._interim > MAX_INTERIM:
                 raise HttpError("interim responses without an end")
-        return data[end + 4 :]
+        return end + 4
 
     def _frame(self, head: Head) -> None:
         """Where the body ends, RFC 9112 §6.3; two answers to that are an error."""
@@ -143,23 +145,23 @@ class ResponseParser:
             self._may_reuse = False
             self._part = _Part.UNTIL_CLOSE
 
-    def _take_body(self, data: bytes, pieces: list[bytes]) -> bytes:
-        piece = data[: self._left]
+    def _take_body(self, data: bytes, start: int, pieces: list[bytes]) -> int:
+        piece = data[start : start + self._left]
         pieces.append(piece)
         self._left -= len(piece)
         if not self._left:
             is_chunk = self._part is _Part.CHUNK
             self._part = _Part.CHUNK_END if is_chunk else _Part.COMPLETE
-        return data[len(piece) :]
+        return start + len(piece)
 
-    def _take_line(self, data: bytes) -> bytes:
-        end = data.find(b"\r\n")
-        if end > MAX_LINE_BYTES or (end < 0 and len(data) > MAX_LINE_BYTES):
+    def _take_line(self, data: bytes, start: int) -> int:
+        end = _find(b"\r\n", data, start, MAX_LINE_BYTES)
+        if end is None:
             raise HttpError("a chunk head or trailer that is too long")
         if end < 0:
-            return data
-        self._read_line(data[:end])
-        return data[end + 2 :]
+            return start
+        self._read_line(data[start:end])
+        return end + 2
 
     def _read_line(self, line: bytes) -> None:
         if self._part is _Part.CHUNK_END:
@@ -178,6 +180,13 @@ class ResponseParser:
                 raise HttpError("trailers without an end")
         else:
             self._part = _Part.COMPLETE
+
+
+def _find(mark: bytes, data: bytes, start: int, most: int) -> int | None:
+    """Where `mark` ends at most `most` bytes; -1 where it may still come, None where it is late."""
+    latest = start + most + len(mark)
+    end = data.find(mark, start, latest)
+    return None if end < 0 and len(data) >= latest else end
 
 
 def _headers(block: bytes) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
@@ -29,7 +29,8 @@ encode = msgspec.json.Encoder().encode
 """Any JSON value → compact UTF-8 bytes. The only serialiser on the call path."""
 
 _LONG_DIGITS = re.compile(rb"[0-9]{16}")
-_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# Possessive, and the closing quote may be missing: linear in time and constant in memory.
+_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class Malformed(Exception):  # noqa: N818 - a finding about the peer's message, not our fault
@@ -144,16 +145,19 @@ def _integer(text: str) -> int:
 
 def _decimal(text: str) -> float:
     value = float(text)
-    if (
-        len(text) > MAX_NUMBER_CHARACTERS
-        or not math.isfinite(value)
-        or Decimal(repr(value)) != Decimal(text)
-    ):
+    if len(text) > MAX_NUMBER_CHARACTERS or not math.isfinite(value) or not _is_exact(value, text):
         raise Malformed(
             PARSE_ERROR,
             f"The number {text[:24]} does not survive a round trip; send it as a string.",
         )
     return value
+
+
+def _is_exact(value: float, text: str) -> bool:
+    try:
+        return Decimal(repr(value)) == Decimal(text)
+    except InvalidOperation:
+        return False  # an exponent that not even Decimal holds
 
 
 def _has_nul(value: Json) -> bool:

@@ -43,7 +43,7 @@ _SAYS_ERROR = re.compile(rb'"isError"\s*:\s*true')
 
 
 class _Head(msgspec.Struct):
-    is_error: bool | None = msgspec.field(name="isError", default=None)
+    is_error: msgspec.Raw = msgspec.field(name="isError", default=msgspec.Raw(b""))  # of any type
 
 
 _read_head = msgspec.json.Decoder(_Head).decode
@@ -227,4 +227,6 @@ def is_tool_error(reply: Reply) -> bool:
     if reply.is_error:
         return True
     # The search is cheap and the reading is not: most large results never mention it.
-    return _SAYS_ERROR.search(reply.body) is not None and _read_head(reply.body).is_error is True
+    if _SAYS_ERROR.search(reply.body) is None:
+        return False
+    return bytes(_read_head(reply.body).is_error) == b"true"

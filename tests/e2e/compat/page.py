@@ -29,7 +29,7 @@ ROUTES = {ONE: "`/mcp/<target>`", ALL: "`/mcp`", WRAP: "`callgate wrap`"}
 INTRODUCTION = f"""\
 # Compatibility
 
-Clients and servers of others that were run with Callgate between them. `{COMMAND}`
+Clients and servers of others, run with Callgate between them. `{COMMAND}`
 runs all of it and writes this page; a test fails where the page and what it runs differ.
 
 Each client takes the same steps three times: at the server itself, at `callgate run` with all servers
@@ -37,9 +37,10 @@ as targets of one gateway (`/mcp/<target>`, and `/mcp` where the names of all ta
 and, where the server is a program, at `callgate wrap` in front of it. The policy permits everything.
 """
 LEGEND = """\
-✓ works on every way named in the row, and does at the server itself where the client can speak to
-it; ✗ does not; – the target does not have it; a number: see below; empty: not tried, because the
-client has no words for it.
+✓ works on every way that the row names, and at the server itself where the client can speak to it.
+✗ does not. – the target has no such thing. A note: see the end. Empty: not
+tried. The Inspector is tried fully with one target, and with the others for their tools; its
+command line has no words for what its table does not have.
 """
 
 
@@ -62,6 +63,7 @@ def _page(steps: Sequence[Step]) -> Iterator[str]:
         yield f"### {CLIENTS[client.name]}\n"
         yield from _results(client, [step for step in steps if step.client == client.name], numbers)
         yield ""
+    yield "## Notes\n"
     for reason, number in numbers.items():
         yield f"{number}. Not for clients of 2026-07-28: {reason}."
 
@@ -128,7 +130,7 @@ def _cell(
     tried = [step for step in steps if step.feature == feature]
     if not tried:
         reason = UNSUITED.get((target.name, feature)) if client.era == "modern" else None
-        return "" if reason is None else f"{numbers[reason]}"
+        return "" if reason is None else f"note {numbers[reason]}"
     if not all(step.is_good for step in tried):
         return "✗"
     if feature == "connect":

@@ -19,7 +19,7 @@ FEATURES = {
     "templates": "`resources/templates/list`, and reading what one leads to",
     "prompts": "`prompts/list`, `prompts/get`",
     "completion": "`completion/complete`",
-    "progress": "progress of a call, every step of it",
+    "progress": "the progress that a call reports (but for the last, which SDKs drop beside the answer)",
     "logging": "log messages from the level asked for",
     "subscription": "subscribing to a resource, its update",
     "list_changed": "lists that change are announced",
@@ -131,6 +131,8 @@ def everything(route: Route, place: Place) -> Steps:
     prompt = route.of_prompt("completable-prompt")
     return {
         "tools": {},
+        # Early: the server asks once in each session, else by a timer and so during another step.
+        "roots": route.call("get-roots-list", "file://"),
         "call": route.call("echo", "Echo: hello", message="hello"),
         "resources": {
             "lists": route.uri(file),
@@ -182,7 +184,6 @@ def everything(route: Route, place: Place) -> Steps:
         },
         "elicitation": route.call("trigger-elicitation-request", "- Name: Ada"),
         "sampling": route.call("trigger-sampling-request", "sampled", prompt="Say something."),
-        "roots": route.call("get-roots-list", "file://"),
     }
 
 
@@ -241,14 +242,20 @@ def fixture(route: Route, place: Place) -> Steps:
     }
 
 
+LOGS = (
+    "what the server logs belongs to no request, and 2026-07-28 has log messages only in answers to "
+    "requests"
+)
+UPDATES = (
+    "the server says what changed only in the session that told it to change something, and "
+    "2026-07-28 has no sessions"
+)
 UNSUITED: Mapping[tuple[str, str], str] = {
-    ("everything", "logging"): "what the server logs belongs to no request, and 2026-07-28 has log "
-    "messages only in answers to requests",
-    ("everything-http", "logging"): "as over stdio",
-    ("everything-sse", "logging"): "as over stdio",
-    ("everything-http", "subscription"): "the server says what changed only in the session that "
-    "told it to change something, and 2026-07-28 has no sessions",
-    ("everything-sse", "subscription"): "as over HTTP",
+    ("everything", "logging"): LOGS,
+    ("everything-http", "logging"): LOGS,
+    ("everything-sse", "logging"): LOGS,
+    ("everything-http", "subscription"): UPDATES,
+    ("everything-sse", "subscription"): UPDATES,
 }
 """What a target does in a way that no client of 2026-07-28 can see, whatever stands in between."""
 
