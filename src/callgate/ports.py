@@ -160,6 +160,9 @@ class Connector(Protocol):
     async def release(self, session_key: str) -> None:
         """Ends what is kept under this key: sessions, subscriptions. Never raises."""
 
+    async def roots_changed(self, session_key: str) -> None:
+        """Tells a legacy target, where it keeps something under this key. Never raises."""
+
     def on_change(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Has `callback` called with `tools`, `resources` or `prompts` when that list changed.
 

@@ -235,6 +235,35 @@ def test_there_is_an_end_to_how_many_are_parked() -> None:
     assert parking.is_full
 
 
+def test_progress_is_told_under_the_token_of_the_request_that_is_open() -> None:
+    async def steps(caller: Caller) -> None:
+        await caller.notify("notifications/progress", {"progressToken": "a", "progress": 1})
+        await caller.ask("roots/list", {})
+        await caller.notify("notifications/progress", {"progressToken": "a", "progress": 2})
+
+    async def scenario() -> None:
+        lot = Lot(steps)
+        first, second = FakeCaller(), FakeCaller()
+        assert await lot.parking.turn(lot.parked, first, "a") is None
+        lot.parked.answered({"roots-1": {}})
+        assert await lot.parking.turn(lot.parked, second, "b") is not None
+        assert [params["progressToken"] for _, params in first.told + second.told] == ["a", "b"]
+
+    asyncio.run(scenario())
+
+
+def test_a_request_that_wants_no_progress_gets_none() -> None:
+    async def steps(caller: Caller) -> None:
+        await caller.notify("notifications/progress", {"progressToken": "a", "progress": 1})
+
+    async def scenario() -> None:
+        lot, caller = Lot(steps), FakeCaller()
+        assert await lot.parking.turn(lot.parked, caller) is not None
+        assert caller.told == []
+
+    asyncio.run(scenario())
+
+
 def test_notes_between_two_requests_are_heard_by_nobody() -> None:
     async def scenario() -> None:
         parked = Parked(id="p", fingerprint="")

@@ -31,6 +31,7 @@ class FakeConnector:
     error: TargetError | None = None
     asked: list[TargetRequest] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
+    rerooted: list[str] = field(default_factory=list)
     is_ready: bool = True
     said: Features = field(default_factory=Features)
     listeners: list[Callable[[str], None]] = field(default_factory=list)
@@ -57,6 +58,9 @@ class FakeConnector:
 
     async def release(self, session_key: str) -> None:
         self.released.append(session_key)
+
+    async def roots_changed(self, session_key: str) -> None:
+        self.rerooted.append(session_key)
 
     def on_change(self, callback: Callable[[str], None]) -> Callable[[], None]:
         self.listeners.append(callback)

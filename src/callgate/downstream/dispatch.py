@@ -40,9 +40,13 @@ class Dispatcher(Desk):
         return await entry(self, inbound)
 
     def take_note(self, message: Message, session: Session | None) -> None:
-        """A notification: cancellation ends a call, everything else needs nothing of us."""
-        if message.method == "notifications/cancelled" and session is not None:
+        """A notification: cancellation ends a call, changed roots are passed on; nothing else."""
+        if session is None:
+            return
+        if message.method == "notifications/cancelled":
             session.in_flight.cancel(message.params.get("requestId"))
+        elif message.method == ROOTS_CHANGED:
+            self.tell_roots(session.key)
 
 
 def malformed_answer(malformed: Malformed, era: Era | None) -> Answer:
@@ -73,6 +77,8 @@ def _rows(
 ) -> Mapping[tuple[Era, str], Answerer]:
     return {(era, method): answerer for era in eras for method in methods}
 
+
+ROOTS_CHANGED = "notifications/roots/list_changed"
 
 METHODS: Mapping[tuple[Era, str], Answerer] = {
     **_rows((Era.LEGACY,), initialize, "initialize"),

@@ -176,6 +176,16 @@ class Desk:
         told = [one for one in self._outsides.values() if one.route in (None, target)]
         await asyncio.gather(*(one.notify(target, LIST_CHANGED[what], {}) for one in told))
 
+    def tell_roots(self, session_key: str) -> None:
+        """Has targets ask again for the roots of a session, where they may."""
+        catalog = self.current().catalog
+        for target in catalog.targets():
+            task = asyncio.get_running_loop().create_task(
+                catalog.connector(target).roots_changed(session_key)
+            )
+            self.active.add(task)  # held until done
+            task.add_done_callback(self.active.discard)
+
     async def drain(self, seconds: float) -> None:
         """Refuses new calls, waits for those in flight, then cancels what is left."""
         self.is_stopping = True

@@ -12,7 +12,9 @@ from callgate.model import Call, Json, Outcome, Reply
 from callgate.pipeline.conversing import invalid_state
 from callgate.pipeline.sealing import Seal, digest_of
 from callgate.ports import Caller, Unanswerable
+from callgate.protocol.eras import META_PROGRESS
 from callgate.protocol.jsonrpc import encode, response
+from callgate.protocol.outbound import PROGRESS
 
 PARK = "parked"  # the purpose of the tokens that name a parked call
 PARK_SECONDS = 300.0  # for a client to come back with its answers
@@ -37,12 +39,17 @@ class Parked:
     _task: asyncio.Task[Outcome] | None = None
     _questions: dict[str, _Question] = field(default_factory=dict)
     _caller: Caller | None = None
+    _token: Json = None  # progressToken of the request that is open now
     _turn: asyncio.Future[None] | None = None
     _expiry: asyncio.TimerHandle | None = None
     _asked: int = 0
 
     async def notify(self, method: str, params: dict[str, Json]) -> None:
-        """To the request that is open; between two of them nobody listens."""
+        """To the request that is open, under its own token; between two of them nobody listens."""
+        if method == PROGRESS:
+            if self._token is None:
+                return
+            params = {**params, META_PROGRESS: self._token}
         if self._caller is not None:
             await self._caller.notify(method, params)
 
@@ -77,13 +84,13 @@ class Parked:
         """Whether a request of the client is waiting already."""
         return self._turn is not None
 
-    async def turn(self, caller: Caller) -> Outcome | None:
+    async def turn(self, caller: Caller, token: Json = None) -> Outcome | None:
         """How the call ended; None where it has a question. Cancelled: so is the call."""
         task = self._task
         assert task is not None  # noqa: S101 - begun before
         if self._expiry is not None:
             self._expiry.cancel()
-        self._caller = caller
+        self._caller, self._token = caller, token
         self.turns += 1
         task.add_done_callback(self._wake)
         try:
@@ -152,12 +159,12 @@ class Parking:
             raise invalid_state(call)  # of an earlier turn: its questions were answered
         return parked
 
-    async def turn(self, parked: Parked, caller: Caller) -> Outcome | None:
+    async def turn(self, parked: Parked, caller: Caller, token: Json = None) -> Outcome | None:
         """See Parked.turn. Where there is a question, the client has PARK_SECONDS to answer."""
         outcome: Outcome | None = None
         is_asking = False
         try:
-            outcome = await parked.turn(caller)
+            outcome = await parked.turn(caller, token)
             is_asking = outcome is None
             return outcome
         finally:

@@ -63,7 +63,7 @@ async def _in_turns(desk: Desk, inbound: Inbound, gateway: Gateway, call: Call) 
         responses = call.follow_up.responses if call.follow_up is not None else None
         parked.answered(responses or {})
     with desk.on_its_way(inbound):
-        outcome = await parking.turn(parked, inbound.caller)
+        outcome = await parking.turn(parked, inbound.caller, call.progress_token)
     if outcome is not None:
         return answer(desk, inbound, outcome, gateway)
     key = inbound.principal.key

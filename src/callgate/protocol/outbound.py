@@ -230,6 +230,7 @@ class Words:
         return self.request(request_id, "initialize", encode(params), b"")
 
 
+ROOTS_CHANGED = b'{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}'
 INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
 

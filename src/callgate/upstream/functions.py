@@ -130,6 +130,9 @@ class PythonConnector:
     async def release(self, session_key: str) -> None:
         """Nothing is kept for sessions."""
 
+    async def roots_changed(self, session_key: str) -> None:
+        """Functions know of no roots."""
+
     async def list_tools(self, offer: Offer = NOTHING) -> Listing:
         """The functions. Raises TargetError where the module cannot be loaded."""
         functions = await self._loaded()

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
 from callgate.model import NOTHING, Features, Json, Offer, Ran
-from callgate.ports import Caller, Pausing
+from callgate.ports import Pausing
 from callgate.protocol.eras import META_PROGRESS, MODERN_ERRORS
 from callgate.protocol.http1 import HttpError
-from callgate.protocol.jsonrpc import INTERNAL_ERROR, REFUSED, encode, error_response
+from callgate.protocol.jsonrpc import REFUSED, encode
 from callgate.protocol.negotiation import LEGACY_STATUSES, read_initialized
 from callgate.protocol.outbound import (
     CHANGES,
     INITIALIZED,
     LOGGED,
     PROGRESS,
+    ROOTS_CHANGED,
     UPDATED,
     Message,
     WireError,
@@ -32,7 +32,13 @@ from callgate.upstream.faults import Lost, Unreachable
 from callgate.upstream.http_asking import CANCELLED, Asks
 from callgate.upstream.http_exchange import Answer, StreamCut, converse
 from callgate.upstream.http_listening import SessionStream
-from callgate.upstream.http_session import MAX_SUBSCRIPTIONS, Session, key_of
+from callgate.upstream.http_session import (
+    MAX_SUBSCRIPTIONS,
+    Session,
+    answer_target,
+    key_of,
+    whom_to_ask,
+)
 from callgate.upstream.http_wire import (
     COURTESY_SECONDS,
     VISIBLE,
@@ -42,7 +48,7 @@ from callgate.upstream.http_wire import (
     answer_of,
     ignore,
 )
-from callgate.upstream.session import WORDS, answered
+from callgate.upstream.session import WORDS
 from callgate.upstream.sharing import Shared
 
 MAX_SESSIONS = 20_000
@@ -224,7 +230,7 @@ class LegacySide:
         if message.id is not None:
             if attempt.asks is None:
                 attempt.asks = self._asks(session)
-            answer = partial(_answer, session.offer, message, attempt.caller, (attempt,))
+            answer = partial(answer_target, session.offer, message, attempt.caller, (attempt,))
             attempt.asks.begin(message, answer)
         elif message.method in (PROGRESS, LOGGED):
             if attempt.notes is not None:
@@ -240,7 +246,9 @@ class LegacySide:
             if session.asks is None:
                 session.asks = self._asks(session)
             calls = tuple(session.attempts.values())  # any of them may wait for this
-            answer = partial(_answer, session.offer, message, _whom(session, calls), calls)
+            answer = partial(
+                answer_target, session.offer, message, whom_to_ask(session, calls), calls
+            )
             session.asks.begin(message, answer)
         elif message.method == PROGRESS:
             token = read_params(message).get(META_PROGRESS)
@@ -349,6 +357,14 @@ class LegacySide:
         for key in self._keys.pop(session_key, ()):
             await self._sessions.release(key)
 
+    def roots_changed(self, session_key: str) -> None:
+        """Tells it in every session of this key that offers roots."""
+        for key in self._keys.get(session_key, ()):
+            session = self._sessions.peek(key)
+            if session is not None and "roots" in session.offer.capabilities:
+                telling = self._wire.tell(session.headers, ROOTS_CHANGED)
+                self._wire.tasks.start(telling, "telling of roots")
+
     def stop(self) -> None:
         """Another era is spoken there now: nothing is to be heard in any session."""
         for session in self._sessions.all():
@@ -357,30 +373,6 @@ class LegacySide:
     async def close(self) -> None:
         """Ends the sessions."""
         await self._sessions.close()
-
-
-def _whom(session: Session, calls: tuple[Attempt, ...]) -> Caller | None:
-    """Who is asked outside any call; a modern client has no such place, and is asked in the call
-    that it made last: all of them are its own.
-    """
-    if session.beyond is not None:
-        return session.beyond
-    return calls[-1].caller if calls else None
-
-
-async def _answer(
-    offer: Offer, message: Message, caller: Caller | None, calls: Iterable[Attempt]
-) -> bytes:
-    """Asks whom the target's request is for; the calls that may wait for it have time."""
-    try:
-        with ExitStack() as waiting:
-            for attempt in calls:
-                if attempt.patience is not None:
-                    waiting.enter_context(attempt.patience)
-            return await answered(message, offer, caller)
-    except Exception:  # noqa: BLE001 - a bug of ours must not leave the target waiting
-        _log.exception("a target's %s failed", message.method)
-        return error_response(message.id, INTERNAL_ERROR, "The client could not be asked.")
 
 
 def _note(session: Session, method: str, params: bytes) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 
 from callgate.model import Features, Offer
 from callgate.ports import Caller
-from callgate.protocol.outbound import Headers
+from callgate.protocol.jsonrpc import INTERNAL_ERROR, error_response
+from callgate.protocol.outbound import Headers, Message
 from callgate.upstream.http_asking import Asks
 from callgate.upstream.http_wire import Attempt
+from callgate.upstream.session import answered
 
+_log = logging.getLogger("callgate.upstream")
 MAX_SUBSCRIPTIONS = 1000
 NO_URIS: frozenset[str] = frozenset()
 
@@ -109,3 +114,27 @@ class Session:
 def key_of(session_key: str, offer: Offer) -> str:
     """What a session is kept under."""
     return f"{session_key}\x1f{offer.digest}"
+
+
+def whom_to_ask(session: Session, calls: tuple[Attempt, ...]) -> Caller | None:
+    """Who is asked outside any call; a modern client has no such place, and is asked in the call
+    that it made last: all of them are its own.
+    """
+    if session.beyond is not None:
+        return session.beyond
+    return calls[-1].caller if calls else None
+
+
+async def answer_target(
+    offer: Offer, message: Message, caller: Caller | None, calls: Iterable[Attempt]
+) -> bytes:
+    """Asks whom the target's request is for; the calls that may wait for it have time."""
+    try:
+        with ExitStack() as waiting:
+            for attempt in calls:
+                if attempt.patience is not None:
+                    waiting.enter_context(attempt.patience)
+            return await answered(message, offer, caller)
+    except Exception:  # noqa: BLE001 - a bug of ours must not leave the target waiting
+        _log.exception("a target's %s failed", message.method)
+        return error_response(message.id, INTERNAL_ERROR, "The client could not be asked.")

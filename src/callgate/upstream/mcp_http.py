@@ -271,6 +271,12 @@ class McpHttpConnector:
         if self._older is not None:
             await self._older.release(session_key)
 
+    async def roots_changed(self, session_key: str) -> None:
+        """Tells the target in the sessions of this key. Never raises."""
+        self._dialogue.legacy.roots_changed(session_key)
+        if self._older is not None:
+            await self._older.roots_changed(session_key)
+
     async def _either(
         self, now: Callable[[], Awaitable[T]], then: Callable[[Connector], Awaitable[T]]
     ) -> T:

@@ -246,6 +246,10 @@ class McpSseConnector:
         """Ends what is kept for a session."""
         await self._pipes.release(session_key, f"session {session_key}")
 
+    async def roots_changed(self, session_key: str) -> None:
+        """Tells the target in the session's stream."""
+        self._pipes.roots_changed(session_key)
+
     async def _launch(self, pipe: Pipe, hint: Era | None) -> SseLink:
         """Opens a stream. Raises Unreachable; nothing is left behind then."""
         link = SseLink(self._pipes.terms(pipe), self._settings)

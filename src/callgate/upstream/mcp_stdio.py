@@ -175,6 +175,10 @@ class McpStdioConnector:
         own = f"session {session_key}" if self._settings.share == "session" else None
         await self._pipes.release(session_key, own)
 
+    async def roots_changed(self, session_key: str) -> None:
+        """Tells the children that the session uses."""
+        self._pipes.roots_changed(session_key)
+
     def _scope(self, request: TargetRequest) -> str:
         if self._settings.share == "gateway":
             return EVERYBODY

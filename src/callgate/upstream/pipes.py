@@ -13,7 +13,7 @@ from callgate.model import NOTHING, Era, Features, Json, Offer, Reply, Value
 from callgate.ports import Caller, Listing, TargetError, TargetRequest
 from callgate.protocol.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND
 from callgate.protocol.methods import LEVELS
-from callgate.protocol.outbound import cut_reply, read_result
+from callgate.protocol.outbound import ROOTS_CHANGED, cut_reply, read_result
 from callgate.upstream.audience import Attached, Audience
 from callgate.upstream.duplex import Asked, Duplex, Terms
 from callgate.upstream.faults import Faults, Lost, Patience, within
@@ -289,6 +289,15 @@ class Pipes:
             if pipe.key.scope == own_scope:
                 self._shared.drop(key, pipe)
                 self._tasks.start(self._end(pipe), "ending a session's pipe")
+
+    def roots_changed(self, session_key: str) -> None:
+        """Tells the legacy targets that may ask this session for its roots."""
+        for pipe in self._kept.values():
+            link = pipe.keeper.current
+            may_ask = "roots" in pipe.key.offer.capabilities
+            is_used = may_ask and pipe.audience.find(session_key) is not None
+            if is_used and link is not None and link.era is Era.LEGACY:
+                link.say(ROOTS_CHANGED)
 
     async def close(self) -> None:
         """Ends all pipes. Calls still in flight are lost."""
