@@ -15,6 +15,7 @@ from callgate.app.parts import (
     build_engine,
     build_limits,
     build_masks,
+    build_protection,
     build_seal,
     may_ask,
     target_timeouts,
@@ -153,6 +154,7 @@ class Application:
             refuses_as_error=config.gateway.refusals == "json_rpc_error",
             target_timeouts=target_timeouts(config),
             may_ask=may_ask(config),
+            protection=build_protection(config),
             seal=self._seal,
         )
 

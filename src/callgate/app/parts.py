@@ -12,7 +12,7 @@ from callgate.config.tree import TargetSettings
 from callgate.interceptors.python_hook import HookError, load_hook
 from callgate.interceptors.redact import Redactor
 from callgate.interceptors.settings import InterceptorSettings
-from callgate.pipeline.gateway import Limits
+from callgate.pipeline.gateway import Limits, Protection
 from callgate.pipeline.interception import Attachment, Chain
 from callgate.pipeline.sealing import Seal
 from callgate.policy.engine import Engine
@@ -110,6 +110,16 @@ def may_ask(config: Config) -> dict[str, frozenset[str]]:
         for name, target in config.targets.items()
         if isinstance(target, McpTargetSettings)
     }
+
+
+def build_protection(config: Config) -> Protection:
+    """Who issues tokens for this gateway."""
+    jwt = config.identity.jwt
+    return Protection(
+        issuers=tuple(dict.fromkeys(one.issuer for one in jwt if one.secret is None)),
+        scopes=tuple(dict.fromkeys(scope for one in jwt for scope in one.required_scopes)),
+        public_url=config.listeners.agents.public_url,
+    )
 
 
 def build_seal(config: Config) -> Seal:

@@ -72,6 +72,9 @@ class AgentsListenerSettings(Settings):
     """Names that agents may use for this gateway, against DNS rebinding."""
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may connect, such as `https://app.example.com`."""
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#\s\"]+$")] | None = None
+    """Where agents reach this gateway, without a path, such as `https://tools.example.com`. Said in
+    its OAuth metadata; without it, the Host that the caller named."""
     tls_certificate: Path | None = None
     """PEM file with the certificate chain."""
     tls_key: Path | None = None

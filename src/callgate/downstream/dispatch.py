@@ -57,14 +57,16 @@ def malformed_answer(malformed: Malformed, era: Era | None) -> Answer:
     return Answer(200 if is_answerable else 400, body)
 
 
-def unidentified_answer(refused: Refused, message_id: Json) -> Answer:
+def unidentified_answer(
+    refused: Refused, message_id: Json, challenge: str = 'Bearer realm="callgate"'
+) -> Answer:
     """The answer to a caller whose proof is missing or does not hold."""
     refusal = refusal_of(refused.code)
     data = {META_KEY: refusal_data(refused.code, refused.reason, None)}
     body = error_response(message_id, refusal.error_code or -32603, refused.reason, data)
     headers: tuple[tuple[str, str], ...] = ()
     if refusal.http_status == 401:
-        headers = (("www-authenticate", 'Bearer realm="callgate"'),)
+        headers = (("www-authenticate", challenge),)
     return Answer(refusal.http_status, body, headers)
 
 

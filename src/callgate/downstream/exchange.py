@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from callgate.downstream import batches
+from callgate.downstream import batches, metadata
 from callgate.downstream.callers import HttpCaller, is_primed
 from callgate.downstream.dispatch import (
     Answer,
@@ -54,6 +54,7 @@ class Exchange:
     ) -> None:
         self._dispatcher = dispatcher
         self._gateway = dispatcher.current()
+        self._scope = scope
         self._method: str = scope["method"]
         self._receive = receive
         self._send = send
@@ -100,7 +101,7 @@ class Exchange:
     ) -> Answer:
         """The answer to a message that is not taken."""
         if isinstance(problem, Refused):
-            return unidentified_answer(problem, message_id)
+            return unidentified_answer(problem, message_id, self._challenge())
         await self._note_malformed(problem.reason)
         return malformed_answer(problem, era)
 
@@ -257,7 +258,7 @@ class Exchange:
         try:
             principal = await self._gateway.identified(self._proof)
         except Refused as refused:
-            return unidentified_answer(refused, None)
+            return unidentified_answer(refused, None, self._challenge())
         session = self._session(principal, None)
         if isinstance(session, Answer):
             return session
@@ -335,7 +336,7 @@ class Exchange:
         try:
             principal = await self._gateway.identified(self._proof)
         except Refused as refused:
-            return unidentified_answer(refused, None)
+            return unidentified_answer(refused, None, self._challenge())
         session = self._dispatcher.sessions.find(self._header("mcp-session-id") or "", principal)
         if session is None:
             return Answer(404)
@@ -361,6 +362,12 @@ class Exchange:
             principal=principal,
         )
         record_refusal(call, Refused("malformed", reason), gateway)
+
+    def _challenge(self) -> str:
+        """Where a caller without a token can get one."""
+        protection = self._gateway.protection
+        base = metadata.base_of(protection, self._scope, self._header("host") or "")
+        return metadata.challenge(protection, base, self._scope["path"])
 
     def _header(self, name: str) -> str | None:
         values = self._headers.get(name)

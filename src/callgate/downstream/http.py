@@ -10,10 +10,12 @@ from callgate.downstream.dispatch import (
     Dispatcher,
 )
 from callgate.downstream.exchange import Exchange
+from callgate.downstream.metadata import WELL_KNOWN, base_of, document
 from callgate.downstream.responding import Receive, Scope, Send, respond
 from callgate.protocol import headers as routing
 from callgate.protocol.jsonrpc import (
     INVALID_REQUEST,
+    encode,
     error_response,
 )
 from callgate.protocol.origins import Guard
@@ -65,6 +67,9 @@ class HttpEndpoint:
         if scope["type"] != "http":
             return
         headers = _headers(scope)
+        if scope["path"].startswith(WELL_KNOWN):
+            await respond(send, self._metadata(scope, headers))
+            return
         answer = self._check_route(scope, headers)
         if answer is None:
             path: str = scope["path"]
@@ -73,6 +78,20 @@ class HttpEndpoint:
             await exchange.run()
         else:
             await respond(send, answer)
+
+    def _metadata(self, scope: Scope, headers: dict[str, list[str]]) -> Answer:
+        """RFC 9728, of every route; 404 where no issuer is configured. Open to everybody."""
+        protection = self._dispatcher.current().protection
+        path = scope["path"][len(WELL_KNOWN) :] or PATH
+        refused = self._check_route({**scope, "path": path}, headers)
+        if refused is not None:
+            return refused
+        if not protection.issuers:
+            return Answer(404)
+        if scope["method"] != "GET":
+            return Answer(405, headers=(("allow", "GET"),))
+        base = base_of(protection, scope, headers["host"][0])
+        return Answer(body=encode(document(protection, base, path)))
 
     def _check_route(self, scope: Scope, headers: dict[str, list[str]]) -> Answer | None:
         path: str = scope["path"]

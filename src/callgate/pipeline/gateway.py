@@ -22,6 +22,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Protection:
+    """Who issues the tokens that open this gateway, and where callers find it."""
+
+    issuers: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    public_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """One configuration, running. A reload makes another; calls in flight keep theirs."""
 
@@ -39,6 +48,7 @@ class Gateway:
     refuses_as_error: bool = False  # JSON-RPC errors instead of tool results
     target_timeouts: dict[str, float] = field(default_factory=dict)  # target → seconds
     may_ask: dict[str, frozenset[str]] = field(default_factory=dict)  # target → capabilities
+    protection: Protection = field(default_factory=Protection)
     seal: Seal = field(default_factory=lambda: Seal(Seal.new_key()))
 
     async def identified(

@@ -10,8 +10,14 @@ from e2e.compat.playing import ALL, DIRECT, ONE, Step
 from e2e.compat.targets import PLAIN, TARGETS, Place, Target, aggregated
 
 Json = Any
-# Where a client cannot speak to a server itself, the same program is its measure.
-SAME = {"everything-sse": "everything-http", "fixture-modern": "fixture-legacy"}
+# Where a client did not speak to a server itself, the measure is the same program reached in another
+# way, or what a client on the same SDK saw.
+SAME_PROGRAM = {
+    "everything": "everything-http",
+    "everything-sse": "everything-http",
+    "fixture-modern": "fixture-legacy",
+}
+SAME_SDK = {"inspector-legacy": "sdk2-legacy", "inspector-modern": "sdk2-modern"}
 DECLARED = {
     "resources": ("resources", None),
     "subscription": ("resources", "subscribe"),
@@ -42,14 +48,24 @@ def unlike(steps: Sequence[Step]) -> Iterator[str]:
     seen = {(step.client, step.target, step.feature): step for step in steps if _is_direct(step)}
     for step in steps:
         if step.is_good and step.feature in ("tools", "connect") and step.route != DIRECT:
-            names = (step.target, SAME.get(step.target, step.target))
-            known = [seen.get((step.client, name, step.feature)) for name in names]
-            without = next((one for one in known if one is not None), None)
-            if without is not None:
-                where = f"{step.client} {step.route} {step.target}"
-                compare = _definitions if step.feature == "tools" else _capabilities
-                for complaint in compare(step, without):
-                    yield f"{where}: {complaint}"
+            where = f"{step.client} {step.route} {step.target}"
+            without = _without(step, seen)
+            if without is None:
+                yield f"{where}: nothing to compare {step.feature} with"
+                continue
+            compare = _definitions if step.feature == "tools" else _capabilities
+            for complaint in compare(step, without):
+                yield f"{where}: {complaint}"
+
+
+def _without(step: Step, seen: Mapping[tuple[str, str, str], Step]) -> Step | None:
+    """What tells how it is without the gateway."""
+    for client in (step.client, SAME_SDK.get(step.client, "")):
+        for target in (step.target, SAME_PROGRAM.get(step.target, "")):
+            found = seen.get((client, target, step.feature))
+            if found is not None:
+                return found
+    return None
 
 
 def _is_direct(step: Step) -> bool:
