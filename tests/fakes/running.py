@@ -118,7 +118,10 @@ def fetch(url: str, body: bytes | None = None, headers: Any = None) -> tuple[int
     request = urllib.request.Request(url, body, headers or {})
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
-            return response.status, json.loads(response.read() or b"null")
+            body, kind = response.read(), response.headers.get_content_type()
+            if kind == "text/event-stream":  # a call that took long: its answer comes last
+                body = body.rpartition(b"\ndata: ")[2]
+            return response.status, json.loads(body or b"null")
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.loads(error.read() or b"null")
