@@ -62,11 +62,12 @@ class Principal(Value):
     groups: tuple[str, ...] = ()
     tenant: str | None = None
     agent: str | None = None
+    key: str = ""  # one string per principal and agent: what state may be shared under
 
-    @property
-    def key(self) -> str:
-        """One string per principal and agent: what state may be shared under."""
-        return "\x1f".join((self.kind, self.issuer, self.tenant or "", self.id, self.agent or ""))
+    def __post_init__(self) -> None:
+        """The key is always made here, of the rest."""
+        parts = (self.kind, self.issuer, self.tenant or "", self.id, self.agent or "")
+        msgspec.structs.force_setattr(self, "key", "\x1f".join(parts))
 
 
 CALL_TOOL = "tools/call"

@@ -43,7 +43,6 @@ from callgate.protocol.headers import (
 from callgate.protocol.http1 import MAX_HEAD_BYTES, Head, HttpError, ResponseParser
 from callgate.protocol.jsonrpc import Malformed, Message, encode, parse_json, read_message
 from callgate.protocol.mcp import is_tool_error
-from callgate.protocol.naming import shown_uri
 from callgate.protocol.negotiation import (
     Undecided,
     era_over_http,
@@ -346,7 +345,7 @@ def delivery(data: bytes) -> None:
         reply = wire.cut_reply(wire.read_message(data[1:]))
     except wire.WireError:
         return
-    sent = deliverable(call, reply, shown_uri).body
+    sent = deliverable(call, reply).body
     given, said = json.loads(reply.body), json.loads(sent)
     assert set(given) <= set(said)
     assert _duplicates(sent) <= _duplicates(reply.body)

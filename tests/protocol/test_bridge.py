@@ -6,14 +6,13 @@ import pytest
 
 from callgate.model import Call, Client, Era, Reply
 from callgate.protocol.bridge import deliverable, modern_status, url_required
-from callgate.protocol.naming import shown_uri
 from fakes.calls import a_call, a_tool
 
 
 def delivered(body: Any, *, is_error: bool = False, **more: Any) -> Any:
     call = a_call(tool=a_tool(), **more)
     text = json.dumps(body, separators=(",", ":")).encode()
-    return json.loads(deliverable(call, Reply(body=text, is_error=is_error), shown_uri).body)
+    return json.loads(deliverable(call, Reply(body=text, is_error=is_error)).body)
 
 
 def read(era: Era, **more: Any) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def read(era: Era, **more: Any) -> dict[str, Any]:
 def test_a_legacy_caller_gets_the_targets_own_bytes() -> None:
     reply = Reply(body=b'{ "content" : [] , "x" : 1.50 }')
 
-    assert deliverable(a_call(era=Era.LEGACY, tool=a_tool()), reply, shown_uri) is reply
+    assert deliverable(a_call(era=Era.LEGACY, tool=a_tool()), reply) is reply
 
 
 def test_a_modern_caller_is_told_that_a_legacy_result_is_complete() -> None:
@@ -59,7 +58,7 @@ def test_any_result_is_delivered_with_one_reading_and_its_own_numbers(
 
     for more in (read(era), {"era": era}):
         call = a_call(tool=a_tool(), **more)
-        sent = deliverable(call, Reply(body=body), shown_uri).body
+        sent = deliverable(call, Reply(body=body)).body
         said = json.loads(sent, object_pairs_hook=members)
         assert (b"1e999" in sent, b"1.50" in sent) == (b"1e999" in body, b"1.50" in body)
         assert era is Era.LEGACY or said["resultType"] == "complete"
@@ -69,7 +68,7 @@ def test_any_error_is_delivered_with_its_own_numbers() -> None:
     body = b'{"code":-32042,"message":"","x":1e999,"data":{"elicitations":[7]}}'
     reply = Reply(body=body, is_error=True)
 
-    sent = deliverable(a_call(tool=a_tool()), reply, shown_uri).body
+    sent = deliverable(a_call(tool=a_tool()), reply).body
     assert json.loads(sent)["code"] == -32602
     assert b"1e999" in sent
     assert modern_status(sent) == 400
@@ -79,7 +78,7 @@ def test_any_error_is_delivered_with_its_own_numbers() -> None:
 def test_a_result_that_names_its_type_is_left_alone() -> None:
     reply = Reply(body=b'{"content":[],"resultType":"complete"}')
 
-    assert deliverable(a_call(tool=a_tool()), reply, shown_uri) is reply
+    assert deliverable(a_call(tool=a_tool()), reply) is reply
 
 
 def test_a_word_in_the_text_of_a_result_is_no_member_of_it() -> None:
@@ -165,4 +164,4 @@ def test_the_client_decides_nothing_here() -> None:
     call: Call = a_call(tool=a_tool(), client=Client(capabilities={"elicitation": {"url": {}}}))
     error = Reply(body=b'{"code":-32042,"message":"x"}', is_error=True)
 
-    assert json.loads(deliverable(call, error, shown_uri).body)["code"] == -32602
+    assert json.loads(deliverable(call, error).body)["code"] == -32602

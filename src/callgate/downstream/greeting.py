@@ -69,7 +69,7 @@ async def set_level(desk: Desk, inbound: Inbound) -> Answer:
         call = desk.call(inbound, gateway, "logging/setLevel", {"level": level})
         with desk.on_its_way(inbound):
             outcome = await govern(call, gateway, inbound.caller, outside)
-        return answer(desk, inbound, outcome, gateway)
+        return answer(inbound, outcome, gateway)
     return Answer(body=response(inbound.message.id, {}))
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,12 +44,18 @@ class Inbound:
     caller: Caller
     session: Session | None = None
     headers: Mapping[str, list[str]] | None = None  # None: not over HTTP
+    _client: Client | None = None
 
     @property
     def client(self) -> Client:
         """Who speaks for the agent. A legacy session is one client; the modern era has none, so
         that requests that say the same of themselves share what targets keep.
         """
+        if self._client is None:
+            self._client = self._told()
+        return self._client
+
+    def _told(self) -> Client:
         envelope, session = self.envelope, self.session
         if session is not None:
             return Client(
@@ -65,6 +70,31 @@ class Inbound:
             capabilities=envelope.capabilities,
             log_level=envelope.log_level,
         )
+
+
+class OnItsWay:
+    """One call while it is on its way. A class, because a generator costs a call thrice as much."""
+
+    __slots__ = ("_active", "_inbound", "_task")
+
+    def __init__(self, active: set[asyncio.Task[object]], inbound: Inbound) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - we are in a coroutine
+        self._active = active
+        self._inbound = inbound
+        self._task = task
+
+    def __enter__(self) -> None:
+        self._active.add(self._task)
+        session = self._inbound.session
+        if session is not None:
+            session.in_flight.begin(self._inbound.message.id, self._task)
+
+    def __exit__(self, *_: object) -> None:
+        self._active.discard(self._task)
+        session = self._inbound.session
+        if session is not None:
+            session.in_flight.end(self._inbound.message.id)
 
 
 class Listening(Protocol):
@@ -122,20 +152,9 @@ class Desk:
             principal=inbound.principal,
         )
 
-    @contextmanager
-    def on_its_way(self, inbound: Inbound) -> Iterator[None]:
+    def on_its_way(self, inbound: Inbound) -> OnItsWay:
         """Keeps the current task among those that a stop waits for and its caller may cancel."""
-        task, session = asyncio.current_task(), inbound.session
-        assert task is not None  # noqa: S101 - we are in a coroutine
-        self.active.add(task)
-        if session is not None:
-            session.in_flight.begin(inbound.message.id, task)
-        try:
-            yield
-        finally:
-            self.active.discard(task)
-            if session is not None:
-                session.in_flight.end(inbound.message.id)
+        return OnItsWay(self.active, inbound)
 
     def outside(self, inbound: Inbound) -> Outside | None:
         """The agent outside of any call; None in the modern era, which has no such thing."""

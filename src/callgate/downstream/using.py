@@ -32,10 +32,10 @@ async def use(desk: Desk, inbound: Inbound) -> Answer:
             return await _in_turns(desk, inbound, gateway, call)
     except Refused as refused:
         outcome = record_refusal(call, refused, gateway)
-        return answer(desk, inbound, outcome, gateway)
+        return answer(inbound, outcome, gateway)
     with desk.on_its_way(inbound):
         outcome = await govern(call, gateway, inbound.caller, desk.outside(inbound))
-    return answer(desk, inbound, outcome, gateway)
+    return answer(inbound, outcome, gateway)
 
 
 def _may_be_asked(gateway: Gateway, call: Call) -> bool:
@@ -65,7 +65,7 @@ async def _in_turns(desk: Desk, inbound: Inbound, gateway: Gateway, call: Call) 
     with desk.on_its_way(inbound):
         outcome = await parking.turn(parked, inbound.caller, call.progress_token)
     if outcome is not None:
-        return answer(desk, inbound, outcome, gateway)
+        return answer(inbound, outcome, gateway)
     key = inbound.principal.key
     return Answer(body=asking_response(inbound.message.id, parked, gateway.seal, key))
 
@@ -84,7 +84,7 @@ def _check_params(gateway: Gateway, inbound: Inbound, name: str) -> None:
         routing.check_params(inbound.message, tool.mirrored, inbound.headers)
 
 
-def answer(desk: Desk, inbound: Inbound, outcome: Outcome, gateway: Gateway) -> Answer:
+def answer(inbound: Inbound, outcome: Outcome, gateway: Gateway) -> Answer:
     """What goes back for a call that has ended."""
     message_id, era = inbound.message.id, inbound.era
     if outcome.refusal_code is not None:
@@ -92,7 +92,7 @@ def answer(desk: Desk, inbound: Inbound, outcome: Outcome, gateway: Gateway) -> 
         return Answer(status_of(outcome.refusal_code, era), body)
     call = outcome.call
     assert call.reply is not None  # noqa: S101 - a call that is not refused has its reply
-    reply = deliverable(call, call.reply, desk.route(inbound).shown_uri)
+    reply = deliverable(call, call.reply)
     raw = msgspec.Raw(reply.body)
     if reply.is_error:
         status = modern_status(reply.body) if era is Era.MODERN else 200

@@ -20,6 +20,8 @@ Govern = Callable[[Call, Gateway, Caller], Awaitable[Outcome]]
 class Asking:
     """Implements Caller towards the target of one call, or of one session outside any call."""
 
+    __slots__ = ("_call", "_caller", "_gateway", "_govern", "beyond")
+
     def __init__(
         self,
         caller: Caller,
@@ -35,8 +37,9 @@ class Asking:
         self._govern = govern
 
     def during(self, call: Call) -> Asking:
-        """The same for the call as it stands now, with its target."""
-        return Asking(self._caller, call, self._gateway, self._govern, self.beyond)
+        """Itself, for the call as it stands now, with its target."""
+        self._call = call
+        return self
 
     @property
     def is_gone(self) -> bool:

@@ -73,4 +73,6 @@ def relayed(capabilities: Mapping[str, Json]) -> dict[str, Json]:
 
 def can_be_asked(capabilities: Mapping[str, Json]) -> bool:
     """Whether a client with these capabilities answers requests at all."""
-    return any((METHODS[name].capability or "") in capabilities for name in ASKED)
+    return bool(capabilities) and any(
+        (METHODS[name].capability or "") in capabilities for name in ASKED
+    )

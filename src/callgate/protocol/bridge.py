@@ -8,10 +8,10 @@ import msgspec
 
 from callgate.model import Call, Era, Json, Reply
 from callgate.protocol.jsonrpc import INVALID_PARAMS, encode
+from callgate.protocol.naming import shown_uri
 
 RESOURCE_NOT_FOUND = -32002  # handshake era; 2026-07-28 has -32602 for it
 URL_ELICITATION_REQUIRED = -32042  # 2025-11-25; 2026-07-28 asks with `input_required`
-PRIVATE = b'"cacheScope":"private"'
 
 Members = dict[str, msgspec.Raw]
 
@@ -32,7 +32,7 @@ _members = msgspec.json.Decoder(Members).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def deliverable(call: Call, reply: Reply, shown_uri: Callable[[str, str], str]) -> Reply:
+def deliverable(call: Call, reply: Reply) -> Reply:
     """The reply as the caller is to get it: the target's own bytes, but for what must differ."""
     if reply.is_error:
         return _error(call, reply)
@@ -40,7 +40,7 @@ def deliverable(call: Call, reply: Reply, shown_uri: Callable[[str, str], str]) 
     if call.method == "resources/read":
         body = _read_result(call, body)
     elif call.route is None and b'"resource_link"' in body:
-        body = _linked(call, body, shown_uri)
+        body = _linked(call, body)
     if call.era is Era.MODERN and _kind(body) is None:
         body = _completed(body)
     return reply if body is reply.body else Reply(body=body, kind=reply.kind)
@@ -78,7 +78,7 @@ def _read_result(call: Call, body: bytes) -> bytes:
     return body if result == before else encode(result)
 
 
-def _linked(call: Call, body: bytes, shown_uri: Callable[[str, str], str]) -> bytes:
+def _linked(call: Call, body: bytes) -> bytes:
     """Links to resources, so that the caller can read them on the route where it got them."""
     assert call.tool is not None  # noqa: S101 - what was forwarded has its target
     target = call.tool.target

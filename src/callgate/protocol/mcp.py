@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import msgspec
-from msgspec.structs import replace
 
 from callgate.model import CALL_TOOL, Era, Features, FollowUp, Json, Reply, Value
 from callgate.protocol.eras import (
@@ -24,6 +23,8 @@ from callgate.protocol.eras import (
 from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, Message
 from callgate.protocol.methods import METHODS, TASKS_EXTENSION
 
+_PLAIN = frozenset({"_meta"})
+_FOLLOWED = _PLAIN | {"inputResponses", "requestState"}
 DISCOVER_TTL_MS = 60_000
 LIST_TTL_MS = 10_000
 
@@ -65,8 +66,15 @@ def modern_envelope(message: Message) -> Envelope:
     level = meta.get(META_LOG_LEVEL)
     if level is not None and not isinstance(level, str):
         raise _invalid(message, f"{META_LOG_LEVEL} must be a string.")
-    envelope = _envelope(message, version, client, meta)
-    return replace(envelope, capabilities=meta[META_CAPABILITIES], log_level=level)
+    token, onward = _onward(message, meta)
+    return Envelope(
+        version=version,
+        client=client,
+        capabilities=meta[META_CAPABILITIES],
+        log_level=level,
+        meta=onward,
+        progress_token=token,
+    )
 
 
 def check_version(message: Message, version: str) -> None:
@@ -113,12 +121,12 @@ def legacy_envelope(message: Message, version: str, client: dict[str, Json]) -> 
     meta = message.params.get("_meta", {})
     if not isinstance(meta, dict):
         raise _invalid(message, "`params._meta` must be an object.")
-    return _envelope(message, version, client, meta)
+    token, onward = _onward(message, meta)
+    return Envelope(version=version, client=client, meta=onward, progress_token=token)
 
 
-def _envelope(
-    message: Message, version: str, client: dict[str, Json], meta: dict[str, Json]
-) -> Envelope:
+def _onward(message: Message, meta: dict[str, Json]) -> tuple[Json, dict[str, Json]]:
+    """The progress token, and what of `_meta` goes on to the target."""
     token = meta.get(META_PROGRESS)
     if token is not None and type(token) is not str and type(token) is not int:
         raise _invalid(message, "`progressToken` must be a string or an integer.")
@@ -127,7 +135,7 @@ def _envelope(
         for key, value in meta.items()
         if key != META_PROGRESS and not key.startswith(META_PREFIX)
     }
-    return Envelope(version=version, client=client, meta=onward, progress_token=token)
+    return token, onward
 
 
 def read_use(message: Message, era: Era) -> tuple[str, dict[str, Json], FollowUp | None]:
@@ -136,19 +144,15 @@ def read_use(message: Message, era: Era) -> tuple[str, dict[str, Json], FollowUp
     Of tools/call the arguments are the tool's; of every other method its params without `_meta`.
     """
     method, params = METHODS[message.method or ""], message.params
-    named = message.method or ""
-    if method.item is not None or "uri" in method.params["properties"]:
-        item = method.item or "uri"
+    named, item = method.name, method.names
+    if item is not None:
         named = params.get(item, "")
         if not isinstance(named, str) or not named:
             raise _invalid(message, f"`params.{item}` must be a string that is not empty.")
-    follow_up = None
-    left_out = {"_meta"}
-    if method.may_need_input:
-        left_out |= {"inputResponses", "requestState"}
-        if era is Era.MODERN:
-            follow_up = _follow_up(message)
+    is_followed = method.may_need_input and era is Era.MODERN
+    follow_up = _follow_up(message) if is_followed else None
     if method.name != CALL_TOOL:
+        left_out = _FOLLOWED if method.may_need_input else _PLAIN
         return named, {k: v for k, v in params.items() if k not in left_out}, follow_up
     arguments = params.get("arguments", {})
     if arguments is None:

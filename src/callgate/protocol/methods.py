@@ -26,6 +26,11 @@ class Method(Value):
     is_asked_by_target: bool = False  # a request to the agent's client
     may_need_input: bool = False  # 2026-07-28: may be answered with `input_required`
 
+    @property
+    def names(self) -> str | None:
+        """The param that names what is used, also where no header repeats it."""
+        return self.item or ("uri" if "uri" in self.params["properties"] else None)
+
 
 def _params(required: tuple[str, ...] = (), **properties: Json) -> dict[str, Json]:
     return {"type": "object", "properties": properties, "required": list(required)}
