@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from callgate.model import Call, Era, Outcome, Value
+from callgate.model import CALL_TOOL, Call, Era, Outcome, Value
 from callgate.pipeline.stages import forward
 from callgate.protocol.eras import HANDSHAKE_VERSIONS, VERSIONS
 from callgate.telemetry.codes import OK, code_of, code_of_reply
 
-METHOD = "tools/call"
 FORWARD = forward.__name__
 _VERSIONS = frozenset((*VERSIONS, *HANDSHAKE_VERSIONS))
 
 METRIC_ATTRIBUTES = {
-    "mcp.method.name": "Always `tools/call`.",
+    "mcp.method.name": "`tools/call`, or another method of MCP.",
     "gen_ai.operation.name": "Always `execute_tool`.",
     "gen_ai.tool.name": "The tool, by its target's own name; left out where there is no such tool.",
     "callgate.target": "The target of the tool.",
@@ -42,8 +41,9 @@ class Operation(Value):
     @property
     def name(self) -> str:
         """The name of its span."""
+        method = self.attributes["mcp.method.name"]
         tool = self.attributes.get("gen_ai.tool.name")
-        return METHOD if tool is None else f"{METHOD} {tool}"
+        return method if tool is None else f"{method} {tool}"
 
     @property
     def is_error(self) -> bool:
@@ -91,9 +91,13 @@ def details(call: Call) -> Attributes:
 
 
 def _attributes(call: Call, code: str) -> dict[str, str]:
-    found = {"mcp.method.name": METHOD, "gen_ai.operation.name": "execute_tool"}
+    found = {"mcp.method.name": call.method}
+    is_tool = call.method == CALL_TOOL
+    if is_tool:
+        found["gen_ai.operation.name"] = "execute_tool"
     if call.tool is not None:
-        found["gen_ai.tool.name"] = call.tool.name
+        if is_tool:
+            found["gen_ai.tool.name"] = call.tool.name
         found["callgate.target"] = call.tool.target
     if code != OK:
         found["error.type"] = code
