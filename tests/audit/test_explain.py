@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from callgate.audit.chain import GENESIS
 from callgate.audit.explain import Explanation, explain, printable, total_seconds, whole
 from callgate.audit.record import MASKED, Entry, interrupted
-from callgate.model import Change, Ran, Reply, Verdict
+from callgate.model import Change, FollowUp, Ran, Reply, Verdict
+from callgate.protocol.methods import method_tool
 from fakes.calls import a_principal
 from fakes.store import NOW, an_intent, an_outcome
 
@@ -182,6 +183,41 @@ def test_tool_that_was_not_found_is_told_by_the_name_that_was_asked_for() -> Non
     assert lines(told, "What")[0] == (
         "The tool was asked for as shop___steal; no such tool was found."
     )
+
+
+def test_other_methods_say_what_they_were_for() -> None:
+    read = refused(
+        method="resources/read",
+        requested_name="shop+demo://a",
+        tool=method_tool("shop", "resources/read"),
+        arguments={"uri": "demo://a"},
+    )
+
+    assert lines(read, "What")[0] == (
+        "The method is resources/read at the target shop, for shop+demo://a."
+    )
+
+
+def test_questions_of_targets_say_who_asked_for_what_and_when() -> None:
+    asked = refused(
+        method="elicitation/create",
+        requested_name="elicitation/create",
+        tool=method_tool("shop", "elicitation/create"),
+        asked_in="c7",
+    )
+
+    assert lines(asked, "What")[0] == (
+        "The target shop asked the client for elicitation/create during call c7."
+    )
+
+
+def test_answers_of_clients_are_told_of_and_not_told() -> None:
+    secret = {"password": {"action": "accept", "content": {"p": "hunter2"}}}
+
+    told = refused(follow_up=FollowUp(responses=secret))
+
+    assert "(password); they are not kept" in "\n".join(lines(told, "What"))
+    assert "hunter2" not in str(told)
 
 
 def test_what_callers_wrote_cannot_fool_the_terminal() -> None:

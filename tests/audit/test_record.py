@@ -21,6 +21,7 @@ from callgate.audit.record import (
     rfc3339,
 )
 from callgate.model import Change, Outcome, Ran, Reply, Verdict
+from callgate.protocol.methods import method_tool
 from fakes.calls import a_call
 from fakes.store import NOW, an_ending_call, an_intent, an_outcome
 
@@ -175,3 +176,15 @@ def test_interrupted_outcome_keeps_what_the_intent_knew() -> None:
     assert body["decision"] == said(intended.body)["decision"]
     assert body["received_at"] == said(intended.body)["received_at"]
     assert "arguments" not in body
+
+
+def test_answers_to_a_task_never_reach_the_record() -> None:
+    answers = {"k": {"action": "accept", "content": {"p": "hunter2"}}}
+    entry = an_intent(
+        method="tasks/update",
+        tool=method_tool("shop", "tasks/update"),
+        arguments={"taskId": "t", "inputResponses": answers},
+    )
+
+    assert b"hunter2" not in entry.body
+    assert b'"inputResponses":{"k":"***"}' in entry.body

@@ -147,6 +147,26 @@ def test_a_gateway_that_stops_says_so() -> None:
     assert said["result"] == {"resultType": "complete", "_meta": {SUBSCRIPTION: "L"}}
 
 
+@pytest.mark.parametrize(("gone", "is_ended"), [("shop", True), ("bank", False)])
+def test_a_target_that_makes_way_for_another_ends_what_listens_to_it(
+    gone: str, is_ended: bool
+) -> None:
+    async def scenario() -> bool:
+        gateway, _ = gateway_with()
+        agent = Agent(gateway)
+        async with asyncio.TaskGroup() as tasks:
+            exchange = listening(agent, tasks, toolsListChanged=True)
+            await exchange.events(1)
+            agent.dispatcher.end_listening([gone])
+            for _ in range(20):
+                await asyncio.sleep(0)
+            found = exchange.is_over
+            exchange.hung_up.set()
+        return found
+
+    assert asyncio.run(scenario()) is is_ended
+
+
 @pytest.mark.parametrize(
     "params",
     [

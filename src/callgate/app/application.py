@@ -40,6 +40,7 @@ _log = logging.getLogger("callgate")
 
 SWEEP_SECONDS = 60.0  # between two looks for sessions that nobody uses
 SETTLE_SECONDS = 10.0  # how long a reload waits for the targets of the new configuration
+RETIRE_SECONDS = 300.0  # how long a reload keeps what it replaced, for calls in flight there
 DRAIN_SECONDS = 30.0  # how long a stop waits for calls in flight
 
 
@@ -243,7 +244,9 @@ class Application:
         for target in connectors:
             self._tasks.start(self._announce_all(target), "announcing")
         self.loaded_at = self.clock.now()
-        gone = [c for name, c in old_connectors.items() if connectors.get(name) is not c]
+        replaced = [name for name, c in old_connectors.items() if connectors.get(name) is not c]
+        gone = [old_connectors[name] for name in replaced]
+        self.dispatcher.end_listening(replaced)
         # Held until done, awaited in stop(): it outlives the reload, not the application.
         task = asyncio.get_running_loop().create_task(self._retire(old, gone))
         self._retiring.add(task)
@@ -261,7 +264,8 @@ class Application:
         """Ends what a reload replaced, once the calls that began before it have ended."""
         active = set(self.dispatcher.active)
         if active:
-            await asyncio.wait(active)
+            # Bounded: some answers never end, such as those that tell what changes.
+            await asyncio.wait(active, timeout=RETIRE_SECONDS)
         await self._close_gateway(old)
         for connector in connectors:
             await connector.close()

@@ -125,7 +125,7 @@ def indexed(body: bytes) -> Entry:
 def intent(call: Call, at: float, masks: Masks) -> Entry:
     """The entry that must be durable before the target is reached."""
     body = _head("intent", call, at)
-    body["arguments"] = masks.apply(call.arguments)
+    body["arguments"] = _arguments(call, masks)
     body["arguments_sha256"] = call.sealed_digest
     body["decision"] = _decision(call)
     if call.changes:
@@ -138,7 +138,7 @@ def outcome(ended: Outcome, at: float, masks: Masks) -> Entry:
     call = ended.call
     body = _head("outcome", call, at)
     if call.sealed_digest is None or call.is_answered or ended.is_refused:
-        body["arguments"] = masks.apply(call.arguments)
+        body["arguments"] = _arguments(call, masks)
     body["decision"] = _decision(call)
     if call.changes:
         body["changes"] = [_change(change) for change in call.changes]
@@ -188,6 +188,13 @@ def interrupted(intended: bytes, at: float) -> Entry:
         ran=Ran.UNKNOWN.value,
         is_delivered=False,
     )
+
+
+def _arguments(call: Call, masks: Masks) -> Json:
+    """The arguments without what is masked; a person's answers to a task are, whatever is said."""
+    if call.method == "tasks/update":
+        masks = Masks(paths=(*masks.paths, ("inputResponses", "*")))
+    return masks.apply(call.arguments)
 
 
 def _head(kind: str, call: Call, at: float) -> dict[str, Json]:

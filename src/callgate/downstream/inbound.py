@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -103,8 +103,11 @@ class Listening(Protocol):
     def changed(self, target: str, what: str) -> None:
         """A target's `tools`, `resources` or `prompts` changed."""
 
-    def wake(self) -> None:
-        """The gateway stops: it is time to say goodbye."""
+    def end(self) -> None:
+        """It is time to say goodbye: the gateway stops, or a target makes way for another."""
+
+    def follows(self, target: str) -> bool:
+        """Whether it is told about this target."""
 
 
 @dataclass(slots=True)
@@ -195,6 +198,13 @@ class Desk:
         told = [one for one in self._outsides.values() if one.route in (None, target)]
         await asyncio.gather(*(one.notify(target, LIST_CHANGED[what], {}) for one in told))
 
+    def end_listening(self, targets: Iterable[str]) -> None:
+        """Ends what listens to targets that are no more: who listened asks again."""
+        gone = tuple(targets)
+        for listener in tuple(self.listeners):
+            if any(listener.follows(target) for target in gone):
+                listener.end()
+
     def tell_roots(self, session_key: str) -> None:
         """Has targets ask again for the roots of a session, where they may."""
         catalog = self.current().catalog
@@ -210,7 +220,7 @@ class Desk:
         self.is_stopping = True
         self.parking.stop()
         for listener in tuple(self.listeners):
-            listener.wake()
+            listener.end()
         active = set(self.active)
         if active:
             _, late = await asyncio.wait(active, timeout=seconds)

@@ -57,9 +57,14 @@ class Listener:
             self._waiting[key] = (method, params)
         self._has_news.set()
 
-    def wake(self) -> None:
-        """The gateway stops."""
+    def end(self) -> None:
+        """What it listens to is no more."""
+        self.is_gone = True
         self._has_news.set()
+
+    def follows(self, target: str) -> bool:
+        """Whether it is told about this target."""
+        return target in self.targets
 
     def changed(self, target: str, what: str) -> None:
         """One of a target's lists changed."""
