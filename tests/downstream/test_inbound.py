@@ -6,7 +6,7 @@ from typing import Any
 from callgate.downstream.dispatch import Dispatcher
 from callgate.downstream.inbound import Inbound
 from callgate.downstream.sessions import Sessions
-from callgate.model import Era, Proof
+from callgate.model import Client, Era, Proof
 from callgate.protocol.jsonrpc import Message
 from callgate.protocol.mcp import Envelope
 from fakes.agent import Agent
@@ -119,3 +119,14 @@ def test_targets_are_told_that_a_clients_roots_changed() -> None:
 
     (key,) = asyncio.run(scenario())
     assert key.startswith("s:")
+
+
+def test_what_is_kept_for_a_modern_client_ends_when_it_is_idle() -> None:
+    desk = a_desk()
+    plain, able = Client(key="plain"), Client(key="able", capabilities={"roots": {}})
+    for client in (plain, able):
+        desk.note_used(client, 100.0)
+
+    assert desk.idle_keys(100.0) == []
+    assert desk.idle_keys(101.0) == ["able"]
+    assert desk.idle_keys(101.0) == []

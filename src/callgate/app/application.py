@@ -104,13 +104,19 @@ class Application:
     def _ended(self, session: Session) -> None:
         """A session of an agent is over: so is whatever targets keep for it."""
         self.dispatcher.forget(session)
+        self._release(session.key)
+
+    def _release(self, key: str) -> None:
         for connector in self._connectors.values():
-            self._tasks.start(connector.release(session.key), "releasing")
+            self._tasks.start(connector.release(key), "releasing")
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self.sessions.sweep()
+            idle_since = self.clock.now() - self.config.gateway.session_idle_seconds
+            for key in self.dispatcher.idle_keys(idle_since):
+                self._release(key)
 
     @property
     def catalog(self) -> LiveCatalog:

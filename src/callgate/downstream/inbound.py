@@ -19,6 +19,7 @@ from callgate.protocol.jsonrpc import Message
 from callgate.protocol.mcp import Envelope
 from callgate.protocol.outbound import CHANGES
 
+MOST_KEYS = 10_000  # of modern clients; what is kept for more of them ends by itself, later
 LIST_CHANGED = {what: method for method, what in CHANGES.items()}
 
 
@@ -122,6 +123,7 @@ class Desk:
     parking: Parking = field(default_factory=Parking)
     listeners: set[Listening] = field(default_factory=set)
     _outsides: dict[str, Outside] = field(default_factory=dict)
+    _used_at: dict[str, float] = field(default_factory=dict)  # keys of modern clients, see `use`
 
     def route(self, inbound: Inbound) -> Route:
         """The endpoint that a message came in on."""
@@ -183,6 +185,21 @@ class Desk:
                 session.beyond, call, self.current, govern
             )
         return known
+
+    def note_used(self, client: Client, now: float) -> None:
+        """A modern client has no session that ends: what targets keep for it ends when it is idle.
+
+        Only one that can be asked is kept apart from others, so that only it is noted.
+        """
+        if client.capabilities and (client.key in self._used_at or len(self._used_at) < MOST_KEYS):
+            self._used_at[client.key] = now
+
+    def idle_keys(self, before: float) -> list[str]:
+        """Keys of modern clients that nobody used since then; they are forgotten."""
+        idle = [key for key, used_at in self._used_at.items() if used_at < before]
+        for key in idle:
+            del self._used_at[key]
+        return idle
 
     def forget(self, session: Session) -> None:
         """A session has ended: it is told nothing more."""

@@ -28,6 +28,8 @@ async def use(desk: Desk, inbound: Inbound) -> Answer:
     try:
         if desk.is_stopping:
             raise Refused("shutting_down", "The gateway is stopping; try again later.")
+        if inbound.era is Era.MODERN:
+            desk.note_used(call.client, call.received_at)
         if inbound.era is Era.MODERN and _may_be_asked(gateway, call):
             return await _in_turns(desk, inbound, gateway, call)
     except Refused as refused:
