@@ -196,6 +196,7 @@ def test_other_methods_say_what_they_were_for() -> None:
     assert lines(read, "What")[0] == (
         "The method is resources/read at the target shop, for shop+demo://a."
     )
+    assert "No target was asked." in lines(read, "Outcome")
 
 
 def test_questions_of_targets_say_who_asked_for_what_and_when() -> None:
@@ -209,6 +210,7 @@ def test_questions_of_targets_say_who_asked_for_what_and_when() -> None:
     assert lines(asked, "What")[0] == (
         "The target shop asked the client for elicitation/create during call c7."
     )
+    assert "The client was not asked." in lines(asked, "Outcome")
 
 
 def test_answers_of_clients_are_told_of_and_not_told() -> None:

@@ -238,7 +238,8 @@ def _outcome(call: dict[str, Json]) -> Iterator[str]:
             yield f"The reason given: {call['reason']}"
         if call.get("detail") and call["detail"] != call.get("reason"):
             yield f"The detail, for operators only: {call['detail']}"
-    yield _RAN.get(call["ran"], f"Whether the tool ran: {call['ran']}.")
+    ran = _ANSWERED if call.get("asked_in") else _REACHED if call.get("method") else _RAN
+    yield ran.get(call["ran"], f"Whether the tool ran: {call['ran']}.")
     yield "The result was delivered." if call["delivered"] else _undelivered(call)
     result = call.get("result")
     if result is not None:
@@ -252,6 +253,16 @@ _RAN = {
     "yes": "The tool ran.",
     "no": "The tool did not run.",
     "unknown": "Whether the tool ran is not known: it may have.",
+}
+_REACHED = {  # other methods than tools/call
+    "yes": "The target answered.",
+    "no": "No target was asked.",
+    "unknown": "Whether the target did what was asked is not known: it may have.",
+}
+_ANSWERED = {  # what targets ask of clients
+    "yes": "The question went to the client.",
+    "no": "The client was not asked.",
+    "unknown": "Whether the client was asked is not known: it may have been.",
 }
 
 
