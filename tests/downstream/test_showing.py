@@ -150,7 +150,9 @@ def test_an_error_of_the_target_is_passed_on() -> None:
     assert (response.status, response.json["error"]["message"]) == (400, "bad cursor")
 
 
-@pytest.mark.parametrize("body", [b'{"resources":{}}', b"{}", b'{"resources":null}'])
+@pytest.mark.parametrize(
+    "body", [b'{"resources":{}}', b"{}", b'{"prompts":[]}', b'{"resources":null}']
+)
 def test_a_list_that_is_none_is_the_targets_fault(body: bytes) -> None:
     async def lies(_request: TargetRequest, _caller: Caller) -> Reply:
         return Reply(body=body)

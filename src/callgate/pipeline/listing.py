@@ -170,7 +170,8 @@ async def _page(call: Call, gateway: Gateway, route: Route, ask: Ask) -> Page:
         raise Refused(outcome.refusal_code, outcome.reason, detail=outcome.detail)
     reply, tool = outcome.call.reply, outcome.call.tool
     assert reply is not None and tool is not None  # noqa: S101 - it was not refused
-    kind, body = KINDS[call.method], _read(reply, tool.target)
+    kind = KINDS[call.method]
+    body = _read(reply, tool.target, kind)
     shown = []
     for item in body[kind.items]:
         name = item.get(kind.name) if isinstance(item, dict) else None
@@ -185,14 +186,13 @@ async def _page(call: Call, gateway: Gateway, route: Route, ask: Ask) -> Page:
     )
 
 
-def _read(reply: Reply, target: str) -> dict[str, Json]:
+def _read(reply: Reply, target: str, kind: Kind) -> dict[str, Json]:
     body = _decode(reply.body)
     if reply.is_error:
         detail = f"the error {body.get('code')}: {str(body.get('message'))[:200]}"
         raise TargetSaid(body, detail)
-    for kind in KINDS.values():
-        if isinstance(body.get(kind.items), list):
-            return dict(body)
+    if isinstance(body.get(kind.items), list):
+        return dict(body)
     reason = f"The target {target} gave an answer that MCP does not allow."
     raise Refused("target_protocol_error", reason, detail="a list result without a list")
 
