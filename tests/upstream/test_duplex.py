@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from callgate.model import Features, Json, Offer, Reply
-from callgate.protocol.outbound import WireError
-from callgate.upstream import duplex
+from callgate.protocol.outbound import SUBSCRIPTION, WireError
 from callgate.upstream.duplex import MAX_ASKED_IN_CALL, MAX_ASKING, MAX_NOTES, Asked
 from callgate.upstream.faults import Lost, Patience
 from fakes.duplex import LEGACY, MODERN, FakeDuplex, a_target_request
@@ -453,7 +452,7 @@ def test_changed_lists_are_announced_and_told_to_every_session() -> None:
             pipe.audience.attach(a_target_request(session_key=str(number), beyond=beyond))
         names = ("tools", "resources", "prompts", "secrets")
         for what in names:
-            meta = {duplex.SUBSCRIPTION: 1}
+            meta = {SUBSCRIPTION: 1}
             note = {"method": f"notifications/{what}/list_changed", "params": {"_meta": meta}}
             pipe.comes(note)
         assert pipe.heard == ["tools", "resources", "prompts"]

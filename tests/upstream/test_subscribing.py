@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from callgate.model import Features, Reply
+from callgate.protocol.outbound import SUBSCRIPTION
 from callgate.upstream import subscribing
 from callgate.upstream.audience import Attached
-from callgate.upstream.duplex import SUBSCRIPTION, Asked
+from callgate.upstream.duplex import Asked
 from callgate.upstream.subscribing import SUBSCRIBE, UNSUBSCRIBE, Subscriptions
 from fakes.duplex import LEGACY, MODERN, FakeDuplex, a_target_request
 from fakes.store import until

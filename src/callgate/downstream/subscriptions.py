@@ -15,12 +15,9 @@ from callgate.pipeline.asking import Outside
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.pipeline import govern
 from callgate.ports import Unanswerable
-from callgate.protocol.eras import META_PREFIX
 from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, response
-from callgate.protocol.outbound import CHANGES, UPDATED
+from callgate.protocol.outbound import ACKNOWLEDGED, CHANGES, SUBSCRIPTION, UPDATED
 
-SUBSCRIPTION = META_PREFIX + "subscriptionId"
-ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 LISTS = {
     "toolsListChanged": "tools",
     "promptsListChanged": "prompts",
@@ -42,13 +39,8 @@ class Listener:
 
     async def notify(self, method: str, params: dict[str, Json]) -> None:
         """The same news twice, unread, is news once: it says that, not how, something changed."""
-        if (
-            method != UPDATED
-            and method not in CHANGES
-            and not method.startswith("notifications/tasks")
-        ):
-            return  # progress and log messages never travel here
-        self._add((method, str(params.get("uri") or params.get("taskId") or "")), method, params)
+        if method == UPDATED or method in CHANGES:  # progress and log messages never travel here
+            self._add((method, str(params.get("uri") or "")), method, params)
 
     def _add(self, key: tuple[str, str], method: str, params: dict[str, Json]) -> None:
         if len(self._waiting) >= MAX_WAITING and key not in self._waiting:

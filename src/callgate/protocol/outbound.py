@@ -28,6 +28,8 @@ CHANGES: Mapping[str, str] = {
     f"notifications/{what}/list_changed": what for what in ("tools", "resources", "prompts")
 }
 """The notification that a list changed → which list."""
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+SUBSCRIPTION = META_PREFIX + "subscriptionId"  # in `_meta` of all that a listen stream says
 REPLY_KINDS = frozenset({"complete", "input_required", "task"})
 MAX_ENVELOPES = 256
 
@@ -124,6 +126,19 @@ def read_params(message: Message) -> dict[str, Json]:
         return _read_object(message.params) if bytes(message.params) else {}
     except (msgspec.DecodeError, RecursionError):
         return {}
+
+
+def without_subscription(params: dict[str, Json]) -> tuple[dict[str, Json], int | None]:
+    """The params as a client may see them, and the id of the stream that they came on."""
+    meta = params.get("_meta")
+    if not isinstance(meta, dict) or SUBSCRIPTION not in meta:
+        return params, None
+    onward = {key: value for key, value in meta.items() if key != SUBSCRIPTION}
+    rest = {key: value for key, value in params.items() if key != "_meta"}
+    if onward:
+        rest["_meta"] = onward
+    listen_id = meta[SUBSCRIPTION]
+    return rest, listen_id if type(listen_id) is int else None
 
 
 def read_result(message: Message) -> dict[str, Json]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from callgate.model import Era, Features, Json, Offer
 from callgate.ports import Caller
-from callgate.protocol.eras import META_PREFIX, META_PROGRESS
+from callgate.protocol.eras import META_PROGRESS
 from callgate.protocol.jsonrpc import INTERNAL_ERROR, encode, error_response, response
 from callgate.protocol.methods import LEVELS
 from callgate.protocol.outbound import (
+    ACKNOWLEDGED,
     CHANGES,
     LOGGED,
     PROGRESS,
@@ -25,6 +26,7 @@ from callgate.protocol.outbound import (
     cancelled,
     not_offered,
     read_params,
+    without_subscription,
 )
 from callgate.upstream.audience import Attached, Audience
 from callgate.upstream.faults import Lost, Patience
@@ -35,8 +37,6 @@ MAX_NOTES = 256  # of one call, waiting for a slow agent; older ones give way
 MAX_ASKING = 32  # requests of the target that are being answered at a time
 MAX_ASKED_IN_CALL = 100  # requests of the target during one call
 CANCELLED = "notifications/cancelled"
-ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
-SUBSCRIPTION = META_PREFIX + "subscriptionId"
 UNCLEAR = (
     "The gateway cannot tell whom to ask: several sessions use this target at the same time."
     " Set `share: session` for it."
@@ -326,7 +326,7 @@ class Duplex(ABC):
             self._hear_log(message)
         elif method in CHANGES:
             self._changes.announce(CHANGES[method])
-            params, _ = _without_subscription(read_params(message))
+            params, _ = without_subscription(read_params(message))
             for attached in self.audience:
                 attached.tell(method, params)
         elif method == UPDATED:
@@ -334,7 +334,7 @@ class Duplex(ABC):
         elif method == CANCELLED:
             self._hear_cancelled(read_params(message).get("requestId"))
         elif method == ACKNOWLEDGED:
-            params, listen_id = _without_subscription(read_params(message))
+            params, listen_id = without_subscription(read_params(message))
             if listen_id in self.listens:
                 self.listens[listen_id].acknowledge(params)
 
@@ -346,7 +346,7 @@ class Duplex(ABC):
             whose.tell(LOGGED, read_params(message))
 
     def _hear_update(self, said: dict[str, Json]) -> None:
-        params, listen_id = _without_subscription(said)
+        params, listen_id = without_subscription(said)
         uri = params.get("uri")
         if not isinstance(uri, str):
             return
@@ -375,16 +375,3 @@ class Listener(ABC):
     @abstractmethod
     def acknowledge(self, params: dict[str, Json]) -> None:
         """Takes what the target agreed to say."""
-
-
-def _without_subscription(params: dict[str, Json]) -> tuple[dict[str, Json], int | None]:
-    """The params as a client may see them, and the id of the stream that they came on."""
-    meta = params.get("_meta")
-    if not isinstance(meta, dict) or SUBSCRIPTION not in meta:
-        return params, None
-    onward = {key: value for key, value in meta.items() if key != SUBSCRIPTION}
-    rest = {key: value for key, value in params.items() if key != "_meta"}
-    if onward:
-        rest["_meta"] = onward
-    listen_id = meta[SUBSCRIPTION]
-    return rest, listen_id if type(listen_id) is int else None

@@ -10,11 +10,11 @@ import msgspec
 
 from callgate.model import NOTHING, Era, Features, Json, Offer, Reply
 from callgate.ports import Caller, TargetError, TargetRequest
-from callgate.protocol.eras import META_PREFIX
 from callgate.protocol.framing import FramingError
 from callgate.protocol.http1 import HttpError
-from callgate.protocol.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, REFUSED, encode
+from callgate.protocol.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, REFUSED
 from callgate.protocol.outbound import (
+    ACKNOWLEDGED,
     CHANGES,
     UPDATED,
     Message,
@@ -22,19 +22,18 @@ from callgate.protocol.outbound import (
     cut_reply,
     modern_headers,
     read_params,
+    without_subscription,
 )
 from callgate.upstream.faults import Lost, Unreachable
 from callgate.upstream.http_exchange import converse
 from callgate.upstream.http_listening import PASSING, Pauses
 from callgate.upstream.http_session import MAX_SUBSCRIPTIONS
 from callgate.upstream.http_wire import Attempt, NoHandshake, Wire, answer_of
-from callgate.upstream.session import WORDS
+from callgate.upstream.session import WORDS, failure
 from callgate.upstream.sharing import Full
 from callgate.upstream.tasks import Closed
 
 MAX_LISTENERS = 20_000
-ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
-SUBSCRIPTION_ID = META_PREFIX + "subscriptionId"
 SUBSCRIBE = "resources/subscribe"
 DONE = Reply(body=b"{}")
 _log = logging.getLogger("callgate.upstream")
@@ -146,7 +145,8 @@ class Stream:
         elif (method := message.method or "") in CHANGES:
             self._wire.changes.announce(CHANGES[method])
         elif message.method == UPDATED and self.beyond is not None:
-            await self.beyond.notify(UPDATED, _without_subscription(params))
+            onward, _ = without_subscription(params)
+            await self.beyond.notify(UPDATED, onward)
 
     async def _acknowledge(self, honoured: Json) -> None:
         if self._agreed.done():
@@ -289,17 +289,3 @@ class Subscribing:
         self.unwatch()
         for key in tuple(self._listeners):
             self.release(key)
-
-
-def failure(code: int, message: str) -> Reply:
-    """A JSON-RPC error of ours in the target's place."""
-    return Reply(body=encode({"code": code, "message": message}), is_error=True)
-
-
-def _without_subscription(params: dict[str, Json]) -> dict[str, Json]:
-    meta = params.get("_meta")
-    if not isinstance(meta, dict):
-        return params
-    onward = {key: value for key, value in meta.items() if key != SUBSCRIPTION_ID}
-    rest = {key: value for key, value in params.items() if key != "_meta"}
-    return {**rest, "_meta": onward} if onward else rest

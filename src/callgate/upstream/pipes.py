@@ -18,9 +18,9 @@ from callgate.upstream.audience import Attached, Audience
 from callgate.upstream.duplex import Asked, Duplex, Terms
 from callgate.upstream.faults import Faults, Lost, Patience, within
 from callgate.upstream.keeper import HEALTHY_SECONDS, Keeper
-from callgate.upstream.session import WORDS, Changes, Notes, Standing, list_pages
+from callgate.upstream.session import WORDS, Changes, Notes, Standing, failure, list_pages
 from callgate.upstream.sharing import Full, Shared
-from callgate.upstream.subscribing import DONE, SUBSCRIBE, UNSUBSCRIBE, Subscriptions, failure
+from callgate.upstream.subscribing import DONE, SUBSCRIBE, UNSUBSCRIBE, Subscriptions
 from callgate.upstream.tasks import Tasks
 
 T = TypeVar("T")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from callgate.model import Json, Offer, Ran, Refused
+from callgate.model import Json, Offer, Ran, Refused, Reply
 from callgate.ports import Caller, Listing, TargetError, TargetRequest, Unanswerable
 from callgate.protocol.eras import META_PROGRESS
-from callgate.protocol.jsonrpc import INTERNAL_ERROR, REFUSED, error_response, response
+from callgate.protocol.jsonrpc import INTERNAL_ERROR, REFUSED, encode, error_response, response
 from callgate.protocol.methods import METHODS
 from callgate.protocol.outbound import (
     ELICITED,
@@ -86,6 +86,11 @@ async def answered(message: Message, offer: Offer, caller: Caller | None) -> byt
         return error_response(message.id, REFUSED, refused.reason)
     except Unanswerable as error:
         return error_response(message.id, INTERNAL_ERROR, str(error))
+
+
+def failure(code: int, message: str) -> Reply:
+    """A JSON-RPC error of ours in the target's place."""
+    return Reply(body=encode({"code": code, "message": message}), is_error=True)
 
 
 class Standing:

@@ -11,7 +11,7 @@ from callgate.protocol.outbound import Message, WireError, cut_reply
 from callgate.upstream.audience import MAX_URIS, Attached, Audience
 from callgate.upstream.duplex import Asked, Duplex, Listener
 from callgate.upstream.faults import Lost
-from callgate.upstream.session import WORDS
+from callgate.upstream.session import WORDS, failure
 
 FIRST_PAUSE_SECONDS = 0.5  # before a stream that ended is asked for again, doubling
 MOST_PAUSE_SECONDS = 60.0
@@ -200,8 +200,3 @@ def _ended(why: str) -> Reply:
 async def _send(pipe: Duplex, asked: Asked, method: str, uri: str) -> Message:
     body = WORDS.request(asked.request_id, method, encode({"uri": uri}), b"")
     return await pipe.ask(asked, body)
-
-
-def failure(code: int, message: str) -> Reply:
-    """A JSON-RPC error of ours in the target's place."""
-    return Reply(body=encode({"code": code, "message": message}), is_error=True)
