@@ -12,7 +12,7 @@ import pytest
 
 from callgate.downstream import asking, responding, sessions
 from callgate.downstream.callers import HttpCaller
-from callgate.downstream.dispatch import Answer
+from callgate.downstream.inbound import Answer
 from callgate.downstream.responding import Outlet
 from callgate.downstream.sessions import Session, Sessions
 from callgate.model import Reply

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.downstream import responding
-from callgate.downstream.dispatch import Answer
+from callgate.downstream.inbound import Answer
 from callgate.downstream.responding import Outlet, Watch, respond
 from callgate.downstream.streams import MOST_UNTAKEN, Stream
 from fakes.agent import Exchange

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from callgate.downstream.dispatch import Answer
+from callgate.downstream.inbound import Answer
 from callgate.downstream.responding import Outlet, Send, respond
 from callgate.downstream.sessions import Session
 from callgate.downstream.streams import Stream

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from callgate.downstream.greeting import discover, initialize, ping, set_level
-from callgate.downstream.inbound import Answer as Answer
-from callgate.downstream.inbound import Desk
-from callgate.downstream.inbound import Inbound as Inbound
+from callgate.downstream.inbound import Answer, Desk, Inbound
 from callgate.downstream.sessions import Session
 from callgate.downstream.showing import show_items, show_tools
 from callgate.downstream.subscriptions import listen
@@ -57,15 +55,13 @@ def malformed_answer(malformed: Malformed, era: Era | None) -> Answer:
     return Answer(200 if is_answerable else 400, body)
 
 
-def unidentified_answer(
-    refused: Refused, message_id: Json, challenge: str = 'Bearer realm="callgate"'
-) -> Answer:
+def unidentified_answer(refused: Refused, message_id: Json, challenge: str | None = None) -> Answer:
     """The answer to a caller whose proof is missing or does not hold."""
     refusal = refusal_of(refused.code)
     data = {META_KEY: refusal_data(refused.code, refused.reason, None)}
     body = error_response(message_id, refusal.error_code or -32603, refused.reason, data)
     headers: tuple[tuple[str, str], ...] = ()
-    if refusal.http_status == 401:
+    if challenge is not None and refusal.http_status == 401:
         headers = (("www-authenticate", challenge),)
     return Answer(refusal.http_status, body, headers)
 

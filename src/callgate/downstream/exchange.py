@@ -6,13 +6,8 @@ import asyncio
 
 from callgate.downstream import batches, metadata
 from callgate.downstream.callers import HttpCaller, is_primed
-from callgate.downstream.dispatch import (
-    Answer,
-    Dispatcher,
-    Inbound,
-    malformed_answer,
-    unidentified_answer,
-)
+from callgate.downstream.dispatch import Dispatcher, malformed_answer, unidentified_answer
+from callgate.downstream.inbound import Answer, Inbound
 from callgate.downstream.responding import Outlet, Receive, Scope, Send, Watch, respond
 from callgate.downstream.sessions import Session
 from callgate.downstream.streams import Stream

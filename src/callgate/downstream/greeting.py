@@ -9,16 +9,14 @@ from collections.abc import Iterable
 from callgate.downstream.inbound import Answer, Desk, Inbound
 from callgate.downstream.sessions import declared
 from callgate.downstream.using import answer
-from callgate.model import Era, Features, Json
+from callgate.model import Era, Features, Json, Refused
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.offering import offer_of, relayed
+from callgate.pipeline.offering import relayed
 from callgate.pipeline.pipeline import govern
 from callgate.protocol.eras import negotiate
 from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, response
 from callgate.protocol.mcp import discover_result, initialize_result
 from callgate.protocol.methods import LEVELS, TASKS_EXTENSION
-
-FEATURES_SECONDS = 10.0  # for targets to say what they can do; who is late is not waited for
 
 _log = logging.getLogger("callgate.calls")
 
@@ -97,12 +95,10 @@ async def _features(gateway: Gateway, inbound: Inbound, targets: Iterable[str]) 
     """What the targets say of themselves. Down, slow or lying: left out, and logged."""
 
     async def of(target: str) -> Features | None:
-        offer = offer_of(inbound.principal, inbound.client, target, gateway.engine, gateway.may_ask)
         try:
-            async with asyncio.timeout(FEATURES_SECONDS):
-                return await gateway.catalog.connector(target).features(offer)
-        except Exception as error:  # noqa: BLE001 - a target's fault must not end the greeting
-            _log.info("target %s did not say what it can do: %s", target, error)
+            return await gateway.features(inbound.principal, inbound.client, target)
+        except Refused as refused:
+            _log.info("target %s did not say what it can do: %s", target, refused.detail)
             return None
 
     said = await asyncio.gather(*(of(target) for target in targets))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from callgate.downstream.dispatch import (
-    Answer,
-    Dispatcher,
-)
+from callgate.downstream.dispatch import Dispatcher
 from callgate.downstream.exchange import Exchange
+from callgate.downstream.inbound import Answer
 from callgate.downstream.metadata import WELL_KNOWN, base_of, document
 from callgate.downstream.responding import Receive, Scope, Send, respond
 from callgate.protocol import headers as routing

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from callgate.downstream.dispatch import Answer
+from callgate.downstream.inbound import Answer
 from callgate.downstream.streams import Reading
 
 Scope = MutableMapping[str, Any]

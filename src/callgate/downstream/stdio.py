@@ -9,13 +9,8 @@ from dataclasses import dataclass
 
 from callgate.downstream import batches
 from callgate.downstream.asking import Asks
-from callgate.downstream.dispatch import (
-    Answer,
-    Dispatcher,
-    Inbound,
-    malformed_answer,
-    unidentified_answer,
-)
+from callgate.downstream.dispatch import Dispatcher, malformed_answer, unidentified_answer
+from callgate.downstream.inbound import Answer, Inbound
 from callgate.downstream.sessions import Flights, Session, declared
 from callgate.downstream.streams import on_one_line
 from callgate.model import Era, Json, Principal, Proof, Refused, Reply

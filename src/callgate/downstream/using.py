@@ -8,7 +8,7 @@ from callgate.downstream.inbound import Answer, Desk, Inbound
 from callgate.downstream.parking import asking_response
 from callgate.model import CALL_TOOL, Call, Era, Json, Outcome, Refused, split_name
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.offering import can_be_asked, offer_of
+from callgate.pipeline.offering import can_be_asked
 from callgate.pipeline.pipeline import govern, record_refusal
 from callgate.protocol import headers as routing
 from callgate.protocol.bridge import deliverable, modern_status
@@ -80,7 +80,7 @@ def _check_params(gateway: Gateway, inbound: Inbound, name: str) -> None:
     names = split_name(inbound.route, name)
     if names is None:
         return
-    offer = offer_of(inbound.principal, inbound.client, names[0], gateway.engine, gateway.may_ask)
+    offer = gateway.offer(inbound.principal, inbound.client, names[0])
     tool = gateway.catalog.find(*names, offer)
     if tool is not None:
         routing.check_params(inbound.message, tool.mirrored, inbound.headers)

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from callgate.model import Call, Era, Json, Outcome, Ran, Refused, Reply
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.locating import Route
 from callgate.ports import Caller, Pausing
 from callgate.protocol.eras import META_PREFIX
 from callgate.protocol.methods import LEVELS
+from callgate.protocol.naming import shown_uri
 from callgate.protocol.outbound import ELICITED, LOGGED, PROGRESS, UPDATED
 
 Govern = Callable[[Call, Gateway, Caller], Awaitable[Outcome]]
@@ -154,8 +154,7 @@ class Outside:
         if method == LOGGED and not wants(self._call, params):
             return
         if method == UPDATED and self._call.route is None and isinstance(params.get("uri"), str):
-            route = Route(target=None, targets=())
-            params = {**params, "uri": route.shown_uri(target, params["uri"])}
+            params = {**params, "uri": shown_uri(target, params["uri"])}
         await self._caller.notify(method, params)
 
     async def ask(self, target: str, method: str, params: dict[str, Json]) -> Reply:

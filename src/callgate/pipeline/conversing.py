@@ -12,7 +12,6 @@ from callgate.pipeline.asking import Asking, Deferred
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import ask_about_result
 from callgate.pipeline.locating import shown_task
-from callgate.pipeline.offering import offer_of
 from callgate.pipeline.sealing import digest_of
 from callgate.ports import Caller, TargetRequest
 from callgate.protocol.bridge import url_required
@@ -80,7 +79,7 @@ def request_for(call: Call, gateway: Gateway, beyond: Caller | None) -> TargetRe
         progress_token=call.progress_token,
         session_key=call.client.key,
         principal_key=principal.key,
-        offer=offer_of(principal, call.client, tool.target, gateway.engine, gateway.may_ask),
+        offer=gateway.offer(principal, call.client, tool.target),
         log_level=level,
         beyond=beyond,
         timeout_seconds=gateway.target_timeouts.get(tool.target, 60.0),
@@ -113,10 +112,9 @@ async def _reviewed(call: Call, gateway: Gateway, asking: Asking, reply: Reply) 
     state = body.get("requestState")
     if asked is None and not isinstance(state, str):
         raise _lies(call, "it wants input and does not say which")
-    methods = {key: request["method"] for key, request in body.get("inputRequests", {}).items()}
     assert call.principal is not None  # noqa: S101 - stage order
     body["requestState"] = gateway.seal.close(
-        [state, methods, _fingerprint(call), gateway.clock.now() + STATE_SECONDS],
+        [state, _fingerprint(call), gateway.clock.now() + STATE_SECONDS],
         STATE,
         call.principal.key,
     )
@@ -210,9 +208,9 @@ def opened(call: Call, gateway: Gateway) -> Call:
         return call
     assert principal is not None  # noqa: S101 - stage order
     said = gateway.seal.open(follow_up.state, STATE, principal.key)
-    if not isinstance(said, list) or said[2] != _fingerprint(call):
+    if not isinstance(said, list) or said[1] != _fingerprint(call):
         raise invalid_state(call)
-    if said[3] < gateway.clock.now():
+    if said[2] < gateway.clock.now():
         raise invalid_state(call)
     return replace(call, follow_up=replace(follow_up, state=said[0]))
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field
 
 from callgate.audit.record import Masks
-from callgate.model import Principal, Proof, Refused
+from callgate.model import Client, Features, Offer, Principal, Proof, Refused
 from callgate.pipeline.interception import Chain
+from callgate.pipeline.offering import offer_of
 from callgate.pipeline.sealing import Seal
 from callgate.policy.engine import Engine
 from callgate.ports import Authenticator, CallStore, Catalog, Clock, Telemetry
+
+FEATURES_SECONDS = 10.0  # for a target to say what it can do; who is late is not waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,21 @@ class Gateway:
         if principal is None:
             raise Refused("unauthenticated", hint)
         return principal
+
+    def offer(self, principal: Principal, client: Client, target: str) -> Offer:
+        """What the target may ask of this client."""
+        return offer_of(principal, client, target, self.engine, self.may_ask)
+
+    async def features(self, principal: Principal, client: Client, target: str) -> Features:
+        """What a target says that it can do. Down, slow or lying: Refused(`target_unavailable`)."""
+        offer = self.offer(principal, client, target)
+        try:
+            async with asyncio.timeout(FEATURES_SECONDS):
+                return await self.catalog.connector(target).features(offer)
+        except Exception as error:  # noqa: BLE001 - whatever a target's fault is, it can do nothing
+            reason = f"The target {target} is down."
+            detail = f"{type(error).__name__}: {error}"
+            raise Refused("target_unavailable", reason, detail=detail) from None
 
     def new_call_id(self) -> str:
         """Sortable by time, unguessable: `c` + 48 bits of milliseconds + 64 random bits, in hex."""

@@ -9,15 +9,14 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from msgspec.structs import replace
 
-from callgate.model import Call, Json, Offer, Outcome, Principal, Refused, Reply, Value
+from callgate.model import Call, Json, Outcome, Refused, Reply, Value
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.locating import Route
-from callgate.pipeline.offering import offer_of
 from callgate.protocol.methods import method_tool
 
 MAX_PAGES = 1000
 MAX_ITEMS = 10_000
-FEATURES_SECONDS = 10.0  # for a target to say what it can do
+_LONG = 3_600_000  # ms: an empty list of a target that has none makes no list shorter-lived
 
 _decode = msgspec.json.Decoder().decode
 _log = logging.getLogger("callgate.calls")
@@ -67,7 +66,7 @@ async def visible_tools(call: Call, gateway: Gateway, route: Route) -> tuple[lis
     assert principal is not None  # noqa: S101 - who lists is known
     shown: list[Json] = []
     varies = False
-    offers = {name: _offer(call, gateway, principal, name) for name in route.names()}
+    offers = {name: gateway.offer(principal, call.client, name) for name in route.names()}
     await asyncio.gather(*(gateway.catalog.ensure(n, offer) for n, offer in offers.items()))
     now, engine = gateway.clock.now(), gateway.engine
     for target, offer in offers.items():
@@ -83,10 +82,6 @@ async def visible_tools(call: Call, gateway: Gateway, route: Route) -> tuple[lis
                     else {**tool.definition, "name": tool.qualified_name}
                 )
     return shown, varies
-
-
-def _offer(call: Call, gateway: Gateway, principal: Principal, target: str) -> Offer:
-    return offer_of(principal, call.client, target, gateway.engine, gateway.may_ask)
 
 
 async def visible_items(call: Call, gateway: Gateway, route: Route, ask: Ask) -> Page:
@@ -142,23 +137,11 @@ async def _all_pages(call: Call, gateway: Gateway, target: str, ask: Ask) -> Pag
     return Page(items=found, ttl_ms=ttl_ms or 0)
 
 
-_LONG = 3_600_000
-
-
 async def has_list(call: Call, gateway: Gateway, target: str) -> bool:
     """Whether the target says that it has lists of this kind at all. Raises Refused if down."""
     assert call.principal is not None  # noqa: S101 - who lists is known
-    offer = _offer(call, gateway, call.principal, target)
-    capability = call.method.partition("/")[0]
-    connector = gateway.catalog.connector(target)
-    try:
-        async with asyncio.timeout(FEATURES_SECONDS):
-            return (await connector.features(offer)).has(capability)
-    except Exception as error:  # noqa: BLE001 - whatever a target's fault is, it has no list now
-        detail = f"{type(error).__name__}: {error}"
-        raise Refused(
-            "target_unavailable", f"The target {target} is down.", detail=detail
-        ) from None
+    features = await gateway.features(call.principal, call.client, target)
+    return features.has(call.method.partition("/")[0])
 
 
 async def _page(call: Call, gateway: Gateway, route: Route, ask: Ask) -> Page:

@@ -47,7 +47,7 @@ class Route(Value):
 def locate(call: Call, route: Route, seal: Seal) -> Place:
     """Where the call goes. Raises Refused(`unknown_tool` or `unknown_item`) where nowhere."""
     arguments = call.arguments
-    match METHODS[call.method].name:
+    match call.method:
         case "tools/call":
             target, _ = _named(call, route, call.requested_name)
             return Place(target=target, arguments=arguments)

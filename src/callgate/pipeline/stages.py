@@ -24,7 +24,6 @@ from callgate.pipeline.conversing import converse, opened, with_seen_answers
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import ask_about_request, ask_about_result
 from callgate.pipeline.locating import Route, locate, unknown
-from callgate.pipeline.offering import offer_of
 from callgate.policy.engine import Question
 from callgate.policy.schema import RESERVED_KEYS
 from callgate.ports import Caller, StoreError, TargetError, Unanswerable
@@ -64,7 +63,7 @@ async def _tool(call: Call, gateway: Gateway) -> Tool:
         raise unknown(call)
     target, name = names
     assert call.principal is not None  # noqa: S101 - stage order
-    offer = offer_of(call.principal, call.client, target, gateway.engine, gateway.may_ask)
+    offer = gateway.offer(call.principal, call.client, target)
     tool = catalog.find(target, name, offer)
     if tool is None:
         await catalog.ensure(target, offer)
