@@ -19,6 +19,7 @@ from callgate.protocol.outbound import PROGRESS
 PARK = "parked"  # the purpose of the tokens that name a parked call
 PARK_SECONDS = 300.0  # for a client to come back with its answers
 MAX_PARKED = 1000
+GATHER_SECONDS = 0.05  # after a question, for others that the target asks at the same time
 
 
 @dataclass(slots=True)
@@ -98,6 +99,8 @@ class Parked:
             while not self._questions and not task.done():  # a question may be withdrawn
                 await self._turn
                 self._turn = asyncio.get_running_loop().create_future()
+            if not task.done():
+                await asyncio.sleep(GATHER_SECONDS)  # what is asked together goes out together
             return task.result() if task.done() else None
         except asyncio.CancelledError:
             self.is_gone = True
