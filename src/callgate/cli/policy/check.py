@@ -1,4 +1,4 @@
-"""`callgate policy`: are the policies valid, and do they fit the tools?"""
+"""`callgate policy check`: are the policies valid, and do they fit the tools?"""
 
 from __future__ import annotations
 
@@ -18,12 +18,7 @@ from callgate.protocol.methods import widest_offer
 LIST_SECONDS = 20.0
 
 
-@click.group()
-def policy() -> None:
-    """Work on policies."""
-
-
-@policy.command()
+@click.command()
 @config_option
 @env_file_option
 @click.option("--offline", is_flag=True, help="Only parse: do not ask the targets for their tools.")

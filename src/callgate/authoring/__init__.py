@@ -1,0 +1,1 @@
+"""Work on policies before they are in force: analysis in processes, drafts by a model."""

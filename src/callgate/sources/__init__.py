@@ -1,0 +1,1 @@
+"""Where policies come from: files, git, the store; read in a process of their own."""
