@@ -1,4 +1,4 @@
-"""An account of one verdict: which policies and clauses decided, on which values, and how nearly."""
+"""Why a verdict is as it is: which policies and clauses decided, on which values, how nearly."""
 
 from __future__ import annotations
 
