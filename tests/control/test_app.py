@@ -8,10 +8,11 @@ import logging
 import pytest
 from pydantic import SecretStr
 
+from callgate.control import app
 from callgate.control.app import ROUTES, ControlEndpoint
-from callgate.control.routing import Route
+from callgate.control.routing import Request, Response, Route
 from callgate.control.settings import ControlListenerSettings
-from callgate.control.views import ConfigStatus
+from callgate.control.views import ConfigStatus, Views
 from fakes.asgi import Answered, ask
 from fakes.operators import STATUS, get, some_views
 
@@ -147,6 +148,128 @@ def test_a_page_that_fails_says_so_without_saying_why(caplog: pytest.LogCaptureF
     assert answered.status == 500
     assert b"hunter2" not in answered.body
     assert "GET /api/v1/config failed" in caplog.text
+
+
+NAMED = ControlListenerSettings(
+    token=SecretStr(TOKEN),
+    operators={"ada": SecretStr("a" * 32)},
+    readers={"portal": SecretStr("p" * 32)},
+)
+
+
+@pytest.fixture
+def with_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Routes that say who asked and what was sent."""
+
+    async def echo(request: Request, _views: Views) -> Response:
+        return Response.json([request.operator, request.parts, request.body.decode()])
+
+    monkeypatch.setattr(
+        app,
+        "ROUTES",
+        (
+            Route("GET", "/echo/{id}", echo),
+            *(Route(method, "/echo/{id}", echo) for method in ("PUT", "POST", "DELETE")),
+            Route("POST", "/ask/{id}", echo, is_question=True, max_body_bytes=5),
+        ),
+    )
+
+
+@pytest.mark.usefixtures("with_echo")
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+@pytest.mark.parametrize(
+    ("settings", "token", "operator"),
+    [
+        (ControlListenerSettings(), "", "local"),
+        (NAMED, TOKEN, "operator"),
+        (NAMED, "a" * 32, "ada"),
+    ],
+)
+def test_an_endpoint_knows_who_asks_for_what(
+    settings: ControlListenerSettings, token: str, operator: str, method: str
+) -> None:
+    answered = ask(
+        ControlEndpoint(some_views(), settings),
+        "/echo/1",
+        method=method,
+        headers=(("host", "localhost"), bearing(token)),
+        body=(b"in ", b"pieces"),
+    )
+
+    assert answered.json == [operator, {"id": "1"}, "in pieces"]
+
+
+@pytest.mark.usefixtures("with_echo")
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/echo/1", 200),
+        ("HEAD", "/echo/1", 200),
+        ("POST", "/ask/1", 200),
+        ("PUT", "/echo/1", 403),
+        ("POST", "/echo/1", 403),
+        ("DELETE", "/echo/1", 403),
+    ],
+)
+def test_a_reader_may_read_and_ask_and_change_nothing(method: str, path: str, status: int) -> None:
+    answered = ask(
+        ControlEndpoint(some_views(), NAMED),
+        path,
+        method=method,
+        headers=(("host", "localhost"), bearing("p" * 32)),
+    )
+
+    assert answered.status == status
+
+
+@pytest.mark.usefixtures("with_echo")
+def test_only_readers_means_that_nobody_changes_anything_over_http() -> None:
+    settings = ControlListenerSettings(readers={"portal": SecretStr("p" * 32)})
+    endpoint = ControlEndpoint(some_views(), settings)
+
+    assert ask(endpoint, "/echo/1", method="PUT").status == 401
+
+
+@pytest.mark.usefixtures("with_echo")
+def test_a_body_over_the_limit_of_its_route_is_refused() -> None:
+    def put(path: str, body: bytes) -> int:
+        endpoint = ControlEndpoint(some_views(), ControlListenerSettings())
+        return ask(endpoint, path, method="POST", body=body).status
+
+    assert [put("/ask/1", b"12345"), put("/ask/1", b"123456"), put("/echo/1", b"123456")] == [
+        200,
+        413,
+        200,
+    ]
+
+
+@pytest.mark.usefixtures("with_echo")
+def test_a_body_is_read_only_from_who_may_send_it() -> None:
+    """Unread: the fake client has nothing to give, and would fail."""
+    endpoint = ControlEndpoint(some_views(), NAMED)
+
+    assert ask(endpoint, "/echo/1", method="POST", body=()).status == 401
+    reader = (("host", "localhost"), bearing("p" * 32))
+    assert ask(endpoint, "/echo/1", method="POST", headers=reader, body=()).status == 403
+
+
+@pytest.mark.usefixtures("with_echo")
+def test_a_client_that_hangs_up_in_its_body_gets_no_answer() -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def send(event: object) -> None:
+        raise AssertionError(event)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/echo/1",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+    }
+    endpoint = ControlEndpoint(some_views(), ControlListenerSettings())
+    asyncio.run(endpoint(scope, receive, send))
 
 
 def test_other_protocols_than_http_are_left_alone() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
 import pytest
 
 from callgate.control.problems import Problem
-from callgate.control.routing import Request, Response, Route, find
+from callgate.control.routing import MAX_BODY_BYTES, Gone, Request, Response, Route, find
 from callgate.control.views import Views
 
 
@@ -80,3 +84,91 @@ def test_a_header_that_was_sent_twice_counts_as_none() -> None:
     assert a_request(accept=["x"]).header("accept") == "x"
     assert a_request(accept=["x", "y"]).header("accept") is None
     assert a_request().header("accept") is None
+
+
+def read(
+    events: list[MutableMapping[str, Any]], most: int = MAX_BODY_BYTES, **headers: list[str]
+) -> bytes:
+    """The body that these ASGI events bring. `headers` with `_` for `-`."""
+    remaining = list(events)
+
+    async def receive() -> MutableMapping[str, Any]:
+        return remaining.pop(0)
+
+    sent = {name.replace("_", "-"): values for name, values in headers.items()}
+    return asyncio.run(Request("POST", "/", b"", sent).with_body(receive, most)).body
+
+
+def piece(body: bytes, *, is_last: bool = False) -> MutableMapping[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": not is_last}
+
+
+def test_a_body_is_read_to_its_end() -> None:
+    assert read([piece(b"ab"), piece(b""), piece(b"c", is_last=True)]) == b"abc"
+    assert read([{"type": "http.request"}]) == b""
+
+
+@pytest.mark.parametrize("announced", ["6", "9" * 16, "9" * 5000])
+def test_a_body_that_says_it_is_too_large_is_refused_unread(announced: str) -> None:
+    with pytest.raises(Problem, match="413: The body is larger than 5 bytes"):
+        read([], 5, content_length=[announced])
+
+
+def test_a_body_that_grows_too_large_is_refused_where_it_does() -> None:
+    with pytest.raises(Problem, match="413: ") as caught:
+        read([piece(b"abc"), piece(b"def")], 5)
+
+    assert caught.value.headers == (("connection", "close"),)
+
+
+def test_a_client_that_hangs_up_is_gone() -> None:
+    with pytest.raises(Gone):
+        read([piece(b"abc"), {"type": "http.disconnect"}])
+
+
+def a_body(body: bytes, media_type: str = "application/json", encoding: str = "") -> Request:
+    encodings = [encoding] if encoding else []
+    headers = {"content-type": [media_type], "content-encoding": encodings}
+    return Request("POST", "/", b"", headers, body=body)
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "Application/JSON; charset=utf-8"])
+def test_a_body_of_json_is_read(media_type: str) -> None:
+    assert a_body(b'{"a": [1, null]}', media_type).json() == {"a": [1, None]}
+
+
+@pytest.mark.parametrize("media_type", ["", "text/plain", "application/jsonp", "text/json"])
+def test_a_body_of_another_type_is_refused_with_the_one_that_is_read(media_type: str) -> None:
+    with pytest.raises(Problem, match="415: ") as caught:
+        a_body(b"{}", media_type).json()
+
+    assert caught.value.headers == (("accept", "application/json"),)
+
+
+def test_a_body_in_a_content_encoding_is_refused() -> None:
+    with pytest.raises(Problem, match="415: "):
+        a_body(b"{}", encoding="gzip").json()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b'{"a":1,"a":1}', b"[NaN]", b"[9007199254740993]", b"[" * 65 + b"]" * 65,
+     b'"\xff"', b'"\\ud800"', b'"\\u0000"', b"{}{}", b"[" * 100_000],
+)  # fmt: skip
+def test_a_body_that_reads_in_two_ways_or_none_is_refused(body: bytes) -> None:
+    with pytest.raises(Problem, match="400: "):
+        a_body(body).json()
+
+
+@pytest.mark.parametrize(
+    ("route", "changes"),
+    [
+        (Route("GET", "/", endpoint), False),
+        (Route("POST", "/", endpoint), True),
+        (Route("PUT", "/", endpoint), True),
+        (Route("DELETE", "/", endpoint), True),
+        (Route("POST", "/", endpoint, is_question=True), False),
+    ],
+)
+def test_all_but_questions_change_something(route: Route, changes: bool) -> None:
+    assert route.changes is changes

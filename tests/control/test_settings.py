@@ -37,3 +37,53 @@ def test_a_token_that_can_be_guessed_or_not_be_sent_is_refused(token: str) -> No
 
 def test_the_token_is_not_shown() -> None:
     assert TOKEN not in repr(ControlListenerSettings(token=SecretStr(TOKEN)))
+
+
+def a_token(letter: str) -> SecretStr:
+    return SecretStr(letter * 32)
+
+
+def test_each_operator_and_reader_has_a_token_and_the_shared_one_may_stand_beside_them() -> None:
+    settings = ControlListenerSettings(
+        host="0.0.0.0",
+        token=a_token("t"),
+        operators={"ada": a_token("a")},
+        readers={"portal": a_token("p")},
+    )
+
+    assert settings.tokens() == {
+        "operator": a_token("t"),
+        "ada": a_token("a"),
+        "portal": a_token("p"),
+    }
+
+
+@pytest.mark.parametrize("block", ["operators", "readers"])
+def test_named_tokens_protect_a_listener_too_and_follow_the_same_rules(block: str) -> None:
+    made = ControlListenerSettings.model_validate({"host": "0.0.0.0", block: {"ada": "a" * 32}})
+    assert made.tokens() == {"ada": a_token("a")}
+
+    with pytest.raises(ValidationError, match=rf"`{block}.ada` must have at least 32"):
+        ControlListenerSettings.model_validate({block: {"ada": "a" * 31}})
+    with pytest.raises(ValidationError, match=rf"`{block}.ada` must not contain spaces"):
+        ControlListenerSettings.model_validate({block: {"ada": "a b" * 16}})
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-ada", "a" * 65, "ada\n", "local", "operator"])
+@pytest.mark.parametrize("block", ["operators", "readers"])
+def test_a_name_that_reads_badly_or_is_taken_is_refused(block: str, name: str) -> None:
+    with pytest.raises(ValidationError):
+        ControlListenerSettings.model_validate({block: {name: "a" * 32}})
+
+
+def test_one_token_stands_for_one_name() -> None:
+    with pytest.raises(ValidationError, match=r"`operators.ada` and `token` must not be the same"):
+        ControlListenerSettings(token=a_token("a"), operators={"ada": a_token("a")})
+
+
+def test_one_name_has_one_token() -> None:
+    with pytest.raises(ValidationError, match="'ada' stands in `operators` and in `readers`"):
+        ControlListenerSettings(
+            operators={"ada": a_token("a")},
+            readers={"ada": a_token("b")},
+        )

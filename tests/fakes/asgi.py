@@ -37,9 +37,10 @@ def ask(
     *,
     method: str = "GET",
     headers: tuple[tuple[str, str], ...] = (("host", "localhost"),),
+    body: bytes | tuple[bytes, ...] = b"",
 ) -> Answered:
-    """Sends one request without a body, and waits for the whole response."""
-    return asyncio.run(asked(application, path, method=method, headers=headers))
+    """Sends one request, and waits for the whole response. `body` may come in pieces."""
+    return asyncio.run(asked(application, path, method=method, headers=headers, body=body))
 
 
 async def asked(
@@ -48,6 +49,7 @@ async def asked(
     *,
     method: str = "GET",
     headers: tuple[tuple[str, str], ...] = (("host", "localhost"),),
+    body: bytes | tuple[bytes, ...] = b"",
 ) -> Answered:
     """The same, on a loop that runs already."""
     path, _, query = path.partition("?")
@@ -60,9 +62,11 @@ async def asked(
         "client": ("127.0.0.1", 50_000),
     }
     events: list[MutableMapping[str, Any]] = []
+    pieces = [body] if isinstance(body, bytes) else list(body)
 
     async def receive() -> MutableMapping[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        piece = pieces.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
 
     async def send(event: MutableMapping[str, Any]) -> None:
         events.append(event)

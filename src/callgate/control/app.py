@@ -8,7 +8,17 @@ import logging
 
 from callgate.control import calls, config, health, metrics, policies, targets, tools
 from callgate.control.problems import Problem
-from callgate.control.routing import Receive, Request, Response, Route, Scope, Send, find
+from callgate.control.routing import (
+    LOCAL,
+    Gone,
+    Receive,
+    Request,
+    Response,
+    Route,
+    Scope,
+    Send,
+    find,
+)
 from callgate.control.settings import ControlListenerSettings
 from callgate.control.views import Views
 from callgate.protocol.origins import Guard, is_loopback
@@ -41,33 +51,65 @@ class ControlEndpoint:
             is_loopback=is_loopback(settings.host),
             admits_local_pages=False,
         )
-        token = settings.token
-        self._token_digest = None if token is None else _digest(token.get_secret_value())
+        self._digests = {
+            _digest(token.get_secret_value()): name for name, token in settings.tokens().items()
+        }
+        self._readers = frozenset(settings.readers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
             return
         request = Request.of(scope)
-        response = await self._answer(request)
+        try:
+            response = await self._answer(request, receive)
+        except Gone:
+            return
         await response.send(send, is_head=request.method == "HEAD")
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, receive: Receive) -> Response:
         try:
-            self._admit(request)
-            try:
-                route, parts = find(ROUTES, request.method, request.path)
-            except Problem:
-                self._authenticate(request)  # which paths there are is for operators, too
-                raise
-            if not route.is_open:
-                self._authenticate(request)
-            return await route.endpoint(request.at(parts), self._views)
+            route, request = self._routed(request)
+            if request.method not in ("GET", "HEAD"):
+                request = await request.with_body(receive, route.max_body_bytes)
+            return await route.endpoint(request, self._views)
+        except Gone:
+            raise
         except Problem as problem:
             return Response.problem(problem)
         except Exception:  # noqa: BLE001 - one failing page must not take the others along
             _log.exception("%s %s failed", request.method, request.path[:200])
             return Response.problem(Problem(500, "The gateway failed on this; its log says why."))
+
+    def _routed(self, request: Request) -> tuple[Route, Request]:
+        """What answers, and the request with who asks. Raises Problem."""
+        self._admit(request)
+        try:
+            route, parts = find(ROUTES, request.method, request.path)
+        except Problem:
+            self._authenticate(request)  # which paths there are is for operators, too
+            raise
+        if route.is_open:
+            return route, request.at(parts)
+        operator = self._authenticate(request)
+        if operator in self._readers and route.changes:
+            raise Problem(403, f"The token of {operator} may read and ask, not change anything.")
+        return route, request.at(parts, operator)
+
+    def _routed(self, request: Request) -> tuple[Route, Request]:
+        """What answers, and the request with who asks. Raises Problem."""
+        self._admit(request)
+        try:
+            route, parts = find(ROUTES, request.method, request.path)
+        except Problem:
+            self._authenticate(request)  # which paths there are is for operators, too
+            raise
+        if route.is_open:
+            return route, request.at(parts)
+        operator = self._authenticate(request)
+        if operator in self._readers and route.changes:
+            raise Problem(403, f"The token of {operator} may read and ask, not change anything.")
+        return route, request.at(parts, operator)
 
     def _admit(self, request: Request) -> None:
         if not self._guard.may_reach(request.headers.get("host", ())):
@@ -79,18 +121,24 @@ class ControlEndpoint:
                 403, "This Origin is not allowed; see `listeners.control.allowed_origins`."
             )
 
-    def _authenticate(self, request: Request) -> None:
-        if self._token_digest is None:
-            return  # loopback only: the settings see to that
+    def _authenticate(self, request: Request) -> str:
+        """The name of who asks. Raises Problem."""
+        if not self._digests:
+            return LOCAL  # loopback only: the settings see to that
         scheme, _, token = (request.header("authorization") or "").partition(" ")
-        # Digests, so that neither the bytes nor the length can be found out by timing.
-        is_right = hmac.compare_digest(_digest(token.strip()), self._token_digest)
-        if scheme.lower() != "bearer" or not is_right:
+        given = _digest(token.strip())
+        # Digests, so that neither the bytes nor the length can be found out by timing; and all of
+        # them are compared, so that the place in the list cannot either.
+        found = [
+            name for digest, name in self._digests.items() if hmac.compare_digest(given, digest)
+        ]
+        if scheme.lower() != "bearer" or not found:
             raise Problem(
                 401,
                 "Send the control token as `Authorization: Bearer <token>`.",
                 headers=(("www-authenticate", 'Bearer realm="callgate control"'),),
             )
+        return found[0]
 
 
 def _digest(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""HTTP for a handful of routes: a request, a response, and which endpoint answers which path."""
+"""HTTP for a table of routes: a request, a response, and which endpoint answers which path."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from callgate.control.problems import Problem
 from callgate.control.views import Views
 from callgate.model import Json
+from callgate.protocol.jsonrpc import Malformed, parse_json
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -19,18 +20,28 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+MAX_BODY_BYTES = 1 << 20
+LOCAL = "local"  # who asks where no token is needed
+MAX_BODY_BYTES = 1 << 20
+LOCAL = "local"  # who asks where no token is needed
 _ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
+class Gone(Exception):  # noqa: N818 - the peer's choice, not an error
+    """The client hung up in the middle of its request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, without its body: no endpoint here takes one."""
+    """One request. Its body is read only once it is known who asks, and for what."""
 
     method: str
     path: str
     query: bytes
     headers: Mapping[str, Sequence[str]]
     parts: Mapping[str, str] = field(default_factory=dict)  # what the path's {names} stand for
+    operator: str = LOCAL  # who asks, by the name of the token
+    body: bytes = b""
 
     @classmethod
     def of(cls, scope: Scope) -> Request:
@@ -40,9 +51,42 @@ class Request:
             headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
         return cls(scope["method"], scope["path"], scope["query_string"], headers)
 
-    def at(self, parts: Mapping[str, str]) -> Request:
-        """The same, with what the path's {names} stand for."""
-        return replace(self, parts=parts)
+    def at(self, parts: Mapping[str, str], operator: str = LOCAL) -> Request:
+        """The same, with what the path's {names} stand for, and who asks."""
+        return replace(self, parts=parts, operator=operator)
+
+    async def with_body(self, receive: Receive, most: int = MAX_BODY_BYTES) -> Request:
+        """The same with its body. Raises Problem 413 over `most` bytes, Gone at a hang-up."""
+        announced = self.header("content-length") or "0"
+        if announced.isdecimal() and (len(announced) > 15 or int(announced) > most):
+            raise _too_large(most)
+        chunks: list[bytes] = []
+        size, is_more = 0, True
+        while is_more:
+            event = await receive()
+            if event["type"] != "http.request":
+                raise Gone
+            chunk = event.get("body", b"")
+            size += len(chunk)
+            if size > most:
+                raise _too_large(most)
+            chunks.append(chunk)
+            is_more = event.get("more_body", False)
+        return replace(self, body=b"".join(chunks))
+
+    def json(self) -> Json:
+        """The body, strictly read. Raises Problem: 415 for another type, 400 for bad JSON."""
+        media_type, _, _ = (self.header("content-type") or "").partition(";")
+        if media_type.strip().lower() != JSON or self.headers.get("content-encoding"):
+            raise Problem(
+                415,
+                f"Send the body as `Content-Type: {JSON}`, without a content encoding.",
+                headers=(("accept", JSON),),
+            )
+        try:
+            return parse_json(self.body)
+        except Malformed as finding:
+            raise Problem(400, finding.reason) from None
 
     def header(self, name: str) -> str | None:
         """The header, where it was sent exactly once."""
@@ -81,11 +125,19 @@ class Response:
         body = msgspec.json.encode(problem.body)
         return cls(body, problem.status, PROBLEM, problem.headers)
 
+    @classmethod
+    def empty(cls) -> Response:
+        """Done, and there is nothing to say about it."""
+        return cls(b"", 204)
+
     async def send(self, send: Send, *, is_head: bool) -> None:
         """Over ASGI; to HEAD, everything but the body."""
-        headers = [
+        content = (
             (b"content-type", self.media_type.encode()),
             (b"content-length", str(len(self.body)).encode()),
+        )
+        headers = [
+            *(() if self.status == 204 else content),
             *_ALWAYS,
             *((name.encode(), value.encode()) for name, value in self.headers),
         ]
@@ -98,12 +150,19 @@ Endpoint = Callable[[Request, Views], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the table. `is_open`: answered without the token."""
+    """One line of the table."""
 
     method: str
     path: str  # `{name}` stands for one segment
     endpoint: Endpoint
-    is_open: bool = False
+    is_open: bool = False  # answered without a token
+    is_question: bool = False  # changes nothing, though it is not a GET
+    max_body_bytes: int = MAX_BODY_BYTES
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is for operators only, not for readers."""
+        return not self.is_question and self.method != "GET"
 
     def match(self, path: str) -> dict[str, str] | None:
         """What the path's {names} stand for; None where it is another path."""
@@ -117,6 +176,20 @@ class Route:
             elif want != segment:
                 return None
         return parts
+
+
+def _too_large(most: int) -> Problem:
+    # The rest of the body is not read: the connection ends with the answer.
+    return Problem(
+        413, f"The body is larger than {most} bytes; send less.", headers=(("connection", "close"),)
+    )
+
+
+def _too_large(most: int) -> Problem:
+    # The rest of the body is not read: the connection ends with the answer.
+    return Problem(
+        413, f"The body is larger than {most} bytes; send less.", headers=(("connection", "close"),)
+    )
 
 
 def find(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:
