@@ -96,21 +96,6 @@ class ControlEndpoint:
             raise Problem(403, f"The token of {operator} may read and ask, not change anything.")
         return route, request.at(parts, operator)
 
-    def _routed(self, request: Request) -> tuple[Route, Request]:
-        """What answers, and the request with who asks. Raises Problem."""
-        self._admit(request)
-        try:
-            route, parts = find(ROUTES, request.method, request.path)
-        except Problem:
-            self._authenticate(request)  # which paths there are is for operators, too
-            raise
-        if route.is_open:
-            return route, request.at(parts)
-        operator = self._authenticate(request)
-        if operator in self._readers and route.changes:
-            raise Problem(403, f"The token of {operator} may read and ask, not change anything.")
-        return route, request.at(parts, operator)
-
     def _admit(self, request: Request) -> None:
         if not self._guard.may_reach(request.headers.get("host", ())):
             raise Problem(

@@ -22,8 +22,6 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 MAX_BODY_BYTES = 1 << 20
 LOCAL = "local"  # who asks where no token is needed
-MAX_BODY_BYTES = 1 << 20
-LOCAL = "local"  # who asks where no token is needed
 _ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -176,13 +174,6 @@ class Route:
             elif want != segment:
                 return None
         return parts
-
-
-def _too_large(most: int) -> Problem:
-    # The rest of the body is not read: the connection ends with the answer.
-    return Problem(
-        413, f"The body is larger than {most} bytes; send less.", headers=(("connection", "close"),)
-    )
 
 
 def _too_large(most: int) -> Problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from collections.abc import Iterator
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
@@ -12,11 +11,6 @@ from callgate.protocol.origins import is_loopback
 from callgate.settings import Settings
 
 MIN_TOKEN_CHARACTERS = 32
-SHARED = "operator"  # the name of who comes with `token`
-RESERVED = frozenset({SHARED, "local"})
-OperatorName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]*$", max_length=64)
-]
 SHARED = "operator"  # the name of who comes with `token`
 RESERVED = frozenset({SHARED, "local"})
 OperatorName = Annotated[
@@ -44,23 +38,11 @@ class ControlListenerSettings(Settings):
     readers: dict[OperatorName, SecretStr] = {}
     """Tokens that may read and ask for decisions, and change nothing. As `operators`."""
 
-    operators: dict[OperatorName, SecretStr] = {}
-    """A token for each operator, by name, so that the log and the versions of policies say who did
-    what. As `token`, which may stand beside them; its bearer is called `operator`."""
-
-    readers: dict[OperatorName, SecretStr] = {}
-    """Tokens that may read and ask for decisions, and change nothing. As `operators`."""
-
     allowed_hosts: tuple[str, ...] = ()
     """Names that operators may use for this listener, against DNS rebinding."""
 
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may use it, such as `https://ops.example.com`. No others may."""
-
-    def tokens(self) -> dict[str, SecretStr]:
-        """Every token, by the name of its bearer."""
-        shared = {} if self.token is None else {SHARED: self.token}
-        return {**shared, **self.operators, **self.readers}
 
     def tokens(self) -> dict[str, SecretStr]:
         """Every token, by the name of its bearer."""
@@ -90,8 +72,6 @@ class ControlListenerSettings(Settings):
                 raise ValueError(f"`{block}` must not hold the name {min(taken)!r}: it is taken")
         if both := self.operators.keys() & self.readers.keys():
             raise ValueError(f"{min(both)!r} stands in `operators` and in `readers`; keep one")
-        if self.readers and self.token is None and not self.operators:
-            raise ValueError("with only `readers`, nobody may change anything: set `token` too")
         return self
 
     def _places(self) -> Iterator[tuple[str, SecretStr]]:
