@@ -2,7 +2,7 @@
 
 import pytest
 
-from callgate.policy.source import PolicyError, Scope, check_nesting, read_policies, version_of
+from callgate.policy.source import PolicyError, Scope, read_policies, version_of
 
 ACTION = "Callgate::Action"
 
@@ -25,7 +25,7 @@ def test_ids_come_from_annotations_or_from_file_and_position() -> None:
 def test_the_same_id_twice_is_an_error_that_names_both_files() -> None:
     text = '@id("a") permit(principal, action, resource);'
 
-    with pytest.raises(PolicyError, match=r'two: the id "a" is used in one already'):
+    with pytest.raises(PolicyError, match=r'two: the id "a" is used in one:1 already'):
         read_policies([("one", text), ("two", text)])
 
 
@@ -75,14 +75,14 @@ def test_every_way_to_read_the_context_is_seen(
 def test_hostile_nesting_is_refused_before_the_parser_sees_it(opening: str) -> None:
     text = "permit(principal, action, resource) when { " + opening * 5000
 
-    with pytest.raises(PolicyError, match="line 1: nested deeper"):
+    with pytest.raises(PolicyError, match="p:1:.*nested deeper"):
         read_policies([("p", text)])
 
 
 def test_long_chains_of_not_and_minus_are_refused_too() -> None:
     for sign in "!-":
         with pytest.raises(PolicyError, match="nested deeper"):
-            check_nesting("p", f"permit(principal, action, resource) when {{ {sign * 5000}1 }};")
+            read_policies([("p", f"permit(principal, action, resource) when {{ {sign * 5000}1 }};")])
 
 
 def test_brackets_in_strings_and_comments_do_not_count() -> None:
@@ -92,7 +92,7 @@ def test_brackets_in_strings_and_comments_do_not_count() -> None:
 
 
 def test_text_that_is_not_cedar_and_templates_are_named() -> None:
-    with pytest.raises(PolicyError, match="p: not valid Cedar"):
+    with pytest.raises(PolicyError, match=r"p:1:1: not valid Cedar"):
         read_policies([("p", "permit(principal, action);")])
     with pytest.raises(PolicyError, match="templates"):
         read_policies([("p", "permit(principal == ?principal, action, resource);")])

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from callgate.model import Json, Value
 from callgate.policy.context import convert, instant
+from callgate.policy.expressions import chain_of
 from callgate.policy.schema import Kind, Shape
-from callgate.policy.source import Policy, chain_of
+from callgate.policy.source import Policy
 from callgate.protocol.jsonrpc import encode
 
 MAX_OPEN = 3  # optional arguments of unknown value: each is tried as absent and as present

@@ -1,32 +1,62 @@
-"""Policy texts → policies with ids, scopes and the context attributes that each can read."""
+"""Policy texts → policies with ids, places, scopes, and the attributes that each can read."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import cedarpy
 import msgspec
+from msgspec.structs import replace
 
-from callgate.model import Json, Value
+from callgate.model import Value
+from callgate.policy.account import Clause
+from callgate.policy.diagnosis import excerpt, problem_of
+from callgate.policy.expressions import (
+    Chain,
+    conjuncts,
+    context_chains,
+    depth_of,
+    entities_in,
+    reads_variable,
+)
+from callgate.policy.text import Statement, TextError, clause_spans, place, statements
 
-MAX_NESTING = 100  # cedarpy dies of a stack overflow from about 500 nested parentheses on
-MAX_TEXT_BYTES = 1 << 20
+MAX_DEPTH = 500  # of an expression: the evaluator gives up somewhere beyond
+TOO_DEEP = f"more than {MAX_DEPTH} terms in a row; split the policy"
+SHADOW, ACTIVE = "shadow", "active"
+MODES = (ACTIVE, SHADOW)
 
-Chain = tuple[str, ...]
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|[(\[{]|[)\]}]|[!-]+', re.DOTALL)
-_ACCESS = frozenset({".", "has"})
+
+_canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 class PolicyError(Exception):
     """A policy text cannot be used. `source` is the file, `problem` says what to change."""
 
-    def __init__(self, source: str, problem: str) -> None:
-        super().__init__(f"{source}: {problem}")
+    def __init__(
+        self,
+        source: str,
+        problem: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        excerpt: str = "",
+    ) -> None:
+        place = f"{source}:{line}:{column}" if line is not None else source
+        super().__init__(f"{place}: {problem}" + (f"\n{excerpt}" if excerpt else ""))
         self.source = source
         self.problem = problem
+        self.line = line
+        self.column = column
+        self.excerpt = excerpt
+
+    @classmethod
+    def at(cls, source: str, text: str, offset: int, problem: str) -> PolicyError:
+        """The error at an offset of a text, with the line and a caret."""
+        line, column = place(text, offset)
+        return cls(source, problem, line=line, column=column, excerpt=excerpt(text, offset))
 
 
 class Scope(Value):
@@ -65,23 +95,43 @@ class Policy(Value):
     has_conditions: bool
     reads_action: bool  # whether a condition looks at `action`, beyond what the scope says
     est: dict[str, Any]  # Cedar's JSON policy format
-    text: str
-    advice: str | None = None  # @reason: what the agent may be told
+    text: str  # as written, from its first annotation to its semicolon
+    digest: str  # sha256 of the id and what it says, however it is laid out; hex
+    line: int = 1  # in its file
+    column: int = 1
+    mode: str = ACTIVE  # a shadow policy is evaluated, and decides nothing
+    advice: str | None = None  # @reason and @advice: what the agent may be told
+
+    @property
+    def place(self) -> str:
+        """`file:line`."""
+        return f"{self.source}:{self.line}"
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """Its conditions, taken apart; made anew each time, for those who explain."""
+        return tuple(_clauses(self))
 
 
-def read_policies(sources: Iterable[tuple[str, str]]) -> tuple[Policy, ...]:
+def read_policies(
+    sources: Iterable[tuple[str, str]], known: Iterable[Policy] = ()
+) -> tuple[Policy, ...]:
     """All policies of (file name, text) pairs. Raises PolicyError.
 
-    The id is the `@id` annotation, else `<file name>#<position>`; ids must be unique.
+    The id is the `@id` annotation, else `<file name>#<position>`; ids must be unique. What is the
+    same as in `known`, an earlier reading, is not parsed again.
     """
+    before = {(policy.source, policy.text): policy for policy in known}
     found: dict[str, Policy] = {}
     for source, text in sources:
-        for policy in _read(source, text):
-            known = found.get(policy.id)
-            if known is not None:
+        for policy in _read(source, text, before):
+            other = found.get(policy.id)
+            if other is not None:
                 raise PolicyError(
                     source,
-                    f'the id "{policy.id}" is used in {known.source} already; change its @id',
+                    f'the id "{policy.id}" is used in {other.place} already; change its @id',
+                    line=policy.line,
+                    column=policy.column,
                 )
             found[policy.id] = policy
     return tuple(found.values())
@@ -91,63 +141,80 @@ def version_of(policies: Iterable[Policy]) -> str:
     """A short digest that changes with any policy."""
     digest = hashlib.sha256()
     for policy in policies:
-        digest.update(msgspec.json.encode([policy.id, policy.est], order="sorted"))
+        digest.update(policy.digest.encode())
     return digest.hexdigest()[:12]
 
 
-def check_nesting(source: str, text: str) -> None:
-    """Refuses a text whose nesting could overflow the parser's stack. Raises PolicyError."""
-    if len(text) > MAX_TEXT_BYTES:
-        raise PolicyError(source, f"the text is longer than {MAX_TEXT_BYTES} characters; split it")
-    depth = 0
-    for token in _TOKENS.finditer(text):
-        first = token[0][0]
-        if first in "([{":
-            depth += 1
-        elif first in ")]}":
-            depth -= 1
-        if depth > MAX_NESTING or (first in "!-" and len(token[0]) > MAX_NESTING):
-            line = text.count("\n", 0, token.start()) + 1
-            raise PolicyError(source, f"line {line}: nested deeper than {MAX_NESTING}; simplify it")
-
-
-def _read(source: str, text: str) -> Iterator[Policy]:
-    check_nesting(source, text)
+def _read(source: str, text: str, before: Mapping[tuple[str, str], Policy]) -> Iterator[Policy]:
     try:
-        document = msgspec.json.decode(cedarpy.policies_to_json_str(text))
-    except ValueError as error:
-        raise PolicyError(source, f"not valid Cedar: {error}") from None
-    if document["templates"]:
-        raise PolicyError(source, "templates (?principal, ?resource) are not supported here")
-    ests = document["staticPolicies"]
-    for number in range(len(ests)):
-        yield _policy(source, number, ests[f"policy{number}"])
+        for number, statement in enumerate(statements(text), 1):
+            known = before.get((source, statement.text))
+            own = f"{source}#{number}"
+            if known is None or (known.id.startswith(f"{source}#") and known.id != own):
+                yield _policy(source, text, statement, own)
+            elif (known.line, known.column) == (statement.line, statement.column):
+                yield known
+            else:
+                yield replace(known, line=statement.line, column=statement.column)
+    except TextError as error:
+        raise PolicyError.at(source, text, error.offset, error.problem) from None
 
 
-def _policy(source: str, number: int, est: dict[str, Any]) -> Policy:
+def _policy(source: str, text: str, statement: Statement, own: str) -> Policy:
+    est = _parsed(source, text, statement)
     annotations = est.get("annotations") or {}
     bodies = [condition["body"] for condition in est["conditions"]]
-    chains = {chain for body in bodies for chain in context_chains(body)}
-    scope = _scope(source, est["action"])
-    named = {uid[1] for uid in scope.uids}
-    for body in bodies:
-        named.update(_actions_in(body))
-    single = {"staticPolicies": {"policy": est}, "templates": {}, "templateLinks": []}
+    if any(depth_of(body) > MAX_DEPTH for body in bodies):
+        raise PolicyError.at(source, text, statement.offset, TOO_DEEP)
+    mode = annotations.get("mode", ACTIVE)
+    if mode not in MODES:
+        offset = statement.offset + max(statement.text.find("@mode"), 0)
+        problem = f'@mode is "active" or "shadow", not "{mode}"'
+        raise PolicyError.at(source, text, offset, problem)
+    action = _scope(source, est["action"])
+    named = {uid[1] for uid in action.uids}
+    for kind, identifier in entities_in(bodies):
+        if kind.endswith("Action"):
+            named.add(identifier)
+    identifier = annotations.get("id") or own
+    told = (annotations.get("reason"), annotations.get("advice"))
     return Policy(
-        id=annotations.get("id") or f"{source}#{number + 1}",
+        id=identifier,
         source=source,
         effect=est["effect"],
         principal=_scope(source, est["principal"]),
-        action=scope,
+        action=action,
         resource=_scope(source, est["resource"]),
-        chains=tuple(sorted(chains)),
+        chains=tuple(sorted({chain for body in bodies for chain in context_chains(body)})),
         actions=tuple(sorted(named)),
         has_conditions=bool(bodies),
-        reads_action=any(_reads_variable(body, "action") for body in bodies),
+        reads_action=any(reads_variable(body, "action") for body in bodies),
         est=est,
-        text=cedarpy.policies_from_json_str(msgspec.json.encode(single).decode()).strip(),
-        advice=annotations.get("reason") or None,
+        text=statement.text,
+        digest=hashlib.sha256(_canonical([identifier, est])).hexdigest(),
+        line=statement.line,
+        column=statement.column,
+        mode=mode,
+        advice=" ".join(filter(None, told)) or None,
     )
+
+
+def _parsed(source: str, text: str, statement: Statement) -> dict[str, Any]:
+    """One statement in Cedar's JSON policy format. Raises PolicyError."""
+    try:
+        document = msgspec.json.decode(cedarpy.policies_to_json_str(statement.text))
+    except RecursionError:
+        raise PolicyError.at(source, text, statement.offset, TOO_DEEP) from None
+    except ValueError as error:
+        offset, problem = problem_of(statement.text, str(error))
+        offset += statement.offset
+        raise PolicyError.at(source, text, offset, f"not valid Cedar: {problem}") from None
+    policies = list(document["staticPolicies"].values())
+    if document["templates"] or len(policies) != 1:
+        problem = "templates (?principal, ?resource) are not supported here"
+        raise PolicyError.at(source, text, statement.offset, problem)
+    est: dict[str, Any] = policies[0]
+    return est
 
 
 def _scope(source: str, scope: dict[str, Any]) -> Scope:
@@ -155,7 +222,7 @@ def _scope(source: str, scope: dict[str, Any]) -> Scope:
     if op == "All":
         return Scope(op=op)
     if op in ("==", "in") and ("entity" in scope or "entities" in scope):
-        entities = scope.get("entities") or [scope["entity"]]
+        entities = scope["entities"] if "entities" in scope else [scope["entity"]]
         return Scope(op=op, uids=tuple((e["type"], e["id"]) for e in entities))
     if op == "is":
         within = scope.get("in")
@@ -165,58 +232,17 @@ def _scope(source: str, scope: dict[str, Any]) -> Scope:
     raise PolicyError(source, f"the scope operator {op!r} is not known to this version")
 
 
-def context_chains(expression: Json) -> Iterator[Chain]:
-    """Every maximal attribute chain rooted at `context`; () where the context is used whole."""
-    operator, operands = next(iter(expression.items()))
-    chain = chain_of(expression)
-    if chain is not None:
-        yield chain
-    elif operator not in ("Value", "Var", "Slot", "Unknown"):
-        for operand in _operands(operands):
-            yield from context_chains(operand)
-
-
-def _operands(operands: Json) -> Iterator[dict[str, Json]]:
-    """The sub-expressions of an operator: arguments, items, or the values of a record literal."""
-    values = operands.values() if isinstance(operands, dict) else operands
-    for value in values:
-        if isinstance(value, dict):
-            yield value
-
-
-def chain_of(expression: dict[str, Json]) -> Chain | None:
-    """The attributes that an expression reaches from `context`; None where it is no such chain."""
-    names: list[str] = []
-    while True:
-        operator, operands = next(iter(expression.items()))
-        if operator == "Var":
-            return tuple(reversed(names)) if operands == "context" else None
-        if operator not in _ACCESS or not isinstance(operands, dict):
-            return None
-        attribute, left = operands.get("attr"), operands.get("left")
-        if not isinstance(attribute, str) or not isinstance(left, dict):
-            return None
-        names.append(attribute)
-        expression = left
-
-
-def _reads_variable(expression: dict[str, Json], name: str) -> bool:
-    operator, operands = next(iter(expression.items()))
-    if operator == "Var":
-        return bool(operands == name)
-    if operator in ("Value", "Slot", "Unknown"):
-        return False
-    return any(_reads_variable(operand, name) for operand in _operands(operands))
-
-
-def _actions_in(expression: Json) -> Iterator[str]:
-    if isinstance(expression, list):
-        for item in expression:
-            yield from _actions_in(item)
-    elif isinstance(expression, dict):
-        entity = expression.get("__entity")
-        if isinstance(entity, dict) and str(entity.get("type", "")).endswith("Action"):
-            yield entity["id"]
-        else:
-            for item in expression.values():
-                yield from _actions_in(item)
+def _clauses(policy: Policy) -> Iterator[Clause]:
+    number = 0
+    for spans, condition in zip(clause_spans(policy.text), policy.est["conditions"], strict=True):
+        for span, est in zip(spans, conjuncts(condition["body"], len(spans)), strict=True):
+            number += 1
+            line, column = place(policy.text, span.start)
+            yield Clause(
+                number=number,
+                kind=span.kind,
+                text=policy.text[span.start : span.end],
+                line=policy.line + line - 1,
+                column=column + (policy.column - 1 if line == 1 else 0),
+                est=est,
+            )

@@ -1,0 +1,95 @@
+"""What Cedar expressions read, in Cedar's JSON policy format; walked without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callgate.model import Json
+
+Chain = tuple[str, ...]
+Expression = dict[str, Json]
+
+_ACCESS = frozenset({".", "has"})
+_LEAVES = frozenset({"Value", "Var", "Slot", "Unknown"})
+
+
+def operands_of(expression: Expression) -> list[Expression]:
+    """The sub-expressions: arguments, items, or the values of a record literal."""
+    operator, operands = next(iter(expression.items()))
+    if operator in _LEAVES:
+        return []
+    values = operands.values() if isinstance(operands, dict) else operands
+    return [value for value in values if isinstance(value, dict)]
+
+
+def depth_of(expression: Expression) -> int:
+    """How deep the evaluator will have to go."""
+    deepest, open_ones = 0, [(expression, 1)]
+    while open_ones:
+        one, depth = open_ones.pop()
+        deepest = max(deepest, depth)
+        open_ones.extend((operand, depth + 1) for operand in operands_of(one))
+    return deepest
+
+
+def chain_of(expression: Expression) -> Chain | None:
+    """The attributes that an expression reaches from `context`; None where it is no such chain."""
+    names: list[str] = []
+    while True:
+        operator, operands = next(iter(expression.items()))
+        if operator == "Var":
+            return tuple(reversed(names)) if operands == "context" else None
+        if operator not in _ACCESS or not isinstance(operands, dict):
+            return None
+        attribute, left = operands.get("attr"), operands.get("left")
+        if not isinstance(attribute, str) or not isinstance(left, dict):
+            return None
+        names.append(attribute)
+        expression = left
+
+
+def context_chains(expression: Expression) -> Iterator[Chain]:
+    """Every maximal attribute chain rooted at `context`; () where the context is used whole."""
+    open_ones = [expression]
+    while open_ones:
+        one = open_ones.pop()
+        chain = chain_of(one)
+        if chain is not None:
+            yield chain
+        else:
+            open_ones.extend(operands_of(one))
+
+
+def reads_variable(expression: Expression, name: str) -> bool:
+    """Whether `principal`, `action`, `resource` or `context` occurs."""
+    open_ones = [expression]
+    while open_ones:
+        one = open_ones.pop()
+        if one.get("Var") == name:
+            return True
+        open_ones.extend(operands_of(one))
+    return False
+
+
+def entities_in(expression: Json) -> Iterator[tuple[str, str]]:
+    """Every entity uid that an expression or a scope names: (type, id)."""
+    open_ones = [expression]
+    while open_ones:
+        one = open_ones.pop()
+        if isinstance(one, list):
+            open_ones.extend(one)
+        elif isinstance(one, dict):
+            entity = one.get("__entity")
+            if isinstance(entity, dict):
+                yield str(entity.get("type", "")), str(entity.get("id", ""))
+            else:
+                open_ones.extend(one.values())
+
+
+def conjuncts(expression: Expression, count: int) -> list[Expression]:
+    """The first `count - 1` cuts of `a && b && c`, which stands for `(a && b) && c`."""
+    found: list[Expression] = []
+    while len(found) < count - 1 and expression.keys() == {"&&"}:
+        found.append(expression["&&"]["right"])
+        expression = expression["&&"]["left"]
+    return [expression, *reversed(found)]
