@@ -1,0 +1,97 @@
+"""A policy that a model wrote: read, made ours, type-checked, and asked for what it means."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+import cedarpy
+import msgspec
+
+from callgate.authoring.grounding import Ground, groups_in, tags_in
+from callgate.authoring.hidden import hidden_in
+from callgate.authoring.replies import Proposed
+from callgate.model import Value
+from callgate.policy.source import ACTIVE, SHADOW, Policy, PolicyError, read_policies
+from callgate.policy.validation import findings
+
+MAX_ID_CHARACTERS = 60
+SOURCE = "the policy"
+
+
+class Checked(Value):
+    """What the checks made of a proposed policy."""
+
+    policy: Policy | None = None  # None: it cannot be used
+    problems: tuple[str, ...] = ()  # for the model to mend
+    notes: tuple[str, ...] = ()  # for the person to read
+
+
+def check(
+    ground: Ground, proposed: Proposed, taken: Collection[str], mode: str = SHADOW
+) -> Checked:
+    """One policy with our own id and annotations, or the problems that keep it from being used.
+
+    Nothing of the model's text goes on but what Cedar's parser understood: comments and annotations
+    are gone, and the id has letters, digits and `-` only.
+    """
+    try:
+        found = read_policies([(SOURCE, proposed.policy)])
+        if len(found) != 1:
+            return Checked(problems=(f"there are {len(found)} policies; write exactly one",))
+        policy = _ours(found[0], fresh_id(proposed.id, taken), mode)
+    except PolicyError as error:
+        return Checked(problems=(str(error),))
+    hidden = hidden_in(policy.text)
+    if hidden:
+        problem = f"the policy has invisible characters ({', '.join(hidden[:5])}); take them out"
+        return Checked(problems=(problem,))
+    found_wrong = findings(ground.names, [policy], ground.tools, ground.enrichments, ground.targets)
+    problems = tuple(finding.message for finding in found_wrong if finding.is_error)
+    if problems:
+        return Checked(problems=problems)
+    notes = [finding.message for finding in found_wrong]
+    return Checked(policy=policy, notes=(*notes, *_unknown(ground, policy)))
+
+
+def as_active(policy: Policy) -> Policy:
+    """The policy as it would be if it decided."""
+    return _ours(policy, policy.id, ACTIVE)
+
+
+def fresh_id(wanted: str, taken: Collection[str]) -> str:
+    """An id made of what a model wanted, that no other policy has."""
+    plain = unicodedata.normalize("NFKD", wanted).encode("ascii", "ignore").decode().lower()
+    slug = "-".join(re.findall(r"[a-z0-9]+", plain))[:MAX_ID_CHARACTERS].strip("-") or "draft"
+    number, identifier = 1, slug
+    while identifier in taken:
+        number += 1
+        identifier = f"{slug}-{number}"
+    return identifier
+
+
+def _ours(policy: Policy, identifier: str, mode: str) -> Policy:
+    """The policy written anew from what was understood, with our annotations and no others."""
+    annotations = {"id": identifier, **({"mode": mode} if mode != ACTIVE else {})}
+    single = {
+        "staticPolicies": {"policy": {**policy.est, "annotations": annotations}},
+        "templates": {},
+        "templateLinks": [],
+    }
+    text = cedarpy.policies_from_json_str(msgspec.json.encode(single).decode())
+    (again,) = read_policies([(SOURCE, cedarpy.format_policies(text).strip())])
+    return again
+
+
+def _unknown(ground: Ground, policy: Policy) -> list[str]:
+    """Groups and claims that nobody has named before: probably right, possibly invented."""
+    groups = sorted(set(groups_in(policy, ground.names)) - set(ground.known_groups))
+    claims = sorted(set(tags_in(policy.est)) - set(ground.known_claims))
+    return [
+        *(
+            f'no policy or setting names the group "{group}" yet: do tokens carry it?'
+            for group in groups
+        ),
+        *(f'no policy reads the claim "{claim}" yet: do tokens carry it?' for claim in claims),
+    ]

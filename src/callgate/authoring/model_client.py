@@ -1,0 +1,182 @@
+"""Asks a language model over OpenAI's chat completions: one question, one bounded answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal, Self
+
+import msgspec
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.response import ResponseBodyReader
+
+from callgate.authoring.settings import DraftingSettings
+from callgate.model import Json, Value
+from callgate.protocol.jsonrpc import encode
+
+MAX_ANSWER_BYTES = 1 << 20
+MAX_TOLD_CHARACTERS = 200  # of what an endpoint says of its own failure
+
+
+class ModelError(Exception):
+    """The model gave no answer that could be used; the message says why, and what to do."""
+
+
+class Message(Value):
+    """One turn of a conversation with the model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class _Said(msgspec.Struct):
+    content: Json = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Said
+    finish_reason: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice]
+
+
+_read = msgspec.json.Decoder(_Answer).decode
+
+_STATUS = {
+    400: "did not take the request; is `policies.drafting.model` right?",
+    401: "did not accept the key; check `policies.drafting.api_key`",
+    403: "does not let this key use the model; check `policies.drafting.api_key` and `model`",
+    404: "knows no such path or model; check `policies.drafting.url` and `model`",
+    413: "found the request too large; name the tools that the text is about",
+}
+_SILENT = frozenset({401, 403})  # endpoints repeat parts of the key here
+
+
+class ModelClient:
+    """The model at one endpoint. Endpoint down, slow, wordy or unwilling: ModelError."""
+
+    def __init__(self, settings: DraftingSettings) -> None:
+        self._settings = settings
+        self._url = f"{settings.url}/chat/completions"
+        self._client: Client | None = None
+
+    async def __aenter__(self) -> Self:
+        """Opens nothing before the first question."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Closes the connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def ask(self, messages: Sequence[Message]) -> str:
+        """The text of the model's answer. Raises ModelError."""
+        body = {
+            "model": self._settings.model,
+            "messages": [{"role": one.role, "content": one.content} for one in messages],
+        }
+        status, headers, answer = await self._post(encode(body))
+        if status != 200:
+            raise ModelError(f"{self._url} {self._failure(status, headers, answer)}")
+        return self._text(answer)
+
+    async def _post(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        seconds = self._settings.timeout_seconds
+        try:
+            if self._client is None:
+                self._client = (
+                    ClientBuilder()
+                    .follow_redirects(False)
+                    .timeout(timedelta(seconds=seconds))
+                    .user_agent("callgate")
+                    .build()
+                )
+            request = self._client.post(self._url).header("Content-Type", "application/json")
+            if self._settings.api_key is not None:
+                request = request.bearer_auth(self._settings.api_key.get_secret_value())
+            async with request.body_bytes(body).build_streamed() as response:
+                return (
+                    response.status,
+                    dict(response.headers),
+                    await self._bounded(response.body_reader),
+                )
+        except TimeoutError:
+            raise ModelError(
+                f"{self._url} did not answer within {seconds:g} s; raise "
+                "`policies.drafting.timeout_seconds`, or take a faster model"
+            ) from None
+        except PyreqwestError as error:
+            raise ModelError(f"{self._url} cannot be reached: {_cause(error)}") from None
+
+    async def _bounded(self, reader: ResponseBodyReader) -> bytes:
+        body = bytearray()
+        while (chunk := await reader.read_chunk()) is not None:
+            body += memoryview(chunk)
+            if len(body) > MAX_ANSWER_BYTES:
+                raise ModelError(f"{self._url} answered more than {MAX_ANSWER_BYTES} bytes")
+        return bytes(body)
+
+    def _failure(self, status: int, headers: dict[str, str], body: bytes) -> str:
+        if 300 <= status < 400:
+            return f"redirects ({status}), which is not followed; write where it leads as `url`"
+        if status == 429:
+            after = headers.get("retry-after", "")
+            wait = f" in {after} s" if after.isdecimal() and len(after) < 6 else " later"
+            return f"takes no more requests now (429); try again{wait}"
+        told = "" if status in _SILENT else self._told(body)
+        problem = _STATUS.get(status, "failed; try again later")
+        return f"{problem} ({status}{': ' if told else ''}{told})"
+
+    def _told(self, body: bytes) -> str:
+        """What the endpoint says of its failure: short, printable, and never our key."""
+        try:
+            said = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return ""
+        error = said.get("error") if isinstance(said, dict) else None
+        text = error.get("message") if isinstance(error, dict) else error
+        if not isinstance(text, str):
+            return ""
+        key = self._settings.api_key
+        if key is not None:
+            text = text.replace(key.get_secret_value(), "***")
+        return "".join(c for c in text if c.isprintable())[:MAX_TOLD_CHARACTERS]
+
+    def _text(self, body: bytes) -> str:
+        try:
+            answer = _read(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            raise ModelError(
+                f"{self._url} did not answer like chat completions; is `policies.drafting.url` "
+                "the base of an OpenAI-compatible API?"
+            ) from None
+        if not answer.choices:
+            raise ModelError(f"{self._url} answered without a choice")
+        choice = answer.choices[0]
+        if choice.message.refusal or choice.finish_reason == "content_filter":
+            raise ModelError("the model declined to answer; say the requirement in other words")
+        if choice.finish_reason == "length":
+            raise ModelError("the model's answer was cut off at its limit; ask for less at once")
+        text = _joined(choice.message.content)
+        if not text.strip():
+            raise ModelError("the model answered nothing")
+        return text
+
+
+def _joined(content: Json) -> str:
+    """A text, or the texts of content parts."""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def _cause(error: PyreqwestError) -> str:
+    details = getattr(error, "details", None)
+    causes = details.get("causes") if isinstance(details, dict) else None
+    return str(causes[-1]["message"]) if causes else error.message
