@@ -38,6 +38,7 @@ TESTED_ELSEWHERE = {
     "pipeline/stages.py": "tests/pipeline/test_pipeline.py",
     "ports.py": "the vocabulary: tests/contracts",
     "policy/names.py": "tests/policy/test_engine.py",
+    "policy/plans.py": "tests/policy/test_engine.py",
     "policy/preview.py": "tests/policy/test_engine.py",
     "protocol/eras.py": "tests/protocol/test_mcp.py",
 }

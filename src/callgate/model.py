@@ -168,15 +168,31 @@ class FollowUp(Value):
     state: str | None = None  # requestState
 
 
+class Flip(Value):
+    """A shadow policy that would have turned a verdict round, beside all active policies."""
+
+    policy: str
+    would: str  # permit | refuse
+    reason: str = ""  # for operators
+
+
 class Verdict(Value):
     """What policy said, and which policies said it."""
 
     is_permitted: bool
     policies: tuple[str, ...] = ()  # ids of the determining policies
+    places: tuple[str, ...] = ()  # `file:line` of each of them
     errors: tuple[str, ...] = ()  # evaluation errors: any of them refuses
     reason: str = ""  # for operators
-    advice: str | None = None  # the @reason annotation of a determining policy, if it has one
+    advice: str | None = None  # @reason and @advice of the determining forbids, if they have any
     version: str = ""  # version of the policy set
+    flips: tuple[Flip, ...] = ()
+    is_enforced: bool = True  # False: the gateway only observes, and refuses nothing
+
+    @property
+    def lets_through(self) -> bool:
+        """Whether the call goes on."""
+        return self.is_permitted or not self.is_enforced
 
 
 class Change(Value):
@@ -241,6 +257,7 @@ class Call(Value):
     sealed: bytes | None = None  # the arguments as authorized: exactly the bytes to forward
     sealed_digest: str | None = None  # sha256 of `sealed`, hex
     verdict: Verdict | None = None
+    account: dict[str, Json] | None = None  # why it was refused, as `policy/account.py` tells it
     is_answered: bool = False  # an interceptor answered instead of the target
     reply: Reply | None = None
     ran: Ran = Ran.NO

@@ -30,7 +30,11 @@ def read(decision: str, *reason: str, errors: tuple[str, ...] = ()) -> Verdict:
 
 def test_a_permit_names_its_policies_and_offers_no_advice() -> None:
     assert read("Allow", "p") == Verdict(
-        is_permitted=True, policies=("p",), reason="permitted by p", version="v1"
+        is_permitted=True,
+        policies=("p",),
+        places=("p:1",),
+        reason="permitted by p",
+        version="v1",
     )
 
 
@@ -38,6 +42,7 @@ def test_a_forbid_offers_its_own_advice_only() -> None:
     assert read("Deny", "p", "f") == Verdict(
         is_permitted=False,
         policies=("f", "p"),
+        places=("p:1", "p:1"),
         reason="forbidden by f, p",
         advice="No.",
         version="v1",

@@ -252,13 +252,14 @@ class TestListing:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callgate.policy.engine.MAX_PRINCIPALS", 8)
+    monkeypatch.setattr("callgate.policy.plans.MAX_PRINCIPALS", 8)
     of = engine(LIMIT)
 
     verdicts = [ask(of, a_principal(f"u{i}", "agents"), customer="c", amount=1) for i in range(100)]
 
     assert all(verdict.is_permitted for verdict in verdicts)
-    assert len(of._known) <= 8 and of._plan_count <= 8
+    plans = of._plans
+    assert len(plans._known) <= 8 and plans._plan_count <= 8
 
 
 READ = method_tool("git", "resources/read")

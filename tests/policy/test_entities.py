@@ -13,7 +13,7 @@ def test_every_parent_group_is_an_entity_too() -> None:
     entities = {entity["uid"]["id"]: entity for entity in json.loads(facts.entities)}
     assert [parent["id"] for parent in entities["ada"]["parents"]] == ["a", "b"]
     assert {"ada", "a", "b", "main"} == entities.keys()
-    assert facts.lineage == {
+    assert facts.lineage.ancestors == {
         ("Callgate::OAuthUser", "ada"),
         ("Callgate::Group", "a"),
         ("Callgate::Group", "b"),

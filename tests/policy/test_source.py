@@ -25,7 +25,7 @@ def test_ids_come_from_annotations_or_from_file_and_position() -> None:
 def test_the_same_id_twice_is_an_error_that_names_both_files() -> None:
     text = '@id("a") permit(principal, action, resource);'
 
-    with pytest.raises(PolicyError, match=r'two: the id "a" is used in one:1 already'):
+    with pytest.raises(PolicyError, match=r'two:1:1: the id "a" is used in one:1 already'):
         read_policies([("one", text), ("two", text)])
 
 
@@ -86,7 +86,7 @@ def test_long_chains_of_not_and_minus_are_refused_too() -> None:
 
 
 def test_brackets_in_strings_and_comments_do_not_count() -> None:
-    text = f'// {"(" * 500}\n@id("{"[" * 500}") permit(principal, action, resource);'
+    text = f'// {"(" * 500}\n@reason("{"[" * 500}") permit(principal, action, resource);'
 
     assert len(read_policies([("p", text)])) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -20,6 +21,7 @@ FORMAT = 1  # of the body; a change that readers must know of raises it
 INTERRUPTED = "interrupted"
 INTERRUPTED_REASON = "The gateway ended before the outcome was known."
 
+_VALUES = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?')
 _decode = msgspec.json.Decoder().decode
 
 
@@ -57,6 +59,26 @@ class Masks(Value):
         for path in self.paths:
             arguments = _masked(arguments, path)
         return arguments
+
+    def hide(self, read: str) -> bool:
+        """Whether something read of the context, such as `context.input.card.number`, is masked.
+
+        Facts derived of an argument are masked with it.
+        """
+        root, *path = read.split(".")
+        if root != "context" or path[:1] not in (["input"], ["derived"]):
+            return False
+        return any(
+            all(want in ("*", step) for want, step in zip(masked, path[1:], strict=False))
+            for masked in self.paths
+        )
+
+    def plain(self, error: str) -> str:
+        """Cedar's words on an error, without the values in them where anything is masked."""
+        if not self.paths:
+            return error
+        head, separator, tail = error.partition("`: ")
+        return head + separator + _VALUES.sub(MASKED, tail)
 
 
 def _masked(value: Json, path: tuple[str, ...]) -> Json:
@@ -127,7 +149,7 @@ def intent(call: Call, at: float, masks: Masks) -> Entry:
     body = _head("intent", call, at)
     body["arguments"] = _arguments(call, masks)
     body["arguments_sha256"] = call.sealed_digest
-    body["decision"] = _decision(call)
+    body["decision"] = _decision(call, masks)
     if call.changes:
         body["changes"] = [_change(change) for change in call.changes]
     return _entry("intent", call, at, body)
@@ -139,7 +161,7 @@ def outcome(ended: Outcome, at: float, masks: Masks) -> Entry:
     body = _head("outcome", call, at)
     if call.sealed_digest is None or call.is_answered or ended.is_refused:
         body["arguments"] = _arguments(call, masks)
-    body["decision"] = _decision(call)
+    body["decision"] = _decision(call, masks)
     if call.changes:
         body["changes"] = [_change(change) for change in call.changes]
     code = ended.refusal_code or "ok"
@@ -242,17 +264,53 @@ def _principal(principal: Principal | None) -> dict[str, Json] | None:
     }
 
 
-def _decision(call: Call) -> dict[str, Json] | None:
+def _decision(call: Call, masks: Masks) -> dict[str, Json] | None:
     verdict = call.verdict
     if verdict is None:
         return None
-    return {
+    decision: dict[str, Json] = {
         "permitted": verdict.is_permitted,
         "policies": verdict.policies,
-        "errors": verdict.errors,
+        "errors": [masks.plain(error) for error in verdict.errors],
         "reason": verdict.reason,
         "version": verdict.version,
     }
+    if verdict.places:
+        decision["places"] = verdict.places
+    if not verdict.is_enforced:
+        decision["enforced"] = False
+    if verdict.flips:
+        decision["flips"] = [
+            {"policy": flip.policy, "would": flip.would, "reason": flip.reason}
+            for flip in verdict.flips
+        ]
+    if call.account is not None:
+        decision["account"] = _account(call.account, masks)
+    return decision
+
+
+def _account(account: dict[str, Json], masks: Masks) -> dict[str, Json]:
+    """The account without what is masked."""
+    if not masks.paths:
+        return account
+    policies = [
+        {
+            **policy,
+            "clauses": [
+                {
+                    **clause,
+                    "error": masks.plain(clause["error"]),
+                    "values": {
+                        read: MASKED if masks.hide(read) else value
+                        for read, value in clause["values"].items()
+                    },
+                }
+                for clause in policy["clauses"]
+            ],
+        }
+        for policy in account["policies"]
+    ]
+    return {**account, "policies": policies}
 
 
 def _change(change: Json) -> dict[str, Json]:

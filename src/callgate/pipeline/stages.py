@@ -24,6 +24,7 @@ from callgate.pipeline.conversing import converse, opened, with_seen_answers
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import ask_about_request, ask_about_result
 from callgate.pipeline.locating import Route, locate, unknown
+from callgate.policy.account import brief
 from callgate.policy.engine import Question
 from callgate.policy.schema import RESERVED_KEYS
 from callgate.ports import Caller, StoreError, TargetError, Unanswerable
@@ -83,8 +84,8 @@ async def admit(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     if METHODS[call.method].is_list:
         return call  # who may use nothing is shown nothing: `authorize` and the listing see to it
     verdict = gateway.engine.may_permit(call.principal, call.tool)
-    if not verdict.is_permitted:
-        raise _not_permitted(replace(call, verdict=verdict))
+    if not verdict.lets_through:
+        raise _not_permitted(replace(call, verdict=verdict), gateway)
     return call
 
 
@@ -126,8 +127,8 @@ async def authorize(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     verdict = _verdict(call, gateway, call.principal, call.tool)
     digest = hashlib.sha256(sealed).hexdigest()
     call = replace(call, verdict=verdict, sealed=sealed, sealed_digest=digest)
-    if not verdict.is_permitted:
-        raise _not_permitted(call)
+    if not verdict.lets_through:
+        raise _not_permitted(call, gateway)
     return call
 
 
@@ -138,19 +139,25 @@ def _verdict(call: Call, gateway: Gateway, principal: Principal, tool: Tool) -> 
         is_forbidden = engine.is_forbidden(principal, tool, gateway.clock.now())
         reason = "the list is forbidden" if is_forbidden else "a list of what could be used"
         return Verdict(is_permitted=not is_forbidden, reason=reason, version=engine.version)
-    question = Question(
+    return engine.authorize(_question(call, gateway, principal, tool))
+
+
+def _question(call: Call, gateway: Gateway, principal: Principal, tool: Tool) -> Question:
+    return Question(
         principal=principal,
         tool=tool,
         arguments=call.arguments,
         enriched=call.enriched,
         now=gateway.clock.now(),
     )
-    return engine.authorize(question)
 
 
-def _not_permitted(call: Call) -> Refused:
-    verdict = call.verdict
-    assert verdict is not None  # noqa: S101 - set by both callers
+def _not_permitted(call: Call, gateway: Gateway) -> Refused:
+    verdict, principal, tool = call.verdict, call.principal, call.tool
+    assert verdict is not None and principal is not None and tool is not None  # noqa: S101 - set
+    if not METHODS[call.method].is_list:
+        question = _question(call, gateway, principal, tool)
+        call = replace(call, account=brief(gateway.engine.examine(question)))
     reason = "Policy does not permit this call."
     if verdict.advice:
         reason += f" {verdict.advice}"

@@ -61,3 +61,39 @@ class Account(Value):
     verdict: Verdict
     policies: tuple[PolicyAccount, ...]  # those in scope, the determining ones first
     near: tuple[NearMiss, ...] = ()
+
+
+MAX_TOLD = 12  # policies of an account that are kept in the record
+MAX_TEXT = 300
+
+
+def brief(account: Account) -> dict[str, Json]:
+    """The account as JSON values, short enough for a record."""
+    return {
+        "policies": [_policy(one) for one in account.policies[:MAX_TOLD]],
+        "near": [
+            {"policy": miss.policy, "change": miss.change[:MAX_TEXT]}
+            for miss in account.near[:MAX_TOLD]
+        ],
+    }
+
+
+def _policy(one: PolicyAccount) -> dict[str, Json]:
+    return {
+        "id": one.policy,
+        "place": f"{one.source}:{one.line}",
+        "effect": one.effect,
+        "mode": one.mode,
+        "state": one.state.value,
+        "clauses": [
+            {
+                "kind": part.clause.kind,
+                "text": part.clause.text[:MAX_TEXT],
+                "line": part.clause.line,
+                "holds": part.holds,
+                "values": part.values,
+                "error": part.error,
+            }
+            for part in one.clauses[:MAX_TOLD]
+        ],
+    }

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from callgate.model import Verdict
+from callgate.model import Value, Verdict
 from callgate.policy.source import Policy
 
 NO_PERMIT = "no policy permits this call"
@@ -19,12 +19,30 @@ class _Diagnostics(msgspec.Struct):
     errors: list[str]
 
 
-class _Answer(msgspec.Struct):
+class _Raw(msgspec.Struct):
     decision: str  # Allow | Deny | NoDecision
     diagnostics: _Diagnostics
 
 
-_read = msgspec.json.Decoder(_Answer).decode
+_read = msgspec.json.Decoder(_Raw).decode
+
+
+class Answer(Value):
+    """What Cedar said: the decision, the determining policies, and those that failed."""
+
+    decision: str  # Allow | Deny | NoDecision
+    reasons: frozenset[str]
+    failed: dict[str, str]  # policy id → Cedar's words; "" stands for the request itself
+
+
+def answer_of(raw: str) -> Answer:
+    """Cedar's answer as it came."""
+    read = _read(raw)
+    failed = {}
+    for error in read.diagnostics.errors:
+        named = _ERROR_ID.search(error)
+        failed[named[1] if named is not None else ""] = error
+    return Answer(decision=read.decision, reasons=frozenset(read.diagnostics.reason), failed=failed)
 
 
 def verdict_of(raw: str, policies: tuple[Policy, ...], version: str) -> Verdict:
@@ -36,6 +54,7 @@ def verdict_of(raw: str, policies: tuple[Policy, ...], version: str) -> Verdict:
     return Verdict(
         is_permitted=is_permitted,
         policies=reasons,
+        places=_places(policies, reasons),
         errors=errors,
         reason=_reason(answer.decision, reasons, errors),
         advice=None if is_permitted else _advice(policies, reasons),
@@ -50,6 +69,11 @@ def _reason(decision: str, reasons: tuple[str, ...], errors: tuple[str, ...]) ->
     if decision == "Allow":
         return f"permitted by {', '.join(reasons)}"
     return f"forbidden by {', '.join(reasons)}" if reasons else NO_PERMIT
+
+
+def _places(policies: tuple[Policy, ...], reasons: tuple[str, ...]) -> tuple[str, ...]:
+    places = {policy.id: policy.place for policy in policies if policy.id in reasons}
+    return tuple(places[reason] for reason in reasons if reason in places)
 
 
 def _advice(policies: tuple[Policy, ...], reasons: tuple[str, ...]) -> str | None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from callgate.model import Json, Principal, Value
+from callgate.policy.index import Lineage
 from callgate.policy.names import Names
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
-
-Uid = tuple[str, str]  # (type, id)
 
 
 class Facts(Value):
     """What policy knows of one principal. Made once per verified principal, then reused."""
 
-    uid: Uid
-    lineage: frozenset[Uid]  # itself and all its groups
+    lineage: Lineage
     entities: str  # Cedar's entities JSON
     request_principal: dict[str, Json]
 
@@ -43,8 +41,7 @@ def facts_of(principal: Principal, names: Names) -> Facts:
     ]
     own = (uid["type"], uid["id"])
     return Facts(
-        uid=own,
-        lineage=frozenset({own, *((group["type"], group["id"]) for group in groups)}),
+        lineage=Lineage.of(own, [(group["type"], group["id"]) for group in groups]),
         entities=msgspec.json.encode(entities).decode(),
         request_principal=uid,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from callgate.model import CALL_TOOL, Json, Tool, Value
+from callgate.policy.index import Lineage
 from callgate.protocol.methods import METHODS
 
 
@@ -31,6 +32,17 @@ class Names(Value):
     def uid(self, kind: str, identifier: str) -> dict[str, Json]:
         """An entity uid. INVARIANT: outside text goes into `id`, never into Cedar source text."""
         return {"type": f"{self.namespace}::{kind}", "id": identifier}
+
+    @property
+    def resource(self) -> Lineage:
+        """The gateway."""
+        return Lineage.of((f"{self.namespace}::{self.GATEWAY}", self.gateway))
+
+    def action_of(self, tool: Tool) -> Lineage:
+        """The action of a tool, with all the groups that it is in."""
+        kind = f"{self.namespace}::Action"
+        own, *above = ((kind, action) for action in self.parents(tool))
+        return Lineage.of(own, above)
 
     def parents(self, tool: Tool) -> dict[str, tuple[str, ...]]:
         """The action of a tool and all groups above it, each with those that it is directly in.

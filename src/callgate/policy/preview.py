@@ -34,11 +34,12 @@ class Situation(Value):
 
 def parsed(policies: Iterable[Policy]) -> cedarpy.PolicySet:
     """A handle that keeps our own policy ids."""
-    document = {
-        "staticPolicies": {policy.id: policy.est for policy in policies},
-        "templates": {},
-        "templateLinks": [],
-    }
+    return documented({policy.id: policy.est for policy in policies})
+
+
+def documented(policies: Mapping[str, Json]) -> cedarpy.PolicySet:
+    """A handle of policies in Cedar's JSON format, by id."""
+    document = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
     return cedarpy.PolicySet.from_json_str(encode(document).decode())
 
 

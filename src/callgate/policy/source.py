@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ SHADOW, ACTIVE = "shadow", "active"
 MODES = (ACTIVE, SHADOW)
 
 
+_ID = re.compile(r"[^\x00-\x1f\x7f`\"\u0080-\u009f\u2028-\u202e]{1,200}")
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -94,6 +96,7 @@ class Policy(Value):
     actions: tuple[str, ...]  # every action id the policy names
     has_conditions: bool
     reads_action: bool  # whether a condition looks at `action`, beyond what the scope says
+    reads_principal: bool
     est: dict[str, Any]  # Cedar's JSON policy format
     text: str  # as written, from its first annotation to its semicolon
     digest: str  # sha256 of the id and what it says, however it is laid out; hex
@@ -177,6 +180,9 @@ def _policy(source: str, text: str, statement: Statement, own: str) -> Policy:
         if kind.endswith("Action"):
             named.add(identifier)
     identifier = annotations.get("id") or own
+    if not _ID.fullmatch(identifier):
+        problem = "an @id has at most 200 printable characters, and no backtick or double quote"
+        raise PolicyError.at(source, text, statement.offset, problem)
     told = (annotations.get("reason"), annotations.get("advice"))
     return Policy(
         id=identifier,
@@ -189,6 +195,7 @@ def _policy(source: str, text: str, statement: Statement, own: str) -> Policy:
         actions=tuple(sorted(named)),
         has_conditions=bool(bodies),
         reads_action=any(reads_variable(body, "action") for body in bodies),
+        reads_principal=any(reads_variable(body, "principal") for body in bodies),
         est=est,
         text=statement.text,
         digest=hashlib.sha256(_canonical([identifier, est])).hexdigest(),

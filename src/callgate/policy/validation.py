@@ -83,13 +83,17 @@ def findings(
     silent one nothing can be said.
     """
     tools = list(tools)
-    index = ScopeIndex(policies, names)
+    index = ScopeIndex(policies)
     validator = Validator(names)
     broken: dict[str, list[tuple[str, str]]] = {}
     methods = [method_tool(target, name) for target in targets for name in _GOVERNED]
     for tool in (*tools, *methods):
         context = context_shape(input_shape(tool.input_schema), enrichments)
-        candidates = [p for p in index.for_tool(tool) if _is_meant(names, tool, p)]
+        candidates = [
+            policy
+            for policy in index.for_action(names.action_of(tool), names.resource)
+            if _is_meant(names, tool, policy)
+        ]
         for policy_id, message in validator.invalid(tool, context, candidates).items():
             broken.setdefault(policy_id, []).append((tool.qualified_name, message))
     found = [
