@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from cedarpy import _internal
 
-from callgate.model import Principal, Tool, Verdict
+from callgate.model import Flip, Principal, Tool, Verdict
 from callgate.policy.answers import NO_PERMIT
 from callgate.policy.engine import Engine, Question
 from callgate.policy.names import Names
@@ -249,6 +249,103 @@ class TestListing:
 
         assert engine(text.format("clerk")).is_listed(ADA, REFUND, 0.0)
         assert not engine(text.format("boss")).is_listed(ADA, REFUND, 0.0)
+
+
+class TestShadow:
+    """A shadow policy decides nothing, and what it would have done is told."""
+
+    SHADOW = '@id("s") @mode("shadow") forbid(principal, action, resource) when { context.input.amount > 5 };'
+
+    def test_a_flip_is_told_and_the_verdict_stays(self) -> None:
+        of = engine(LIMIT, self.SHADOW)
+
+        small, large = (ask(of, customer="c", amount=amount) for amount in (5, 6))
+
+        assert small.is_permitted and small.flips == ()
+        assert large.is_permitted and large.policies == ("limit",)
+        assert large.flips == (Flip(policy="s", would="refuse", reason="forbidden by s"),)
+
+    def test_a_shadow_permit_would_let_through_what_is_refused(self) -> None:
+        of = engine('@id("s") @mode("shadow") permit(principal, action, resource);')
+
+        assert of.may_permit(ADA, REFUND).is_permitted  # so that it is asked with the arguments
+        verdict = ask(of, customer="c", amount=1)
+
+        assert not verdict.is_permitted and verdict.reason == NO_PERMIT
+        assert [(flip.policy, flip.would) for flip in verdict.flips] == [("s", "permit")]
+        assert not of.is_listed(ADA, REFUND, 0.0)
+
+    def test_each_shadow_is_tried_beside_the_active_ones_alone(self) -> None:
+        of = engine(
+            self.SHADOW,
+            '@id("t") @mode("shadow") permit(principal, action, resource);',
+        )
+
+        assert [flip.policy for flip in ask(of, customer="c", amount=9).flips] == ["t"]
+
+    def test_a_shadow_that_fails_or_does_not_fit_or_cannot_see_refuses_nothing(self) -> None:
+        fails = self.SHADOW.replace("amount >", "amount * 9223372036854775807 >")
+        unfit = '@id("u") @mode("shadow") forbid(principal, action, resource) when { context.input.note == "x" };'
+        of = engine(PERMIT, fails, unfit)
+
+        verdict = ask(of, customer="c", amount=2**62)
+
+        assert verdict.is_permitted
+        assert [(flip.policy, flip.would) for flip in verdict.flips] == [
+            ("s", "refuse"),
+            ("u", "refuse"),
+        ]
+        assert ask(of, customer="c", amount=2**70).is_permitted
+
+    def test_an_unconditional_verdict_keeps_its_flips_when_it_is_reused(self) -> None:
+        of = engine(PERMIT, '@id("s") @mode("shadow") forbid(principal, action, resource);')
+
+        verdicts = [ask(of, customer="c", amount=1) for _ in range(2)]
+
+        assert verdicts[0] is verdicts[1] and verdicts[0].flips
+
+
+class TestObserve:
+    """An engine that observes says what it would refuse, and refuses nothing."""
+
+    def test_a_refusal_lets_through_and_is_not_permitted(self) -> None:
+        of = engine(LIMIT, mode="observe")
+
+        verdict = ask(of, customer="c", amount=900)
+
+        assert (verdict.is_permitted, verdict.is_enforced, verdict.lets_through) == (
+            False,
+            False,
+            True,
+        )
+        assert of.may_permit(a_principal("eve"), REFUND).lets_through
+
+    def test_failures_let_through_too(self) -> None:
+        of = engine(LIMIT.replace("amount", "amuont"), mode="observe")
+
+        assert ask(of, customer="c", amount=1).lets_through
+        assert ask(engine(LIMIT, mode="observe"), customer="c", amount=2**70).lets_through
+
+    def test_everything_is_listed_and_no_list_is_forbidden(self) -> None:
+        of = engine("forbid(principal, action, resource);", mode="observe")
+
+        assert of.is_listed(ADA, REFUND, 0.0)
+        assert of.could_be_used(ADA, REFUND, {}, 0.0)
+        assert not of.is_forbidden(ADA, REFUND, 0.0)
+
+
+def test_handles_are_bounded_by_the_policies_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callgate.policy.plans.MAX_HANDLED", 10)
+    of = engine(
+        *(f'permit(principal in Callgate::Group::"g{i}", action, resource);' for i in range(30))
+    )
+
+    for i in range(30):
+        assert ask(
+            of, a_principal(f"u{i}", f"g{i}", f"g{(i + 1) % 30}"), customer="c", amount=1
+        ).is_permitted
+
+    assert of._plans._handled <= 10
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,13 +59,13 @@ def _culprit(statement: str, message: str) -> tuple[int, str]:
     if message.startswith(_EARLY_END):
         return max(every[-1].end - 1, 0), ""
     if message.startswith("unexpected token"):
-        token = _first_unexpected(statement, every)
+        token = _unexpected(statement, every, _NAMED.findall(message))
         return token.offset, token.text
     return _named(statement, every, message)
 
 
-def _first_unexpected(statement: str, every: list[Token]) -> Token:
-    """The first token after which no policy can follow: all shorter beginnings only lack an end."""
+def _unexpected(statement: str, every: list[Token], named: list[tuple[str, ...]]) -> Token:
+    """The token that a parser did not expect: all beginnings before it only lack an end."""
     low, high = 0, len(every) - 1
     while low < high:
         middle = (low + high) // 2
@@ -73,7 +73,9 @@ def _first_unexpected(statement: str, every: list[Token]) -> Token:
             low = middle + 1
         else:
             high = middle
-    return every[low]
+    # The parser tries to recover, so that it complains of a token only when it has read the next.
+    text = next(filter(None, named[0])) if named else every[low].text
+    return next((t for t in reversed(every[: low + 1]) if t.text == text), every[low])
 
 
 def _lacks_only_an_end(text: str) -> bool:

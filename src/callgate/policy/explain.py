@@ -19,7 +19,7 @@ from callgate.policy.account import (
 from callgate.policy.answers import Answer
 from callgate.policy.expressions import Chain, chain_of, operands_of
 from callgate.policy.preview import documented
-from callgate.policy.source import Policy
+from callgate.policy.source import SHADOW, Policy
 
 MAX_TRIALS = 24  # evaluations spent on finding what would flip a verdict
 MAX_VALUE_CHARACTERS = 200
@@ -46,9 +46,16 @@ def account(scene: Scene, ask: Ask) -> Account:
     answer = ask(documented(dict(_probes(policies, taken_apart))))
     reader = _Reader(scene)
     told = [_told(policy, taken_apart[policy.id], answer, reader) for policy in policies]
-    told.sort(key=lambda one: (one.policy not in scene.verdict.policies, one.effect, one.policy))
+    told.sort(key=lambda one: (_rank(one, scene.verdict), one.effect, one.policy))
     near = () if scene.verdict.is_permitted else tuple(_near(scene, told, ask))
     return Account(verdict=scene.verdict, policies=tuple(told), near=near)
+
+
+def _rank(one: PolicyAccount, verdict: Verdict) -> int:
+    """Failures come first, then what decided."""
+    if one.state is State.FAILED and one.mode != SHADOW:
+        return 0
+    return 1 if one.policy in verdict.policies else 2
 
 
 def _probes(
