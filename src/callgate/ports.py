@@ -21,6 +21,7 @@ from callgate.model import (
     Tool,
     Value,
 )
+from callgate.policy.versions import Version, VersionInfo
 
 
 class Clock(Protocol):
@@ -227,6 +228,36 @@ class CallStore(Protocol):
 
 class StoreError(Exception):
     """The store could not promise to keep the record."""
+
+
+class ConflictError(Exception):
+    """Somebody else has changed the policies in the store meanwhile; `newest` is their version."""
+
+    def __init__(self, newest: int) -> None:
+        super().__init__(f"the newest version is {newest}")
+        self.newest = newest
+
+
+class PolicyVersions(Protocol):
+    """Where policies are kept that operators change while the gateway runs, and every version.
+
+    Blocking: called from threads. Everything raises StoreError where the store cannot be used.
+    """
+
+    def newest(self) -> Version:
+        """The newest version; EMPTY where there is none."""
+
+    def newest_number(self) -> int:
+        """Its number, which costs little; 0 where there is none."""
+
+    def get(self, number: int) -> Version | None:
+        """One version, EMPTY for 0; None where there is none."""
+
+    def infos(self, limit: int) -> Sequence[VersionInfo]:
+        """The newest first."""
+
+    def add(self, made: Version) -> None:
+        """Adds the version after its parent, durably. Raises ConflictError where it is not next."""
 
 
 class CallFilter(Value):

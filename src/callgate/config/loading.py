@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import ipaddress
-import itertools
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -23,6 +22,7 @@ from callgate.config.tree import Config, Origin
 from callgate.config.validation import problems_of
 from callgate.identity.anonymous import AnonymousAuthenticator
 from callgate.identity.signing_keys import IssuerError, read_key_file
+from callgate.sources import files
 
 EXAMPLE = "policies/*.cedar"
 MAX_CONFIG_BYTES = 4 << 20
@@ -50,7 +50,7 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         problems.append(Problem.at(name, place, key_path, resolved.redacted(message)))
     if problems:
         raise ConfigError(problems)
-    policy_files = tuple(sorted(_policy_files(config, file.parent)))
+    policy_files = files.find(config.policies.files, file.parent)
     config._origin = Origin(
         file=file,
         digest=hashlib.sha256(content).hexdigest(),
@@ -142,14 +142,6 @@ def _unusable_files(config: Config, directory: Path) -> Iterator[tuple[KeyPath, 
             yield ("policies", "files", index), message
 
 
-def _policy_files(config: Config, directory: Path) -> Iterator[Path]:
-    for pattern in config.policies.files:
-        for found in glob.iglob(pattern, root_dir=directory, recursive=True):
-            file = Path(os.path.normpath(directory / found))
-            if file.is_file():
-                yield file
-
-
 def _depends_on(
     config: Config, file: Path, policy_files: tuple[Path, ...], resolved: Resolved
 ) -> Iterator[Path]:
@@ -158,27 +150,16 @@ def _depends_on(
     yield from policy_files
     for _, key_file in _key_files(config):
         yield key_file
-    for pattern in config.policies.files:
-        yield _watched(pattern, file.parent)
+    yield from files.places(config.policies.files, file.parent)
     for interceptor in config.interceptors:
         if interceptor.python is not None:
             module = interceptor.python.partition(":")[0].replace(".", "/")
             yield file.parent / f"{module}.py"
 
 
-def _watched(pattern: str, directory: Path) -> Path:
-    """The directory below which every file that fits the pattern would be."""
-    parts = Path(pattern).parts
-    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), parts[:-1])
-    place = Path(os.path.normpath(directory.joinpath(*fixed)))
-    while not place.is_dir():
-        place = place.parent
-    return place
-
-
 def _warnings(config: Config, policy_files: tuple[Path, ...]) -> Iterator[str]:
     identity, agents = config.identity, config.listeners.agents
-    if not policy_files:
+    if not policy_files and config.policies.git is None and not config.policies.store:
         patterns = ", ".join(config.policies.files) or "nothing"
         yield f"No policy file was found ({patterns}): every call is refused."
     if not config.targets:

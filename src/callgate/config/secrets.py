@@ -14,6 +14,7 @@ _LAST_WORDS = frozenset(
      "SECRET", "TOKEN", "APIKEY"}
 )  # fmt: skip
 _HOLDERS = frozenset({"headers", "env"})
+_HOLDERS_OF_TOKENS = frozenset({"operators", "readers"})
 _KEYS = frozenset({"secret", "client_secret", "password", "token", "api_key"})
 _ONLY_WITH_OTHERS = frozenset({"PAT", "PWD"})  # `PWD` alone is a directory
 _LAST_PAIRS = frozenset(
@@ -86,4 +87,6 @@ def _names_secret(path: Path) -> bool:
     parent = path[-2] if len(path) > 1 else ""
     if parent == "enriches":  # names of facts and their types
         return False
+    if parent in _HOLDERS_OF_TOKENS:
+        return True
     return key in _KEYS or (parent in _HOLDERS and is_secret_name(key))

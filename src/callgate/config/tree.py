@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from callgate.authoring.settings import DraftingSettings
 from callgate.control.settings import ControlListenerSettings
 from callgate.identity.chain import IdentitySettings
 from callgate.interceptors.settings import InterceptorSettings
@@ -25,6 +26,7 @@ from callgate.model import SEPARATOR, Json, Value
 from callgate.policy.names import Names
 from callgate.protocol.naming import prefix
 from callgate.settings import Settings
+from callgate.sources.settings import PoliciesSettings as SourcesSettings
 from callgate.storage.settings import StoreSettings
 from callgate.telemetry.settings import TelemetrySettings
 from callgate.upstream.functions import PythonTargetSettings
@@ -96,11 +98,15 @@ class ListenersSettings(Settings):
     """For operators."""
 
 
-class PoliciesSettings(Settings):
-    """Which Cedar policies decide. Without any, every call is refused."""
+class PoliciesSettings(SourcesSettings):
+    """Which Cedar policies decide. Without any, every call is refused.
 
-    files: tuple[str, ...] = ("policies/*.cedar",)
-    """Files and patterns (`*`, `**`), relative to this file."""
+    Files, git and the store may stand beside each other: what they hold is one set, in which each
+    id is there once.
+    """
+
+    drafting: DraftingSettings | None = None
+    """The language model that `callgate policy draft` uses."""
 
 
 def _target_name(name: str) -> str:

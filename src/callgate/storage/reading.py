@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from callgate.audit.chain import Record, link
 from callgate.audit.explain import whole
 from callgate.audit.record import Entry
-from callgate.model import SEPARATOR, Json
+from callgate.model import SEPARATOR, Json, Principal
 from callgate.ports import CallFilter, StoreError
 from callgate.protocol.methods import METHODS
 from callgate.storage.database import open_to_read, said
@@ -83,6 +83,24 @@ class SqliteRecords:
         """Everything recorded of one call, in order: each body, with its place in the chain."""
         with open_for_reading(self._path) as connection:
             return _entries(connection, [call_id])[call_id]
+
+    def principals(self, limit: int) -> list[Principal]:
+        """Who called, as each was last seen; the latest first. Claims are not recorded."""
+        columns = records.c
+        last = (
+            select(func.max(columns.seq))
+            .where(columns.principal.is_not(None))
+            .group_by(columns.principal, columns.agent)
+        )
+        query = (
+            select(columns.seq, columns.writer, columns.previous_hash, columns.hash, _BODY)
+            .where(columns.seq.in_(last))
+            .order_by(columns.seq.desc())
+            .limit(limit)
+        )
+        with open_for_reading(self._path) as connection:
+            bodies = [_placed(row) for row in connection.execute(query)]
+        return [_principal(body["principal"]) for body in bodies if body.get("principal")]
 
     def records(self) -> Iterator[Record]:
         """Every record in order, exactly as the file has it, for `audit.chain.verify`."""
@@ -153,6 +171,17 @@ def _placed(row: Row[*tuple[Any, ...]]) -> dict[str, Json]:
     except (TypeError, ValueError):
         pass  # not even bytes, or no JSON object: said below
     raise StoreError(f"record {row.seq} was tampered with: see `callgate audit verify`")
+
+
+def _principal(told: dict[str, Json]) -> Principal:
+    return Principal(
+        id=told["id"],
+        issuer=told["issuer"],
+        kind=told["kind"],
+        groups=tuple(told["groups"]),
+        tenant=told["tenant"],
+        agent=told["agent"],
+    )
 
 
 def _short(connection: Connection, call_id: str) -> str:

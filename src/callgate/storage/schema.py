@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0001"  # of these tables: the newest migration
+REVISION = "0002"  # of these tables: the newest migration
 
 metadata = MetaData()
 
@@ -54,4 +54,26 @@ writers = Table(
     Column("started_at", Double, nullable=False),
     Column("settled_seq", _Number, nullable=False),  # its intents up to here have outcomes
     Column("ended_at", Double),  # set once all of its intents have outcomes
+)
+
+# Each version of the policies in the store. Rows are only ever added.
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=False),  # 1, 2, 3 … without a gap
+    Column("parent", _Number, nullable=False),  # the version that it changed; 0: nothing yet
+    Column("author", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created_at", Double, nullable=False),  # seconds since the epoch
+    Column("digest", String(64), nullable=False),  # of all policies of this version
+)
+
+# What a version says of a policy. A policy it says nothing of is as it was in the version before.
+policy_changes = Table(
+    "policy_changes",
+    metadata,
+    Column("version", _Number, primary_key=True, autoincrement=False),
+    Column("policy", Text, primary_key=True),
+    Column("text", Text),  # NULL: it was removed
+    Index("policy_changes_policy", "policy", "version"),
 )
