@@ -35,6 +35,11 @@ class AnonymousAuthenticator:
         """What the start-up log must say."""
         return WARNING.format(id=self._principal.id)
 
+    @property
+    def principal(self) -> Principal:
+        """Who a caller without a proof is taken for."""
+        return self._principal
+
     async def authenticate(self, proof: Proof) -> Principal | None:
         """The anonymous principal, for a caller on this machine that presents no proof."""
         # INVARIANT: whoever presents something is judged by it, and never becomes anonymous.

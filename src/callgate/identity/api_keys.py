@@ -53,7 +53,7 @@ class ApiKeyAuthenticator:
 
     def __init__(self, keys: Iterable[ApiKeySettings], clock: Clock) -> None:
         self._clock = clock
-        self._known = {key.sha256: (_principal(key), _expiry(key), key.name) for key in keys}
+        self._known = {key.sha256: (principal_of(key), _expiry(key), key.name) for key in keys}
 
     async def authenticate(self, proof: Proof) -> Principal | None:
         """The principal of the presented key; always the same object for the same key."""
@@ -86,7 +86,8 @@ def digest_of(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
-def _principal(key: ApiKeySettings) -> Principal:
+def principal_of(key: ApiKeySettings) -> Principal:
+    """Whom a key stands for."""
     return Principal(
         id=key.principal,
         issuer="callgate",

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
+from callgate.cli.policy.attempt import attempt
 from callgate.cli.policy.check import check
+from callgate.cli.policy.fmt import fmt
+from callgate.cli.policy.test import test
+from callgate.cli.policy.tools import tools
+from callgate.cli.policy.what_can import what_can
+from callgate.cli.policy.who_can import who_can
 
 
 @click.group()
@@ -12,5 +18,5 @@ def policy() -> None:
     """Work on policies."""
 
 
-for command in (check,):
+for command in (check, test, attempt, fmt, who_can, what_can, tools):
     policy.add_command(command)

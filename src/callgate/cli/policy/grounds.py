@@ -1,0 +1,307 @@
+"""What every command of `callgate policy` stands on: the policies, the tools, who is known."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+
+from callgate.app.snapshot import Snapshot, SnapshotError, ask_targets, read_snapshot
+from callgate.config import Config, ConfigError, load_config
+from callgate.config.env_file import EnvFileError, read_env_file
+from callgate.identity.anonymous import AnonymousAuthenticator
+from callgate.identity.api_keys import principal_of
+from callgate.model import Json, Principal, Tool, Value
+from callgate.policy.engine import Engine
+from callgate.policy.names import Names
+from callgate.policy.source import Policy, PolicyError, read_policies
+from callgate.upstream.validators import Validators
+
+DEFAULT_CONFIG = Path("callgate.yaml")
+STAND_IN = "not-set"
+CANNOT = 2  # exit code: the question could not be answered
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class CannotSay(click.ClickException):
+    """The question cannot be answered, as distinct from being answered with no."""
+
+    exit_code = CANNOT
+
+
+class Chosen(Value):
+    """What the options say."""
+
+    config: Path | None = None
+    env_file: Path | None = None
+    policies: tuple[Path, ...] = ()
+    tools: Path | None = None
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether no target will be asked."""
+        return self.tools is not None
+
+    def files(self) -> Iterator[Path]:
+        """What the options name; directories among them."""
+        yield self.config or DEFAULT_CONFIG
+        yield from (path for path in (self.env_file, self.tools) if path is not None)
+        yield from self.policies
+        for place in self.policies:
+            if place.is_dir():
+                yield from place.rglob("*.cedar")
+
+
+_CONFIG = click.option(
+    "--config", type=_FILE, help="The configuration file.  [default: callgate.yaml]"
+)
+_ENV_FILE = click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="NAME=value lines for ${env:NAME} references. Variables that are set already win.",
+)
+_POLICIES = click.option(
+    "--policies",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A policy file, or a directory of them, in place of those of the configuration. May be "
+    "given again.",
+)
+_TOOLS = click.option(
+    "--tools",
+    type=_FILE,
+    help="What the targets offer, as `callgate policy tools` writes it: no target is asked then, "
+    "and variables that are not set may stay so.",
+)
+
+
+def grounds_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --config, --env-file, --policies and --tools; the command gets them as `chosen`."""
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> Any:
+        named = {name: given.pop(name) for name in ("config", "env_file", "policies", "tools")}
+        return command(chosen=Chosen(**named), **given)
+
+    return _CONFIG(_ENV_FILE(_POLICIES(_TOOLS(wrapped))))
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --config and --env-file; the command gets them as `chosen`."""
+
+    @functools.wraps(command)
+    def wrapped(config: Path | None, env_file: Path | None, **given: Any) -> Any:
+        return command(chosen=Chosen(config=config, env_file=env_file), **given)
+
+    return _CONFIG(_ENV_FILE(wrapped))
+
+
+class PolicyFile(Value):
+    """One file of policies, under the name that ids and messages use."""
+
+    source: str
+    path: Path
+    text: str
+
+    @property
+    def shown(self) -> str:
+        """The path as somebody who stands here would write it."""
+        return shown_path(self.path)
+
+
+@dataclass
+class Grounds:
+    """What a command works on. Tools are listed when they are first needed."""
+
+    chosen: Chosen
+    config: Config | None
+    names: Names
+    enrichments: Mapping[str, Mapping[str, str]]
+    files: tuple[PolicyFile, ...]
+    policies: tuple[Policy, ...]
+    _validators: Validators = field(default_factory=Validators)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets of the configuration; without one, those of the snapshot."""
+        if self.config is not None:
+            return tuple(self.config.targets)
+        return tuple(dict.fromkeys(tool.target for tool in self.snapshot.tools))
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The tools of the targets. Raises CannotSay where the snapshot cannot be read."""
+        if self.chosen.tools is not None:
+            targets = self.config.targets if self.config is not None else ()
+            try:
+                return read_snapshot(self.chosen.tools, targets)
+            except SnapshotError as error:
+                raise CannotSay(str(error)) from None
+        return asked(self.config) if self.config is not None else Snapshot()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The policies, ready to decide."""
+        return Engine(self.policies, self.names, self.enrichments)
+
+    @cached_property
+    def listed(self) -> dict[str, bool]:
+        """Target → whether its tools are known."""
+        return {name: name not in self.snapshot.silent for name in self.targets}
+
+    @cached_property
+    def principals(self) -> dict[str, Principal]:
+        """Whom the configuration knows: API keys, and callers without a proof."""
+        return known_principals(self.config) if self.config is not None else {}
+
+    def fits(self, tool: Tool, arguments: dict[str, Json]) -> str | None:
+        """None where the arguments fit the tool, else one sentence that says why not."""
+        return self._validators.validate(tool, arguments)
+
+    def place_of(self, policy: Policy) -> str:
+        """`policies/shop.cedar:12`."""
+        return f"{self.shown(policy.source)}:{policy.line}"
+
+    def shown(self, source: str) -> str:
+        """The path of a source of policies; its name where it is no file."""
+        return next((file.shown for file in self.files if file.source == source), source)
+
+
+def asked(config: Config) -> Snapshot:
+    """What the targets offer now."""
+    if sys.platform == "win32":
+        return asyncio.run(ask_targets(config))
+    import uvloop  # noqa: PLC0415 - there is none for Windows
+
+    return uvloop.run(ask_targets(config))
+
+
+def ground(chosen: Chosen, known: Grounds | None = None) -> Grounds:
+    """The configuration and the policies. Raises CannotSay; PolicyError for a policy text.
+
+    What was read and listed for `known` is not read and listed again where nothing changed.
+    """
+    is_needed = chosen.config is not None or not chosen.policies or DEFAULT_CONFIG.exists()
+    config = configured(chosen) if is_needed else None
+    if chosen.policies:
+        paths = list(policy_paths(chosen.policies))
+    else:
+        paths = list(config.policy_files) if config is not None else []
+    files = tuple(_files(paths))
+    names = Names()
+    enrichments: dict[str, Mapping[str, str]] = {}
+    if config is not None:
+        names = Names(namespace=config.gateway.namespace, gateway=config.gateway.name)
+        enrichments = {one.name: one.enriches for one in config.interceptors if one.enriches}
+    before = known.policies if known is not None else ()
+    grounds = Grounds(
+        chosen=chosen,
+        config=config,
+        names=names,
+        enrichments=enrichments,
+        files=files,
+        policies=read_policies(((file.source, file.text) for file in files), before),
+    )
+    if known is not None and _is_alike(known, grounds) and "snapshot" in known.__dict__:
+        grounds.snapshot = known.snapshot
+    return grounds
+
+
+def _is_alike(known: Grounds, grounds: Grounds) -> bool:
+    """Whether the same targets would be asked."""
+    if known.config is None or grounds.config is None or grounds.chosen.tools is not None:
+        return False  # a file is read anew: that costs nothing
+    return known.config.targets == grounds.config.targets
+
+
+def grounded(chosen: Chosen, known: Grounds | None = None) -> Grounds:
+    """The same, where a policy text that cannot be used ends the command. Raises CannotSay."""
+    try:
+        return ground(chosen, known)
+    except PolicyError as error:
+        raise CannotSay(str(error)) from None
+
+
+def configured(chosen: Chosen) -> Config:
+    """The configuration. Raises CannotSay with every problem in it."""
+    file = chosen.config or DEFAULT_CONFIG
+    try:
+        further = read_env_file(chosen.env_file) if chosen.env_file is not None else {}
+        environ = {**further, **os.environ}
+        return load_config(file, _Forgiving(environ) if chosen.is_offline else environ)
+    except (ConfigError, EnvFileError) as error:
+        raise CannotSay(str(error)) from None
+
+
+class _Forgiving(dict[str, str]):
+    """An environment in which everything is set: nothing is contacted, so no secret is needed."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key) or STAND_IN
+
+
+def known_principals(config: Config) -> dict[str, Principal]:
+    """The principals of the configuration by id; by the name of the key where ids repeat."""
+    keys = config.identity.api_keys
+    count = Counter(key.principal for key in keys)
+    known = {
+        key.principal if count[key.principal] == 1 else key.name: principal_of(key) for key in keys
+    }
+    if config.identity.anonymous is not None:
+        principal = AnonymousAuthenticator(config.identity.anonymous).principal
+        known.setdefault(principal.id, principal)
+    return known
+
+
+def policy_paths(places: Iterable[Path]) -> Iterable[Path]:
+    """The files themselves, and the Cedar files in the directories. Raises CannotSay."""
+    for place in places:
+        if place.is_dir():
+            found = sorted(place.rglob("*.cedar"))
+            if not found:
+                raise CannotSay(f"{place} holds no .cedar file")
+            yield from found
+        else:
+            yield place
+
+
+def _files(paths: Iterable[Path]) -> Iterable[PolicyFile]:
+    paths = list(paths)
+    count = Counter(path.name for path in paths)
+    for path in paths:
+        # The gateway knows a file by its name, and ids without an @id begin with it.
+        source = path.name if count[path.name] == 1 else shown_path(path)
+        yield PolicyFile(source=source, path=path, text=read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """A text file. Raises CannotSay."""
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise CannotSay(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise CannotSay(f"{path}: is not UTF-8 text") from None
+
+
+def shown_path(path: Path) -> str:
+    """Relative to where we stand, where it is below; else whole."""
+    try:
+        return Path(os.path.abspath(path)).relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def counted(number: int, one: str, several: str | None = None) -> str:
+    """`1 policy`, `2 policies`."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
