@@ -7,13 +7,13 @@ import unicodedata
 from collections.abc import Collection
 
 import cedarpy
-import msgspec
 
 from callgate.authoring.grounding import Ground, groups_in, tags_in
-from callgate.authoring.hidden import hidden_in
+from callgate.authoring.hidden import hidden_in, texts_in
 from callgate.authoring.replies import Proposed
-from callgate.model import Value
+from callgate.model import Json, Value
 from callgate.policy.source import ACTIVE, SHADOW, Policy, PolicyError, read_policies
+from callgate.policy.text import tokens
 from callgate.policy.validation import findings
 
 MAX_ID_CHARACTERS = 60
@@ -43,7 +43,7 @@ def check(
         policy = _ours(found[0], fresh_id(proposed.id, taken), mode)
     except PolicyError as error:
         return Checked(problems=(str(error),))
-    hidden = hidden_in(policy.text)
+    hidden = sorted({one for text in texts_in(_said(policy)) for one in hidden_in(text)})
     if hidden:
         problem = f"the policy has invisible characters ({', '.join(hidden[:5])}); take them out"
         return Checked(problems=(problem,))
@@ -72,16 +72,24 @@ def fresh_id(wanted: str, taken: Collection[str]) -> str:
 
 
 def _ours(policy: Policy, identifier: str, mode: str) -> Policy:
-    """The policy written anew from what was understood, with our annotations and no others."""
-    annotations = {"id": identifier, **({"mode": mode} if mode != ACTIVE else {})}
-    single = {
-        "staticPolicies": {"policy": {**policy.est, "annotations": annotations}},
-        "templates": {},
-        "templateLinks": [],
-    }
-    text = cedarpy.policies_from_json_str(msgspec.json.encode(single).decode())
-    (again,) = read_policies([(SOURCE, cedarpy.format_policies(text).strip())])
+    """The policy written anew from its tokens, with our annotations and without comments."""
+    every = [token.text for token in tokens(policy.text)]
+    begins = next(
+        number
+        for number, text in enumerate(every)
+        if text == policy.effect and every[number - 1 : number] != ["@"]
+    )
+    annotations = [f'@id("{identifier}")', *([f'@mode("{mode}")'] if mode != ACTIVE else [])]
+    text = cedarpy.format_policies(" ".join([*annotations, *every[begins:]]))
+    (again,) = read_policies([(SOURCE, text.strip())])
+    # INVARIANT: what was read and checked is what is written.
+    if _said(again) != _said(policy):
+        raise PolicyError(SOURCE, "it reads otherwise once it is laid out; write it more simply")
     return again
+
+
+def _said(policy: Policy) -> dict[str, Json]:
+    return {name: value for name, value in policy.est.items() if name != "annotations"}
 
 
 def _unknown(ground: Ground, policy: Policy) -> list[str]:

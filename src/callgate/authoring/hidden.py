@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
+
+from callgate.model import Json
 
 _KEPT = frozenset("\n\t")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -16,6 +19,19 @@ def hidden_in(text: str) -> tuple[str, ...]:
     """
     found = {one for one in text if one not in _KEPT and unicodedata.category(one) in _INVISIBLE}
     return tuple(f"U+{ord(one):04X}" for one in sorted(found))
+
+
+def texts_in(value: Json) -> Iterator[str]:
+    """Every text in a JSON value, keys as well."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from texts_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)
 
 
 def shown(text: str, most: int = 2000) -> str:

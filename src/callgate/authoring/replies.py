@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 
-from callgate.authoring.hidden import hidden_in
+from callgate.authoring.hidden import hidden_in, texts_in
 from callgate.model import Json, Value
 from callgate.protocol.jsonrpc import Malformed, parse_json
 
@@ -184,18 +184,10 @@ def _checked(reply: Json, validator: Any) -> Any:
     for error in validator.iter_errors(reply):
         where = "/".join(str(step) for step in error.instance_path)
         raise ReplyError(f"/{where}: {' '.join(str(error.message).split())[:300]}")
-    hidden = sorted({one for text in _texts(reply) for one in hidden_in(text)})
+    hidden = sorted({one for text in texts_in(reply) for one in hidden_in(text)})
     if hidden:
         raise ReplyError(f"the answer has invisible characters ({', '.join(hidden[:5])})")
     return reply
-
-
-def _texts(value: Json) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [*value, *(text for item in value.values() for text in _texts(item))]
-    return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
 
 
 def _folded(text: str) -> str:
