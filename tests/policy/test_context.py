@@ -94,6 +94,7 @@ def test_the_context_holds_input_facts_and_time() -> None:
 
     assert build(shape, arguments, {"n": 1, "m": 2}, {"geo": {"country": "DE"}}, 0.5) == {
         "input": {"n": 1},
+        "derived": {},
         "meta": {"nulls": (), "extra": ("m",)},
         "system": {"now": "1970-01-01T00:00:00.500Z"},
         "enriched": {"geo": {"country": "DE"}},

@@ -28,6 +28,11 @@ TEXT = {
 }
 
 
+def union(**kinds: Any) -> dict[str, Any]:
+    attributes = {name: {**kind, "required": False} for name, kind in kinds.items()}
+    return {"type": "Record", "attributes": attributes}
+
+
 def typed(schema: dict[str, Any], **root: Any) -> dict[str, Any]:
     shape = input_shape({"type": "object", "properties": {"x": schema}, **root})
     made: dict[str, Any] = cedar_type(shape)["attributes"]["x"]
@@ -45,7 +50,9 @@ def typed(schema: dict[str, Any], **root: Any) -> dict[str, Any]:
         ({"type": "boolean"}, {"type": "Boolean"}),
         ({"enum": ["a", "b"]}, {"type": "String"}),
         ({"enum": [1, 2]}, {"type": "Long"}),
-        ({"enum": ["a", 1]}, TEXT),
+        ({"enum": [1.5, 2]}, DECIMAL),
+        ({"enum": ["a", 1]}, union(string={"type": "String"}, integer={"type": "Long"})),
+        ({"enum": ["a", None]}, {"type": "String"}),
         ({"const": "a"}, {"type": "String"}),
         (
             {"type": "array", "items": {"type": "string"}},

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
-
-import msgspec
 
 from callgate.model import Json, Value
-from callgate.policy.schema import Kind, Shape
+from callgate.policy.derived import derive
+from callgate.policy.exact import Unrepresentable, alternative, convert, instant, kind_of
+from callgate.policy.shapes import Kind, Shape
 
-LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
-DECIMAL_MAX = Decimal("922337203685477.5807")
-DECIMAL_DIGITS = 4
-
-_canonical = msgspec.json.Encoder(order="sorted").encode
-
-
-class Unrepresentable(Exception):  # noqa: N818 - a finding about the arguments
-    """A value that policy would have to see has no exact Cedar form. `path` is a JSON pointer."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path or '/'}: {problem}")
-        self.path = path
-        self.problem = problem
+__all__ = ["Census", "Unrepresentable", "build", "census", "convert", "instant", "kind_of"]
 
 
 class Census(Value):
-    """What the typed context cannot show: nulls and undeclared keys, as dotted paths."""
+    """What the typed context cannot show: nulls and undeclared keys, as dotted paths.
+
+    `items[].x` is the field `x` of one of the items, named once.
+    """
 
     nulls: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
@@ -46,6 +34,8 @@ def build(
     for name, field in shape.fields.items():
         if name == "input":
             context[name] = convert(field.shape, arguments, "/input")
+        elif name == "derived":
+            context[name] = derive(field.shape, full_input, arguments, "/input")
         elif name == "meta":
             found = census(full_input, arguments)
             facts = {"nulls": found.nulls, "extra": found.extra}
@@ -60,118 +50,31 @@ def build(
     return context
 
 
-def convert(shape: Shape, value: Json, path: str) -> Json:
-    """A JSON value in the Cedar JSON form of its shape. Raises Unrepresentable."""
-    match shape.kind:
-        case Kind.STRING if isinstance(value, str):
-            return value
-        case Kind.BOOL if isinstance(value, bool):
-            return value
-        case Kind.LONG:
-            return _long(value, path)
-        case Kind.DECIMAL:
-            return _decimal(value, path)
-        case Kind.SET if isinstance(value, list) and shape.items is not None:
-            return [convert(shape.items, item, f"{path}/{i}") for i, item in enumerate(value)]
-        case Kind.RECORD if isinstance(value, dict):
-            return _record(shape, value, path)
-        case Kind.UNION:
-            return _union(shape, value, path)
-        case Kind.TEXT:
-            return {"json": _canonical(value).decode(), "kind": kind_of(value)}
-    raise Unrepresentable(path, f"{shape.kind.value} expected, {kind_of(value)} given")
-
-
-def _record(shape: Shape, value: dict[str, Json], path: str) -> dict[str, Json]:
-    made: dict[str, Json] = {}
-    for name, field in shape.fields.items():
-        if name not in value:
-            continue
-        item = value[name]
-        if item is None and field.is_nullable:
-            continue  # absent, and named in context.meta.nulls
-        made[name] = convert(field.shape, item, f"{path}/{name}")
-    return made
-
-
-def _union(shape: Shape, value: Json, path: str) -> dict[str, Json]:
-    kind = kind_of(value)
-    if kind == "number" and "integer" in shape.fields and float(value).is_integer():
-        kind = "integer"  # JSON Schema: 1.0 is an integer
-    if kind == "integer" and kind not in shape.fields:
-        kind = "number"
-    field = shape.fields.get(kind)
-    if field is None:
-        raise Unrepresentable(path, f"{' or '.join(shape.fields)} expected, {kind} given")
-    return {kind: convert(field.shape, value, path)}
-
-
-def _long(value: Json, path: str) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if type(value) is not int:
-        raise Unrepresentable(path, f"integer expected, {kind_of(value)} given")
-    if not LONG_MIN <= value <= LONG_MAX:
-        raise Unrepresentable(path, "the integer does not fit 64 bits")
-    return value
-
-
-def _decimal(value: Json, path: str) -> str:
-    if type(value) is not int and type(value) is not float:
-        raise Unrepresentable(path, f"number expected, {kind_of(value)} given")
-    exact = Decimal(repr(value))
-    _, digits, exponent = exact.as_tuple()
-    scale = -exponent if isinstance(exponent, int) else 0
-    while scale > DECIMAL_DIGITS and digits and digits[-1] == 0:
-        digits, scale = digits[:-1], scale - 1
-    if scale > DECIMAL_DIGITS:
-        raise Unrepresentable(
-            path, f"policy compares numbers with {DECIMAL_DIGITS} decimals at most"
-        )
-    if abs(exact) > DECIMAL_MAX:
-        raise Unrepresentable(path, f"the number is beyond ±{DECIMAL_MAX}")
-    text = f"{exact:.{max(scale, 1)}f}"
-    return text
-
-
-def instant(at: float) -> str:
-    """Seconds since the epoch as Cedar's datetime text."""
-    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
-def kind_of(value: Json) -> str:
-    """The JSON type of a value, in JSON Schema's words."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "object"
-
-
 def census(shape: Shape, value: Json, path: str = "") -> Census:
     """The nulls and undeclared keys in an argument object, as dotted paths."""
-    nulls: list[str] = []
-    extra: list[str] = []
+    nulls: dict[str, None] = {}
+    extra: dict[str, None] = {}
     _count(shape, value, path, nulls, extra)
     return Census(nulls=tuple(nulls), extra=tuple(extra))
 
 
-def _count(shape: Shape, value: Json, path: str, nulls: list[str], extra: list[str]) -> None:
-    if shape.kind is not Kind.RECORD or not isinstance(value, dict):
-        return
-    for name, item in value.items():
-        at = f"{path}.{name}" if path else name
-        field = shape.fields.get(name)
-        if field is None:
-            extra.append(at)
-        elif item is None:
-            nulls.append(at)
-        else:
-            _count(field.shape, item, at, nulls, extra)
+def _count(
+    shape: Shape, value: Json, path: str, nulls: dict[str, None], extra: dict[str, None]
+) -> None:
+    if value is None:
+        nulls[path] = None
+    elif shape.kind is Kind.UNION:
+        field = shape.fields.get(alternative(shape, value))
+        if field is not None:
+            _count(field.shape, value, path, nulls, extra)
+    elif shape.kind is Kind.TEXT and shape.items is not None and isinstance(value, list):
+        for item in value:
+            _count(shape.items, item, f"{path}[]", nulls, extra)
+    elif shape.kind is Kind.RECORD and isinstance(value, dict):
+        for name, item in value.items():
+            at = f"{path}.{name}" if path else name
+            declared = shape.fields.get(name)
+            if declared is None:
+                extra[at] = None
+            else:
+                _count(declared.shape, item, at, nulls, extra)

@@ -85,7 +85,7 @@ def could_be_permitted(
     if not all(_PLAIN_ID.fullmatch(uid["id"]) for uid in uids):
         return True  # the partial evaluator takes uids as Cedar text only: do not risk an escape
     principal, action, resource = (f'{uid["type"]}::"{uid["id"]}"' for uid in uids)
-    context = {name: _unknown(name) for name in ("input", "meta", "enriched", "system")}
+    context = {name: _unknown(name) for name in ("input", "derived", "meta", "enriched", "system")}
     if arguments is not None:
         context["input"] = arguments
     result = cedarpy.is_authorized_partial(

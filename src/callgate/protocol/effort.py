@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import unquote
 
 from callgate.model import Json
+from callgate.protocol.references import References, Unresolved
 
 MAX_NODES = 20_000  # of a schema, every reference followed once per place that refers to it
 MAX_EVALUATIONS = 100_000  # of one value, where a schema refers to itself
@@ -20,7 +19,6 @@ _SAME_MAP = ("dependentSchemas", "dependencies")
 _CHILD_MAP = ("properties", "patternProperties")  # applied to what is inside it
 _OBJECT_CHILD = ("additionalProperties", "unevaluatedProperties")
 _ARRAY_CHILD = ("items", "contains", "unevaluatedItems", "additionalItems", "prefixItems")
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # an identifier that every base leaves as it is
 
 
 class TooMuch(ValueError):  # noqa: N818 - a finding about a schema
@@ -48,12 +46,11 @@ class _Survey:
     def __init__(self, root: Json) -> None:
         self.is_recursive = False
         self.widest = 1  # branches of one node that go on to the same place inside a value
-        self._root = root
+        self._references = References(root)
         self._sizes: dict[int, int] = {}
         self._leads: dict[int, Counter[str]] = {}
         self._open: set[int] = set()
         self._lead_count = 0
-        self._names: dict[str, Json] | None = None  # once there is a reference
 
     def measure(self, node: Json) -> int:
         """The nodes that `node` unfolds to. Raises TooMuch."""
@@ -121,65 +118,13 @@ class _Survey:
                 parts = value if isinstance(value, list) else [value]
                 yield from (("[]", part) for part in parts)
             elif keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
-                yield None, self._resolve(value)
+                yield None, self._found(value)
 
-    def _resolve(self, reference: Json) -> Json:
-        """What a reference within the schema means. Raises TooMuch where that is not certain."""
-        if not isinstance(reference, str) or not reference.isprintable():
-            raise TooMuch("has a reference that cannot be followed")
-        if self._names is None:
-            self._names = _names(self._root)
-        if reference in self._names:
-            return self._names[reference]
-        if not reference.startswith("#/") or "#" not in self._names:
-            raise TooMuch(f"refers to {reference[:80]!r}, which cannot be followed")
-        node: Json = self._root
-        for part in unquote(reference[2:]).split("/"):
-            node = _step(node, part.replace("~1", "/").replace("~0", "~"))
-        return node
-
-
-def _step(node: Json, step: str) -> Json:
-    if isinstance(node, dict) and step in node:
-        return node[step]
-    if isinstance(node, list) and len(step) < 9 and step.isdecimal() and int(step) < len(node):
-        return node[int(step)]
-    raise TooMuch(f"refers to {step[:80]!r}, which is not there")
-
-
-def _names(root: dict[str, Json]) -> dict[str, Json]:
-    """Every node that has a name, by how a reference says it; "#" where pointers mean the root.
-
-    A part with an identifier is a document of its own, in which `#` means that part. Raises TooMuch
-    where a name means two nodes or changes what other names mean.
-    """
-    identifiers = ("$id", "id") if "draft-04" in str(root.get("$schema"))[:80] else ("$id",)
-    names: dict[str, Json] = {}
-    pending: list[Json] = [root]
-    has_parts = False
-    while pending:
-        node = pending.pop()
-        inside = node.values() if isinstance(node, dict) else node
-        pending.extend(item for item in inside if isinstance(item, dict | list))
-        for name in _names_of(node, identifiers) if isinstance(node, dict) else ():
-            if node is not root and name[0] != "#":
-                has_parts = True
-                if _PLAIN.fullmatch(name) is None:
-                    raise TooMuch(f"has a part with the identifier {name[:80]!r}")
-            if names.setdefault(name, node) is not node:
-                raise TooMuch(f"has the name {name[:80]!r} twice")
-    if has_parts:
-        return {name: node for name, node in names.items() if name[0] != "#"}
-    return {**names, "#": root, "": root}
-
-
-def _names_of(node: dict[str, Json], identifiers: tuple[str, ...]) -> Iterator[str]:
-    for key in ("$anchor", "$dynamicAnchor"):
-        if isinstance(node.get(key), str):
-            yield "#" + node[key]
-    for key in identifiers:
-        if isinstance(node.get(key), str) and node[key]:
-            yield node[key]
+    def _found(self, reference: Json) -> Json:
+        try:
+            return self._references.find(reference)
+        except Unresolved as problem:
+            raise TooMuch(str(problem)) from None
 
 
 def depth_of(value: Json, limit: int) -> int:
