@@ -272,6 +272,7 @@ class CallFilter(Value):
     with_lists: bool = False  # also what was listed, which is mostly not what one looks for
     since: float | None = None  # seconds since the epoch: ended (or else begun) then or later
     until: float | None = None  # … and before then
+    before: int | None = None  # a number of the record: what came earlier, to go on after a page
     limit: int = 50
 
 

@@ -188,3 +188,30 @@ def test_answers_to_a_task_never_reach_the_record() -> None:
 
     assert b"hunter2" not in entry.body
     assert b'"inputResponses":{"k":"***"}' in entry.body
+
+
+@pytest.mark.parametrize(
+    ("read", "is_hidden"),
+    [
+        ("context.input.card", True),
+        ("context.input.card.number", True),
+        ("context.derived.card.number.length", True),
+        ("context.input", True),  # read whole
+        ("context.input.list.3.secret", True),
+        ("context.input.list.3.open", False),
+        ("context.input.other", False),
+        ("context.enriched.card", False),
+        ("principal.tenant", False),
+    ],
+)
+def test_what_policy_read_of_a_masked_argument_is_masked(read: str, is_hidden: bool) -> None:
+    assert Masks.parse(("card.number", "list.*.secret")).hide(read) is is_hidden
+
+
+def test_errors_keep_no_values_where_anything_is_masked() -> None:
+    error = 'error while evaluating policy `p1`: overflow of 5 and "x y" in context.input.n'
+
+    assert Masks().plain(error) == error
+    assert Masks.parse(("n",)).plain(error) == (
+        f"error while evaluating policy `p1`: overflow of {MASKED} and {MASKED} in context.input.n"
+    )

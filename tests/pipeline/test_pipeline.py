@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callgate.audit.record import MASKED, Masks
 from callgate.interceptors.redact import Redactor, RedactSettings
 from callgate.model import Call, Outcome, Ran, Refused, Reply
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import Attachment
 from callgate.pipeline.pipeline import STAGES, govern, record_refusal
+from callgate.policy.engine import Engine
+from callgate.policy.names import Names
+from callgate.policy.source import read_policies
 from callgate.ports import Decision, TargetError
 from fakes.calls import a_call, a_tool
 from fakes.gateway import a_gateway
@@ -88,6 +92,59 @@ def test_policy_refuses_at_the_coarse_boundary_before_any_interceptor_looks() ->
         "no policy permits this call",
     )
     assert (seen, outcome.timings[-1].stage) == ([], "admit")
+
+
+SMALL = """@id("limit") permit(principal, action == Callgate::Action::"shop___refund", resource)
+when { context.input.amount < 3 };"""
+
+
+def test_a_refusal_is_recorded_with_the_clause_that_decided_and_what_would_have_flipped_it() -> (
+    None
+):
+    gateway = a_gateway(policies=SMALL, masks=Masks.parse(("customer",)))
+
+    assert run(gateway).refusal_code == "not_permitted"
+
+    (ended,) = recorded(gateway)
+    account = ended["decision"]["account"]
+    assert account["near"] == [{"policy": "limit", "change": "context.input.amount < 3"}]
+    assert [(one["place"], one["state"]) for one in account["policies"]] == [("p:1", "unsatisfied")]
+    assert account["policies"][0]["clauses"][0]["values"] == {"context.input.amount": 5}
+
+
+def test_values_of_masked_arguments_are_masked_in_the_account_too() -> None:
+    gateway = a_gateway(policies=SMALL, masks=Masks.parse(("amount",)))
+
+    run(gateway)
+
+    (ended,) = recorded(gateway)
+    (clause,) = ended["decision"]["account"]["policies"][0]["clauses"]
+    assert clause["values"] == {"context.input.amount": MASKED}
+
+
+def test_a_gateway_that_observes_makes_the_call_and_records_what_it_would_have_refused() -> None:
+    engine = Engine(read_policies([("p", SMALL)]), Names(), mode="observe")
+    gateway = a_gateway(engine=engine)
+
+    outcome = run(gateway)
+
+    assert (outcome.refusal_code, outcome.call.ran) == (None, Ran.YES)
+    intent, ended = recorded(gateway)
+    for entry in (intent, ended):
+        assert (entry["decision"]["permitted"], entry["decision"]["enforced"]) == (False, False)
+    assert len(asked(gateway)) == 1
+
+
+def test_what_a_shadow_policy_would_have_flipped_is_recorded() -> None:
+    shadow = '@id("s") @mode("shadow") forbid(principal, action, resource);'
+    gateway = a_gateway(policies=SMALL.replace("< 3", "< 9") + shadow)
+
+    assert run(gateway).refusal_code is None
+
+    (intent, _) = recorded(gateway)
+    assert intent["decision"]["flips"] == [
+        {"policy": "s", "would": "refuse", "reason": "forbidden by s"}
+    ]
 
 
 def test_nobody_is_refused_and_not_recorded() -> None:

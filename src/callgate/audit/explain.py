@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from callgate.audit.decisions import in_words
 from callgate.audit.record import MASKED
 from callgate.model import Json, Value, qualify
 from callgate.protocol.refusals import REFUSALS
@@ -73,7 +74,7 @@ def explain(entries: Entries) -> Explanation:
         ("Who", _who(call)),
         ("What", _what(call)),
         ("When", _when(call)),
-        ("Policy", _policy(call)),
+        ("Policy", in_words(call.get("decision"))),
         ("Interceptors", _interceptors(call)),
         ("Outcome", _outcome(call)),
         ("Record", _places(entries)),
@@ -172,34 +173,6 @@ def _when(call: dict[str, Json]) -> Iterator[str]:
     if total is None:
         return
     yield f"It took {_ms(total)}: {', '.join(f'{k} {_ms(v)}' for k, v in call['seconds'].items())}."
-
-
-def _policy(call: dict[str, Json]) -> Iterator[str]:
-    decision = call.get("decision")
-    if decision is None:
-        yield "Policy was not asked: the call ended before that."
-        return
-    policies, errors = decision.get("policies") or (), decision.get("errors") or ()
-    reason = decision.get("reason") or ""
-    if decision["permitted"]:
-        yield f"Policy permits the call: {_policies(policies) or 'it names no policy'}."
-    elif errors:
-        yield "Policy refuses the call, because it could not be evaluated without error."
-        yield from (f"The error: {error}." for error in errors)
-    elif policies:
-        yield f"Policy refuses the call: it is forbidden by {_policies(policies)}."
-    elif not reason or reason.startswith("no policy permits"):
-        yield "No policy permits the call; what no policy permits is refused."
-    else:
-        yield f"Policy refuses the call: {reason}."
-    if errors and policies:
-        yield f"The determining policies were {_policies(policies)}."
-    if decision.get("version"):
-        yield f"The policy set had the version {decision['version']}."
-
-
-def _policies(ids: Sequence[str]) -> str:
-    return f"{'policy' if len(ids) == 1 else 'policies'} {_list(ids)}" if ids else ""
 
 
 _ACTIONS = {

@@ -152,6 +152,8 @@ def _conditions(chosen: CallFilter) -> Iterator[ColumnElement[bool]]:
         yield records.c.at >= chosen.since
     if chosen.until is not None:
         yield records.c.at < chosen.until
+    if chosen.before is not None:
+        yield records.c.seq < chosen.before
 
 
 def _entries(connection: Connection, ids: Sequence[str]) -> dict[str, list[dict[str, Json]]]:
