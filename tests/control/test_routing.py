@@ -145,6 +145,41 @@ def test_a_body_of_another_type_is_refused_with_the_one_that_is_read(media_type:
     assert caught.value.headers == (("accept", "application/json"),)
 
 
+def test_an_endpoint_may_call_another_type_a_bad_request() -> None:
+    with pytest.raises(Problem, match="400: Send the body as"):
+        a_body(b"{}", "text/plain").json(other_type_is=400)
+
+
+def test_the_address_is_the_configured_one_else_the_one_that_was_asked() -> None:
+    scope = {
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "scheme": "https",
+        "headers": [(b"Host", b"gate.example")],
+    }
+
+    assert Request.of(scope).base_url == "https://gate.example"
+    assert Request.of(scope, "https://other.example").base_url == "https://other.example"
+
+
+def test_an_empty_response_has_no_content() -> None:
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(event: MutableMapping[str, Any]) -> None:
+        sent.append(event)
+
+    asyncio.run(Response.empty().under(("x-request-id", "\xe9")).send(send, is_head=False))
+
+    assert sent[0]["status"] == 204
+    assert [name for name, _ in sent[0]["headers"]] == [
+        b"cache-control",
+        b"x-content-type-options",
+        b"x-request-id",
+    ]
+    assert sent[0]["headers"][-1] == (b"x-request-id", b"\xe9")
+
+
 def test_a_body_in_a_content_encoding_is_refused() -> None:
     with pytest.raises(Problem, match="415: "):
         a_body(b"{}", encoding="gzip").json()

@@ -87,3 +87,23 @@ def test_one_name_has_one_token() -> None:
             operators={"ada": a_token("a")},
             readers={"ada": a_token("b")},
         )
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://pdp.example.com", "https://pdp.example.com"),
+        ("https://pdp.example.com:8443/gate/", "https://pdp.example.com:8443/gate"),
+        ("http://127.0.0.1:8081/", "http://127.0.0.1:8081"),
+    ],
+)
+def test_the_public_url_is_kept_without_a_closing_slash(url: str, kept: str) -> None:
+    assert ControlListenerSettings(public_url=url).public_url == kept
+
+
+@pytest.mark.parametrize(
+    "url", ["pdp.example.com", "ftp://x", "https://", "https://x/?q", "https://x#f", "https://u@x"]
+)
+def test_a_public_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="`public_url` must be such as"):
+        ControlListenerSettings(public_url=url)

@@ -76,5 +76,5 @@ async def asked(
     assert start["type"] == "http.response.start"
     assert all(event["type"] == "http.response.body" for event in rest)
     body = b"".join(event.get("body", b"") for event in rest)
-    sent = {name.decode(): value.decode() for name, value in start["headers"]}
+    sent = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
     return Answered(start["status"], sent, body)

@@ -115,6 +115,22 @@ def test_entries_of_a_call_have_their_places_in_the_chain(tmp_path: Path) -> Non
     assert found.entries("c9") == []
 
 
+def test_principals_are_told_as_they_were_last_seen_the_latest_first(tmp_path: Path) -> None:
+    ada = a_principal("ada", "agents", kind="api_key", tenant="acme", agent="helper")
+    promoted = a_principal("ada", "agents", "finance", tenant="acme", agent="helper")
+    alone = a_principal("ada", agent=None)
+    found = a_record(
+        tmp_path / "r.sqlite",
+        an_intent("c1", NOW, principal=ada),
+        an_outcome("c1", NOW + 1, principal=ada),
+        an_outcome("c2", NOW + 2, principal=promoted),
+        an_outcome("c3", NOW + 3, principal=alone),
+    )
+
+    assert found.principals(10) == [alone, promoted]
+    assert found.principals(1) == [alone]
+
+
 def test_record_is_read_while_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     appender = Appender(StoreSettings(path=path), FakeClock())

@@ -151,6 +151,17 @@ def test_every_call_through_the_real_stages_is_counted_once() -> None:
         assert value(telemetry, "callgate_stage_seconds_count", stage=stage.__name__)
 
 
+def test_decisions_for_others_are_counted_apart_from_calls() -> None:
+    telemetry = PrometheusTelemetry(Readings())
+    for number, is_permitted in ((1, True), (2, True), (0, False)):
+        telemetry.count_evaluations("search", is_permitted=is_permitted, number=number)
+
+    name = "callgate_evaluations_total"
+    assert value(telemetry, name, api="search", decision="permit") == 3
+    assert value(telemetry, name, api="search", decision="refuse") == 0
+    assert calls(telemetry) == {}
+
+
 def test_what_is_read_is_read_when_it_is_scraped() -> None:
     readings = Readings()
     telemetry = PrometheusTelemetry(readings)
@@ -236,6 +247,7 @@ def test_every_prometheus_metric_is_there_with_its_labels_and_nothing_else() -> 
     readings = Readings(targets=lambda: (a_status(),))
     telemetry = PrometheusTelemetry(readings)
     telemetry.begin(a_call()).end(ended())
+    telemetry.count_evaluations("search", is_permitted=True, number=2)
 
     found = {
         re.sub(r"_(bucket|sum|count)$", "", sample.name): set(sample.labels) - {"le"}

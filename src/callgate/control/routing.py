@@ -40,14 +40,19 @@ class Request:
     parts: Mapping[str, str] = field(default_factory=dict)  # what the path's {names} stand for
     operator: str = LOCAL  # who asks, by the name of the token
     body: bytes = b""
+    base_url: str = ""  # of this listener, as the client reaches it
 
     @classmethod
-    def of(cls, scope: Scope) -> Request:
+    def of(cls, scope: Scope, public_url: str | None = None) -> Request:
         """The request of an ASGI scope."""
         headers: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        return cls(scope["method"], scope["path"], scope["query_string"], headers)
+        if public_url is None:
+            public_url = f"{scope.get('scheme', 'http')}://{''.join(headers.get('host', ()))}"
+        return cls(
+            scope["method"], scope["path"], scope["query_string"], headers, base_url=public_url
+        )
 
     def at(self, parts: Mapping[str, str], operator: str = LOCAL) -> Request:
         """The same, with what the path's {names} stand for, and who asks."""
@@ -72,12 +77,12 @@ class Request:
             is_more = event.get("more_body", False)
         return replace(self, body=b"".join(chunks))
 
-    def json(self) -> Json:
-        """The body, strictly read. Raises Problem: 415 for another type, 400 for bad JSON."""
+    def json(self, other_type_is: int = 415) -> Json:
+        """The body, strictly read. Raises Problem: 400 for bad JSON, 415 for another type."""
         media_type, _, _ = (self.header("content-type") or "").partition(";")
         if media_type.strip().lower() != JSON or self.headers.get("content-encoding"):
             raise Problem(
-                415,
+                other_type_is,
                 f"Send the body as `Content-Type: {JSON}`, without a content encoding.",
                 headers=(("accept", JSON),),
             )
@@ -128,6 +133,10 @@ class Response:
         """Done, and there is nothing to say about it."""
         return cls(b"", 204)
 
+    def under(self, header: tuple[str, str]) -> Response:
+        """The same with one more header."""
+        return replace(self, headers=(*self.headers, header))
+
     async def send(self, send: Send, *, is_head: bool) -> None:
         """Over ASGI; to HEAD, everything but the body."""
         content = (
@@ -137,7 +146,7 @@ class Response:
         headers = [
             *(() if self.status == 204 else content),
             *_ALWAYS,
-            *((name.encode(), value.encode()) for name, value in self.headers),
+            *((name.encode(), value.encode("latin-1")) for name, value in self.headers),
         ]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if is_head else self.body})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from callgate.protocol.origins import is_loopback
 from callgate.settings import Settings
 
 MIN_TOKEN_CHARACTERS = 32
+_PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 SHARED = "operator"  # the name of who comes with `token`
 RESERVED = frozenset({SHARED, "local"})
 OperatorName = Annotated[
@@ -44,10 +46,23 @@ class ControlListenerSettings(Settings):
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may use it, such as `https://ops.example.com`. No others may."""
 
+    public_url: str | None = None
+    """Where others reach this listener, such as `https://pdp.example.com`; its AuthZEN metadata say
+    so. Without it, they say the address that was asked."""
+
     def tokens(self) -> dict[str, SecretStr]:
         """Every token, by the name of its bearer."""
         shared = {} if self.token is None else {SHARED: self.token}
         return {**shared, **self.operators, **self.readers}
+
+    @field_validator("public_url")
+    @classmethod
+    def _leads_here(cls, url: str | None) -> str | None:
+        if url is not None and not _PUBLIC_URL.fullmatch(url):
+            raise ValueError(
+                "`public_url` must be such as https://ops.example.com, without query or fragment"
+            )
+        return url.rstrip("/") if url is not None else None
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:

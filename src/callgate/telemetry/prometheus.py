@@ -97,8 +97,15 @@ POLICY_SET = Described(
     labels=("version",),
 )
 
+EVALUATIONS = Described(
+    name="callgate_evaluations_total",
+    kind="counter",
+    says="Decisions made for others over AuthZEN; they are no calls. decision is permit or refuse.",
+    labels=("api", "decision"),
+)
+
 METRICS = (CALLS, CALL_SECONDS, STAGE_SECONDS, IN_FLIGHT, SESSIONS, TARGET_READY, TARGET_TOOLS,
-           STORE_HEALTHY, POLICIES, POLICY_SET)  # fmt: skip
+           STORE_HEALTHY, POLICIES, POLICY_SET, EVALUATIONS)  # fmt: skip
 """Every metric there is, besides the process's own."""
 
 
@@ -131,6 +138,7 @@ class _Counts:
     series: dict[tuple[str, str, str], _Series] = field(default_factory=dict)
     calls: dict[str, Durations] = field(default_factory=dict)
     stages: dict[str, Durations] = field(default_factory=dict)
+    evaluations: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def begin(self, key: tuple[str, str, str]) -> _Series:
         """A new series. INVARIANT: their number is bounded, whatever tools targets make up."""
@@ -160,6 +168,11 @@ class PrometheusTelemetry:
         """All calls share one span: what it must know is in the outcome."""
         self._counts.in_flight += 1
         return self._span
+
+    def count_evaluations(self, api: str, is_permitted: bool, number: int) -> None:
+        """Counts decisions that were made for others. `api` is one of a few fixed words."""
+        key = (api, "permit" if is_permitted else "refuse")
+        self._counts.evaluations[key] = self._counts.evaluations.get(key, 0) + number
 
     async def exposition(self, accept: str | None) -> tuple[bytes, str]:
         """All metrics and their media type: OpenMetrics where accepted, else Prometheus text."""
@@ -230,6 +243,14 @@ class _Scrape(Collector):
         yield _gauge(POLICIES, {(): count})
         name = POLICY_SET.name.removesuffix("_info")
         yield InfoMetricFamily(name, POLICY_SET.says, value={"version": version})
+
+        yield self._evaluations()
+
+    def _evaluations(self) -> Metric:
+        family = CounterMetricFamily(EVALUATIONS.name, EVALUATIONS.says, labels=EVALUATIONS.labels)
+        for key, count in self._counts.evaluations.items():
+            family.add_metric(key, count)
+        return family
 
     def _calls(self) -> Metric:
         family = CounterMetricFamily(CALLS.name, CALLS.says, labels=CALLS.labels)
