@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
 
 import cedarpy
 import msgspec
@@ -11,9 +12,9 @@ from msgspec.structs import replace
 
 from callgate.model import Flip, Json, Principal, Tool, Value, Verdict
 from callgate.policy.account import Account
-from callgate.policy.answers import NO_PERMIT, Answer, answer_of, verdict_of
+from callgate.policy.answers import NO_PERMIT, answer_of, verdict_of
 from callgate.policy.context import Unrepresentable, build
-from callgate.policy.explain import Scene, account
+from callgate.policy.explain import Inquiry, Scene, account
 from callgate.policy.names import Names
 from callgate.policy.plans import Part, Plan, Plans
 from callgate.policy.preview import (
@@ -30,6 +31,7 @@ from callgate.protocol.jsonrpc import encode
 
 ENFORCE, OBSERVE = "enforce", "observe"
 MAX_OTHERS = 8  # permits for other principals that an account looks at
+MAX_INQUIRIES = 256
 
 
 class Question(Value):
@@ -63,8 +65,8 @@ class Engine:
         self.names = names
         self.enrichments = enrichments or {}
         self.is_enforced = mode != OBSERVE
-        self._by_id = {policy.id: policy for policy in self.policies}
         self._plans = Plans(self.policies, names, self.enrichments, Validator(names))
+        self._asked: OrderedDict[tuple[tuple[str, ...], ...], Inquiry] = OrderedDict()
         self._resource = names.uid(names.GATEWAY, names.gateway)
 
     def authorize(self, question: Question) -> Verdict:
@@ -93,26 +95,36 @@ class Engine:
         """The verdict, and why: every policy in scope, clause by clause. Takes about 1 ms."""
         plan = self._plans.plan(question.principal, question.tool)
         verdict = self.authorize(question)
+        for inquiry in self._inquiries(plan):
+            part = self._plans.part(plan.action, inquiry.policies)
+            context = self._context(plan, part, question)
+            if isinstance(context, Verdict):
+                continue  # shadows and others may read what those that decide do not
+            scene = Scene(
+                verdict=verdict,
+                answer=answer_of(self._raw(plan, part, inquiry.handle, context)),
+                context=context,
+                principal=msgspec.json.decode(plan.known.facts.entities)[0],
+            )
+            return account(inquiry, scene)
+        return Account(verdict=verdict, policies=())
+
+    def _inquiries(self, plan: Plan) -> Iterator[Inquiry]:
+        """Into all policies that are worth a look; then into those alone that decide."""
         shadows = tuple(policy for policy, _ in plan.trials)
         others = self._for_others(plan)
-        part = self._plans.part(plan.action, (*plan.part.policies, *shadows, *others))
-        context = self._context(plan, part, question)
-        if isinstance(context, Verdict):
-            return Account(verdict=verdict, policies=())
-        entity = msgspec.json.decode(plan.known.facts.entities)[0]
-        scene = Scene(
-            verdict=verdict,
-            active=plan.part.policies,
-            shadows=shadows,
-            others=others,
-            context=context,
-            principal=entity,
-        )
+        yield self._inquiry(plan.part.policies, shadows, others)
+        if shadows or others:
+            yield self._inquiry(plan.part.policies, (), ())
 
-        def ask(handle: cedarpy.PolicySet) -> Answer:
-            return answer_of(self._raw(plan, part, handle, context))
-
-        return account(scene, ask)
+    def _inquiry(self, *policies: tuple[Policy, ...]) -> Inquiry:
+        key = tuple(tuple(policy.id for policy in some) for some in policies)
+        known = self._asked.get(key)
+        if known is None:
+            known = self._asked[key] = Inquiry.into(*policies)
+            if len(self._asked) > MAX_INQUIRIES:
+                self._asked.popitem(last=False)
+        return known
 
     def is_listed(self, principal: Principal, tool: Tool, now: float) -> bool:
         """Whether some arguments could be permitted: scopes first, then partial evaluation."""

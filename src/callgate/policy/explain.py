@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cedarpy
@@ -21,33 +22,58 @@ from callgate.policy.expressions import Chain, chain_of, operands_of
 from callgate.policy.preview import documented
 from callgate.policy.source import SHADOW, Policy
 
-MAX_TRIALS = 24  # evaluations spent on finding what would flip a verdict
 MAX_VALUE_CHARACTERS = 200
 
 _ANY = {"op": "All"}
-Ask = Callable[[cedarpy.PolicySet], Answer]
 
 
-class Scene(Value):
-    """One decision to account for: what was in scope, and what the policies could read."""
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Everything that is asked about decisions with the same policies in scope; made once."""
 
-    verdict: Verdict
     active: tuple[Policy, ...]  # in scope, and decided
     shadows: tuple[Policy, ...]  # in scope, and only watched
     others: tuple[Policy, ...]  # permits for this tool that are for other principals
+    clauses: Mapping[str, Sequence[Clause]]  # policy id → its clauses
+    handle: cedarpy.PolicySet
+
+    @classmethod
+    def into(
+        cls,
+        active: tuple[Policy, ...],
+        shadows: tuple[Policy, ...],
+        others: tuple[Policy, ...],
+    ) -> Inquiry:
+        """The inquiry into some policies: each, and each of its clauses, is asked by itself."""
+        clauses = {policy.id: policy.clauses for policy in (*active, *shadows)}
+        probes = dict(_probes((*active, *shadows), clauses))
+        probes |= {_whole(other): {**other.est, "principal": _ANY} for other in others}
+        return cls(active, shadows, others, clauses, documented(probes))
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """All of them."""
+        return (*self.active, *self.shadows, *self.others)
+
+
+class Scene(Value):
+    """One decision to account for."""
+
+    verdict: Verdict
+    answer: Answer  # to the inquiry's handle, in that decision's place
     context: Mapping[str, Json]  # in Cedar's JSON form
-    principal: Mapping[str, Json]  # its entity: attrs and tags
+    principal: Mapping[str, Json]  # its entity: attrs, tags and parents
 
 
-def account(scene: Scene, ask: Ask) -> Account:
-    """The account of a decision. `ask` puts policies to Cedar in that decision's place."""
-    policies = (*scene.active, *scene.shadows)
-    taken_apart = {policy.id: policy.clauses for policy in policies}
-    answer = ask(documented(dict(_probes(policies, taken_apart))))
+def account(inquiry: Inquiry, scene: Scene) -> Account:
+    """The account of a decision."""
     reader = _Reader(scene)
-    told = [_told(policy, taken_apart[policy.id], answer, reader) for policy in policies]
+    told = [
+        _told(policy, inquiry.clauses[policy.id], scene.answer, reader)
+        for policy in (*inquiry.active, *inquiry.shadows)
+    ]
     told.sort(key=lambda one: (_rank(one, scene.verdict), one.effect, one.policy))
-    near = () if scene.verdict.is_permitted else tuple(_near(scene, told, ask))
+    near = () if scene.verdict.is_permitted else tuple(_near(inquiry, told, scene.answer))
     return Account(verdict=scene.verdict, policies=tuple(told), near=near)
 
 
@@ -63,9 +89,13 @@ def _probes(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each policy as a permit, and each of its clauses as another: permits are all told of."""
     for policy in policies:
-        yield f"p:{policy.id}", {**policy.est, "effect": "permit"}
+        yield _whole(policy), {**policy.est, "effect": "permit"}
         for clause in taken_apart[policy.id]:
             yield _probe(policy, clause), _only(clause)
+
+
+def _whole(policy: Policy) -> str:
+    return f"p:{policy.id}"
 
 
 def _probe(policy: Policy, clause: Clause) -> str:
@@ -87,7 +117,7 @@ def _only(clause: Clause) -> dict[str, Any]:
 def _told(
     policy: Policy, clauses: Sequence[Clause], answer: Answer, reader: _Reader
 ) -> PolicyAccount:
-    own = f"p:{policy.id}"
+    own = _whole(policy)
     state = State.UNSATISFIED
     if own in answer.reasons:
         state = State.SATISFIED
@@ -113,58 +143,32 @@ def _told(
     )
 
 
-class _Trials:
-    """Evaluations of changed policy sets, up to a bound."""
+def _near(inquiry: Inquiry, told: Sequence[PolicyAccount], answer: Answer) -> Iterator[NearMiss]:
+    """What would flip a refusal: one clause of a permit, one forbid, or another group.
 
-    def __init__(self, policies: Sequence[Policy], ask: Ask) -> None:
-        self._whole = {policy.id: policy.est for policy in policies}
-        self._ask = ask
-        self._left = MAX_TRIALS
-
-    def permits(self, changed: Mapping[str, dict[str, Any]], without: str = "") -> bool:
-        """Whether the call would be permitted; False, too, where enough has been tried."""
-        self._left -= 1
-        if self._left < 0:
-            return False
-        policies = {name: est for name, est in self._whole.items() if name != without}
-        found = self._ask(documented({**policies, **changed}))
-        return found.decision == "Allow" and not found.failed
-
-
-def _near(scene: Scene, told: Sequence[PolicyAccount], ask: Ask) -> Iterator[NearMiss]:
-    """What would flip a refusal: one clause of a permit, one forbid, or another group."""
-    by_id = {policy.id: policy for policy in scene.active}
-    trials = _Trials(scene.active, ask)
-    for one in told:
-        policy = by_id.get(one.policy)
-        if policy is None:
-            continue
-        if one.effect == "permit":
-            yield from _unmet(one, policy, trials)
-        elif one.state is not State.UNSATISFIED and trials.permits({}, without=policy.id):
-            yield from _not_forbidden(one)
-    for policy in scene.others:
-        if trials.permits({policy.id: {**policy.est, "principal": _ANY}}):
-            yield NearMiss(policy=policy.id, change=_other_principal(policy))
-
-
-def _unmet(one: PolicyAccount, policy: Policy, trials: _Trials) -> Iterator[NearMiss]:
-    """The only clause that keeps a permit from applying."""
-    missing = [part.clause for part in one.clauses if part.holds is not True]
-    if one.state is State.SATISFIED or len(missing) != 1:
+    Where nothing failed, a permit decides once all its clauses hold and no forbid does; and one
+    forbid alone stands against a permit that applies.
+    """
+    active = [one for one in told if one.mode != SHADOW]
+    if any(one.state is State.FAILED for one in active):
         return
-    if trials.permits({policy.id: _without(policy, missing[0])}):
-        yield NearMiss(policy=policy.id, change=_needed(missing[0]), clause=missing[0])
+    applying = [one for one in active if one.state is State.SATISFIED]
+    forbids = [one for one in applying if one.effect == "forbid"]
+    if not forbids:
+        yield from _missing(active)
+        for policy in inquiry.others:
+            if _whole(policy) in answer.reasons:
+                yield NearMiss(policy=policy.id, change=_other_principal(policy))
+    elif len(forbids) == 1 and len(applying) > 1:
+        yield from _not_forbidden(forbids[0])
 
 
-def _without(policy: Policy, clause: Clause) -> dict[str, Any]:
-    """The policy, without one of its clauses."""
-    conditions = [
-        {"kind": other.kind, "body": other.est}
-        for other in policy.clauses
-        if other.number != clause.number
-    ]
-    return {**policy.est, "conditions": conditions}
+def _missing(active: Sequence[PolicyAccount]) -> Iterator[NearMiss]:
+    """Permits that a single clause keeps from applying."""
+    for one in active:
+        missing = [part.clause for part in one.clauses if part.holds is not True]
+        if one.effect == "permit" and len(missing) == 1:
+            yield NearMiss(policy=one.policy, change=_needed(missing[0]), clause=missing[0])
 
 
 def _needed(clause: Clause) -> str:
