@@ -15,8 +15,8 @@ from callgate.model import Json, Tool, Value
 from callgate.ports import Connector
 from callgate.protocol.definitions import Unusable, read_tool
 from callgate.protocol.methods import widest_offer
+from callgate.protocol.validators import compile_schema
 from callgate.upstream.catalog import LiveCatalog
-from callgate.upstream.validators import compile_schema
 
 LIST_SECONDS = 20.0
 MAX_SNAPSHOT_BYTES = 64 << 20

@@ -14,8 +14,8 @@ from callgate.model import NOTHING, Json, Offer, Tool
 from callgate.ports import Clock, Connector, TargetError
 from callgate.protocol.definitions import Unusable, read_tool
 from callgate.protocol.jsonrpc import encode
+from callgate.protocol.validators import Validators, compile_schema
 from callgate.upstream.tasks import Tasks
-from callgate.upstream.validators import Validators, compile_schema
 
 REFRESH_SECONDS = 300.0
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)

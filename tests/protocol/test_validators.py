@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from callgate.protocol import validators
 from callgate.protocol.definitions import Unusable, read_tool
-from callgate.upstream import validators
-from callgate.upstream.validators import Validators, compile_schema
+from callgate.protocol.validators import Validators, compile_schema
 
 
 def verdict(schema: dict[str, Any], arguments: dict[str, Any]) -> str | None:
