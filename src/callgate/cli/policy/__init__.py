@@ -6,7 +6,10 @@ import click
 
 from callgate.cli.policy.attempt import attempt
 from callgate.cli.policy.check import check
+from callgate.cli.policy.diff import diff
+from callgate.cli.policy.draft import draft
 from callgate.cli.policy.fmt import fmt
+from callgate.cli.policy.shadow_report import shadow_report
 from callgate.cli.policy.test import test
 from callgate.cli.policy.tools import tools
 from callgate.cli.policy.what_can import what_can
@@ -18,5 +21,5 @@ def policy() -> None:
     """Work on policies."""
 
 
-for command in (check, test, attempt, fmt, who_can, what_can, tools):
+for command in (check, test, attempt, diff, fmt, who_can, what_can, tools, shadow_report, draft):
     policy.add_command(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,7 +16,9 @@ from callgate.cli.policy.grounds import CannotSay, Grounds, read_text
 from callgate.config.suites import ISSUER
 from callgate.config.validation import nearest
 from callgate.model import CALL_TOOL, SEPARATOR, Json, Principal, Tool, Value
-from callgate.protocol.jsonrpc import Malformed, parse_json
+from callgate.policy.analysis.findings import Example
+from callgate.policy.context import instant
+from callgate.protocol.jsonrpc import Malformed, encode, parse_json
 from callgate.protocol.methods import METHODS, method_tool
 
 
@@ -195,3 +198,29 @@ def _object(option: str, written: str) -> dict[str, Json]:
 def now() -> float:
     """The time at which the command was given."""
     return time.time()  # noqa: TID251 - the command line is where time comes in
+
+
+def command_of(example: Example) -> str:
+    """The `callgate policy try` that puts the request of an example again."""
+    principal = example.principal
+    words = ["callgate", "policy", "try", "--principal", principal.id]
+    for group in principal.groups:
+        words += ["--group", group]
+    for name, claim in principal.claims.items():
+        words += ["--claim", f"{name}={claim if isinstance(claim, str) else _json(claim)}"]
+    for option, value in (
+        ("--agent", principal.agent),
+        ("--tenant", principal.tenant),
+        ("--issuer", principal.issuer),
+    ):
+        words += [option, value] if value else []
+    words += ["--kind", principal.kind, "--tool", example.tool]
+    words += ["--args", _json(example.arguments)]
+    for interceptor, facts in example.enriched.items():
+        for fact, value in facts.items():
+            words += ["--fact", f"{interceptor}.{fact}={_json(value)}"]
+    return shlex.join([*words, "--at", instant(example.now)])
+
+
+def _json(value: Json) -> str:
+    return encode(value).decode()

@@ -24,7 +24,7 @@ from callgate.model import Json, Principal, Tool, Value
 from callgate.policy.engine import Engine
 from callgate.policy.names import Names
 from callgate.policy.source import Policy, PolicyError, read_policies
-from callgate.upstream.validators import Validators
+from callgate.protocol.validators import Validators
 
 DEFAULT_CONFIG = Path("callgate.yaml")
 STAND_IN = "not-set"
@@ -85,25 +85,27 @@ _TOOLS = click.option(
 )
 
 
-def grounds_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --config, --env-file, --policies and --tools; the command gets them as `chosen`."""
-
-    @functools.wraps(command)
-    def wrapped(**given: Any) -> Any:
-        named = {name: given.pop(name) for name in ("config", "env_file", "policies", "tools")}
-        return command(chosen=Chosen(**named), **given)
-
-    return _CONFIG(_ENV_FILE(_POLICIES(_TOOLS(wrapped))))
+_OPTIONS = {"config": _CONFIG, "env_file": _ENV_FILE, "policies": _POLICIES, "tools": _TOOLS}
 
 
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --config and --env-file; the command gets them as `chosen`."""
+def _chosen_by(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds options; what they say comes to the command as `chosen`."""
 
-    @functools.wraps(command)
-    def wrapped(config: Path | None, env_file: Path | None, **given: Any) -> Any:
-        return command(chosen=Chosen(config=config, env_file=env_file), **given)
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> Any:
+            return command(chosen=Chosen(**{name: given.pop(name) for name in names}), **given)
 
-    return _CONFIG(_ENV_FILE(wrapped))
+        for name in reversed(names):
+            wrapped = _OPTIONS[name](wrapped)
+        return wrapped
+
+    return add
+
+
+grounds_options = _chosen_by("config", "env_file", "policies", "tools")
+tools_options = _chosen_by("config", "env_file", "tools")
+config_options = _chosen_by("config", "env_file")
 
 
 class PolicyFile(Value):
@@ -191,30 +193,33 @@ def ground(chosen: Chosen, known: Grounds | None = None) -> Grounds:
 
     What was read and listed for `known` is not read and listed again where nothing changed.
     """
-    is_needed = chosen.config is not None or not chosen.policies or DEFAULT_CONFIG.exists()
-    config = configured(chosen) if is_needed else None
-    if chosen.policies:
-        paths = list(policy_paths(chosen.policies))
-    else:
-        paths = list(config.policy_files) if config is not None else []
-    files = tuple(_files(paths))
+    config, files = config_and_files(chosen)
+    grounds = grounds_on(chosen, config, files, known.policies if known is not None else ())
+    if known is not None and _is_alike(known, grounds) and "snapshot" in known.__dict__:
+        grounds.snapshot = known.snapshot
+    return grounds
+
+
+def grounds_on(
+    chosen: Chosen,
+    config: Config | None,
+    files: tuple[PolicyFile, ...],
+    known: tuple[Policy, ...] = (),
+) -> Grounds:
+    """The grounds on these texts. Raises PolicyError."""
     names = Names()
     enrichments: dict[str, Mapping[str, str]] = {}
     if config is not None:
         names = Names(namespace=config.gateway.namespace, gateway=config.gateway.name)
         enrichments = {one.name: one.enriches for one in config.interceptors if one.enriches}
-    before = known.policies if known is not None else ()
-    grounds = Grounds(
+    return Grounds(
         chosen=chosen,
         config=config,
         names=names,
         enrichments=enrichments,
         files=files,
-        policies=read_policies(((file.source, file.text) for file in files), before),
+        policies=read_policies(((file.source, file.text) for file in files), known),
     )
-    if known is not None and _is_alike(known, grounds) and "snapshot" in known.__dict__:
-        grounds.snapshot = known.snapshot
-    return grounds
 
 
 def _is_alike(known: Grounds, grounds: Grounds) -> bool:
@@ -222,6 +227,20 @@ def _is_alike(known: Grounds, grounds: Grounds) -> bool:
     if known.config is None or grounds.config is None or grounds.chosen.tools is not None:
         return False  # a file is read anew: that costs nothing
     return known.config.targets == grounds.config.targets
+
+
+def config_and_files(chosen: Chosen) -> tuple[Config | None, tuple[PolicyFile, ...]]:
+    """The configuration, where one is needed, and the policy texts. Raises CannotSay."""
+    config = configured_if(chosen, is_needed=not chosen.policies)
+    if chosen.policies:
+        return config, files_of(policy_paths(chosen.policies))
+    return config, files_of(config.policy_files if config is not None else ())
+
+
+def configured_if(chosen: Chosen, *, is_needed: bool) -> Config | None:
+    """The configuration; None where none is needed, named or there. Raises CannotSay."""
+    is_there = chosen.config is not None or DEFAULT_CONFIG.exists()
+    return configured(chosen) if is_needed or is_there else None
 
 
 def grounded(chosen: Chosen, known: Grounds | None = None) -> Grounds:
@@ -275,19 +294,27 @@ def policy_paths(places: Iterable[Path]) -> Iterable[Path]:
             yield place
 
 
-def _files(paths: Iterable[Path]) -> Iterable[PolicyFile]:
-    paths = list(paths)
-    count = Counter(path.name for path in paths)
-    for path in paths:
-        # The gateway knows a file by its name, and ids without an @id begin with it.
-        source = path.name if count[path.name] == 1 else shown_path(path)
-        yield PolicyFile(source=source, path=path, text=read_text(path))
+def files_of(paths: Iterable[Path]) -> tuple[PolicyFile, ...]:
+    """The files, read. Raises CannotSay."""
+    return named_files((path, read_text(path)) for path in paths)
+
+
+def named_files(texts: Iterable[tuple[Path, str]]) -> tuple[PolicyFile, ...]:
+    """Texts under the names by which the gateway knows them: ids without an @id begin so."""
+    texts = list(texts)
+    count = Counter(path.name for path, _ in texts)
+    return tuple(
+        PolicyFile(
+            source=path.name if count[path.name] == 1 else shown_path(path), path=path, text=text
+        )
+        for path, text in texts
+    )
 
 
 def read_text(path: Path) -> str:
     """A text file. Raises CannotSay."""
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except OSError as error:
         raise CannotSay(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
