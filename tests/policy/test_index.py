@@ -2,8 +2,10 @@
 
 import cedarpy
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from callgate.policy.context import build
 from callgate.policy.engine import Engine, Question
@@ -191,3 +193,23 @@ def test_nothing_that_is_permitted_is_missing_from_lists(
     assert engine.is_usable(principal, tool, arguments, now) == (
         engine.authorize(question).is_permitted
     )
+
+
+@pytest.mark.parametrize("kinds", [("anonymous", "jwt"), ("jwt", "anonymous")])
+def test_members_of_one_group_but_of_two_types_do_not_share_their_policies(
+    kinds: tuple[str, str],
+) -> None:
+    text = (
+        "permit(principal, action, resource);"
+        'forbid(principal is Callgate::OAuthUser in Callgate::Group::"g", action, resource);'
+    )
+    engine, tool = Engine(read_policies([("p", text)]), NAMES), a_tool()
+    question = Question(principal=PRINCIPALS[0], tool=tool, arguments={}, enriched={}, now=0.0)
+
+    verdicts = {
+        kind: engine.authorize(replace(question, principal=a_principal("ada", "g", kind=kind)))
+        for kind in kinds
+    }
+
+    assert verdicts["anonymous"].is_permitted
+    assert not verdicts["jwt"].is_permitted

@@ -48,8 +48,11 @@ class ScopeIndex:
         self._principals = {key for found in self._policies.values() for key in found}
 
     def relevant(self, principal: Lineage) -> frozenset[Key]:
-        """What policies look for in this principal: those alike in this meet the same policies."""
-        return frozenset(_sought(principal)) & self._principals
+        """What policies look for in this principal: those alike in this meet the same policies.
+
+        INVARIANT: the type is always in it, for `is T in E` is filed under E alone.
+        """
+        return frozenset(_sought(principal)) & self._principals | {(_IS, principal.own[0])}
 
     def candidates(
         self, relevant: Iterable[Key], principal: Lineage, action: Lineage, resource: Lineage
