@@ -6,8 +6,9 @@ import cedarpy
 import pytest
 
 from callgate.policy.names import Names
+from callgate.policy.schema import context_shape, input_shape
 from callgate.policy.source import read_policies
-from callgate.policy.validation import findings
+from callgate.policy.validation import RULES, Validator, findings
 from fakes.calls import a_tool
 
 
@@ -157,3 +158,69 @@ def test_a_policy_on_the_params_of_a_method_fits() -> None:
         'permit(principal, action in Callgate::Action::"resources/read", resource) '
         'when { context.input.uri like "file:///docs/*" };'
     ) == []  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("condition", "rule", "pointed_at", "nearest"),
+    [
+        ("context.input.amout < 5", "does_not_fit", "amout < 5", '"amount"'),
+        ("context.input.amount < 5 &&\n  context.inpt.x == 3", "does_not_fit", "inpt.x", '"input"'),
+        ('principal.tenat == "x"', "does_not_fit", "tenat ==", '"tenant"'),
+        ('context.input.note == "x"', "does_not_fit", "note ==", None),
+        ('context.input.amount == "x"', "does_not_fit", "context.input.amount ==", None),
+        ('principal in Callgate::Grop::"a"', "does_not_fit", "Callgate::Grop", '"Callgate::Group"'),
+        (
+            'action == Callgate::Action::"shp"',
+            "unknown_action",
+            'Callgate::Action::"shp"',
+            '"shop"',
+        ),
+        ("context.input has notee", "unknown_attribute", "notee", '"note"'),
+        ("context has outputs", "unknown_attribute", "outputs", None),
+    ],
+)
+def test_a_finding_points_at_its_place_and_names_what_is_near(
+    condition: str, rule: str, pointed_at: str, nearest: str | None
+) -> None:
+    text = f'// first\n permit(principal, action == Callgate::Action::"shop___refund", resource)\nwhen {{ {condition} }};'
+    policies = read_policies([("p.cedar", text)])
+
+    (found,) = findings(Names(), policies, [a_tool()], {}, {"shop": True})
+    assert found.rule == rule and rule in RULES
+    assert found.is_error == (rule != "unknown_attribute")
+    assert found.line is not None and found.column is not None
+    assert text.split("\n")[found.line - 1][found.column - 1 :].startswith(pointed_at)
+    assert found.message.rpartition("did you mean ")[2].rstrip("?") == (nearest or found.message)
+
+
+def test_a_finding_about_a_scope_points_at_the_policy() -> None:
+    policies = read_policies(
+        [("p.cedar", '\n permit(principal == Callgate::Group::"g", action, resource);')]
+    )
+
+    (found,) = findings(Names(), policies, [a_tool()], {}, {"shop": True})
+    assert (found.line, found.column) == (2, 2)
+
+
+def test_what_other_tools_have_may_be_asked_for_with_has() -> None:
+    text = "permit(principal, action, resource) when { context.input has uri };"
+
+    assert findings(Names(), read_policies([("p", text)]), [a_tool()], {}, {"shop": True}) != []
+    other = a_tool("web", "get", {"type": "object", "properties": {"uri": {"type": "string"}}})
+    assert (
+        findings(Names(), read_policies([("p", text)]), [a_tool(), other], {}, {"shop": True}) == []
+    )
+    assert findings(Names(), read_policies([("p", text)]), [a_tool()], {}, {"web": False}) == []
+
+
+def test_the_first_clause_with_which_a_policy_does_not_pass_is_blamed() -> None:
+    text = (
+        "permit(principal, action, resource) when { context.input has note && context.input.amount "
+        '> 1 } unless { context.input.note == "a" } when { context.input.customer == 5 };'
+    )
+    policies = read_policies([("p", text)])
+    tool = a_tool()
+    context = context_shape(input_shape(tool.input_schema), {})
+
+    clause = Validator(Names()).blamed(tool, context, policies[0])
+    assert clause is not None and clause.text == "context.input.customer == 5"

@@ -45,7 +45,7 @@ def _once(source: str, text: str) -> str:
         found = str(cedarpy.format_policies(text, LINE_WIDTH, INDENT_WIDTH))
     except ValueError as error:
         raise PolicyError(source, f"cannot be laid out: {error}") from None
-    return found.rstrip("\n") + "\n"
+    return found.strip("\n") + "\n"
 
 
 def _comments(text: str) -> list[str]:

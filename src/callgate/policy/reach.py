@@ -26,6 +26,12 @@ from callgate.policy.source import ACTIVE, Policy, Scope
 from callgate.protocol.jsonrpc import encode
 from callgate.protocol.methods import METHODS
 
+_ANYBODY: dict[str, Json] = {
+    "principal": {"op": "All"},
+    "action": {"op": "All"},
+    "resource": {"op": "All"},
+}
+
 
 class Reach(StrEnum):
     """Whether calls of a tool go through."""
@@ -190,10 +196,8 @@ class _View:
 
     def _holds(self, policy: Policy, clause: Clause) -> bool | None:
         """None where that is open, or in doubt."""
-        alone = replace(
-            policy,
-            est={**policy.est, "conditions": [{"kind": clause.kind, "body": clause.est}]},
-        )
+        body = {"kind": clause.kind, "body": clause.est}
+        alone = replace(policy, est={**_ANYBODY, "effect": policy.effect, "conditions": [body]})
         now = self._known.now
         handle = parsed([alone]) if now is None else timed([alone], now)
         outcomes = {self._outcome(handle, form) for form in self._forms(clause)}
