@@ -194,7 +194,7 @@ def test_a_changed_policy_takes_effect_and_a_broken_one_does_not(tmp_path: Path)
         )
 
         policy.write_text("permit(principal, action, resource")
-        gateway.await_log("the old one stays: policies: p.cedar: not valid Cedar")
+        gateway.await_log("the old one stays: policies: p.cedar:1:.*not valid Cedar")
         assert (
             refusal(gateway.call("shop___refund", customer="c", amount=5)[1])["code"]
             == "not_permitted"

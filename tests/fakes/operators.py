@@ -13,6 +13,7 @@ from callgate.model import Json
 from callgate.ports import CallFilter, StoreError, TargetStatus
 from fakes.asgi import Answered, ask
 from fakes.gateway import a_gateway
+from fakes.policy_desk import FakePolicyDesk
 
 STATUS = ConfigStatus(file="/srv/callgate.yaml", digest="d" * 64, loaded_at=1_790_000_000.0)
 
@@ -54,6 +55,9 @@ def some_views(**more: Any) -> Views:
         "config": lambda: STATUS,
         "reload": reload,
         "records": FakeRecords(),
+        "policies": FakePolicyDesk(),
+        "principals": lambda: (),
+        "count_evaluations": lambda *_: None,
         "metrics": metrics,
         "is_stopping": lambda: False,
         **more,

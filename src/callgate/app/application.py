@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 
+from callgate.app import checking
+from callgate.app.checking import Checks
 from callgate.app.clock import SystemClock
+from callgate.app.gathering import PolicySet, Sources
 from callgate.app.parts import (
     PartError,
     build_chain,
     build_connector,
-    build_engine,
     build_limits,
     build_masks,
     build_protection,
     build_seal,
+    build_sources,
+    engine_of,
     may_ask,
     target_timeouts,
 )
+from callgate.app.swapping import loaded, short_turns, successor
 from callgate.config import Config, ConfigError, load_config
 from callgate.downstream.dispatch import Dispatcher
 from callgate.downstream.sessions import Session, Sessions
@@ -27,9 +32,12 @@ from callgate.identity.chain import FirstThatKnows, build_authenticator
 from callgate.identity.fetching import FetchError, HttpFetch
 from callgate.identity.signing_keys import IssuerError
 from callgate.pipeline.gateway import Gateway
-from callgate.policy.validation import Finding, findings
-from callgate.ports import Connector, Telemetry
-from callgate.protocol.methods import widest_offer
+from callgate.policy.source import Policy
+from callgate.policy.succession import release
+from callgate.policy.validation import Finding
+from callgate.ports import Connector, StoreError, Telemetry
+from callgate.sources.git_child import Found
+from callgate.sources.parsing import Parser
 from callgate.storage.sqlite import SqliteCallStore
 from callgate.telemetry.nothing import NoTelemetry
 from callgate.upstream.catalog import LiveCatalog
@@ -65,10 +73,14 @@ class Application:
             on_close=self._ended,
         )
         self._tasks = Tasks()
+        self.parser = Parser()
+        self.sources: Sources  # of the current configuration
+        self.policies: PolicySet  # in force
+        self.checks = Checks()
         self.dispatcher = Dispatcher(lambda: self.gateway, self.sessions, VERSION)
         self._connectors: dict[str, Connector] = {}
         self._retiring: set[asyncio.Task[None]] = set()
-        self._reloading = asyncio.Lock()
+        self.changing = asyncio.Lock()  # who holds it may put something else into force
         self.gateway: Gateway
 
     async def start(self) -> None:
@@ -84,9 +96,12 @@ class Application:
 
     async def start_targets(self) -> None:
         """Only the targets and the policies, without a record: to look, not to call."""
+        self.sources = build_sources(self.config, self.parser)
+        self.policies = await loaded(self.sources.first)
         connectors = self._build_connectors(self.config)
-        self.gateway = self._build(self.config, connectors)
+        self.gateway = self._build(self.config, connectors, self.policies)
         self._connectors = connectors
+        await asyncio.to_thread(self.sources.keep, self.policies)
         for connector in connectors.values():
             await connector.start()
         await self.catalog.start()
@@ -98,6 +113,8 @@ class Application:
 
         def pass_on(target: str, what: str) -> None:
             self._tasks.start(self.dispatcher.announce(target, what), "announcing")
+            if what == "tools":
+                self._tasks.start(self._check_again(target), "checking policies")
 
         catalog.subscribe(pass_on)
 
@@ -138,7 +155,7 @@ class Application:
                 )
         return made
 
-    def _build(self, config: Config, connectors: dict[str, Connector]) -> Gateway:
+    def _build(self, config: Config, connectors: dict[str, Connector], made: PolicySet) -> Gateway:
         chain = build_chain(config)
         try:
             authenticator = build_authenticator(
@@ -149,7 +166,7 @@ class Application:
         return Gateway(
             authenticator=authenticator,
             catalog=LiveCatalog(connectors, self.clock, is_lazy=self._is_lazy),
-            engine=build_engine(config, chain.enrichments),
+            engine=engine_of(config, made.policies, chain.enrichments),
             chain=chain,
             store=self.store,
             telemetry=self.telemetry,
@@ -173,39 +190,29 @@ class Application:
 
     async def policy_findings(self, gateway: Gateway, targets: Iterable[str]) -> list[Finding]:
         """What is wrong with the policies, against the tools known now. Off the event loop."""
-        names = tuple(targets)
-        found = await self._findings(gateway, names)
-        if not found or self._is_lazy:
-            return found
-        # Some targets list more to clients that can be asked; only now is that worth a session.
-        catalog = gateway.catalog
-        offers = {name: widest_offer(gateway.may_ask.get(name, ())) for name in names}
-        await asyncio.gather(*(catalog.ensure(name, offer) for name, offer in offers.items()))
-        return await self._findings(gateway, names)
-
-    @staticmethod
-    async def _findings(gateway: Gateway, targets: tuple[str, ...]) -> list[Finding]:
-        engine, catalog = gateway.engine, gateway.catalog
-        assert isinstance(catalog, LiveCatalog)  # noqa: S101 - the only one we build
-        tools = list(catalog.every_tool())
-        listed = {
-            name: bool(catalog.every_tool(name)) or catalog.connector(name).status.is_ready
-            for name in targets
-        }
-        return await asyncio.to_thread(
-            findings, engine.names, engine.policies, tools, gateway.chain.enrichments, listed
-        )
+        policies = gateway.engine.policies
+        return await checking.look(gateway, targets, policies, is_lazy=self._is_lazy)
 
     async def report_findings(self) -> None:
         """Says in the log what is wrong with the policies, once the targets have been listed."""
         await self.catalog.ensure()
-        for finding in await self.policy_findings(self.gateway, self.config.targets):
-            _log.error("policy %s (%s): %s", finding.policy, finding.source, finding.message)
+        await self._check(self.gateway.engine.policies)
+
+    async def _check(self, policies: Sequence[Policy]) -> None:
+        gateway = self.gateway
+        found = await checking.look(gateway, self.config.targets, policies, is_lazy=self._is_lazy)
+        if gateway.engine is self.gateway.engine:  # else the swap has looked itself
+            self.checks.take(policies, found)
+
+    async def _check_again(self, target: str) -> None:
+        """A target's tools are others: do the policies on them still fit?"""
+        engine = self.gateway.engine
+        await self._check(checking.concerned(engine.policies, engine.names, target))
 
     async def reload(self, file: Path | None = None) -> None:
         """Puts a new configuration into force. Raises ConfigError, PartError; the old one stays."""
         try:
-            async with self._reloading:  # the watch on files and an operator may both ask
+            async with self.changing:  # the watch on files and an operator may both ask
                 await self._reload(load_config(file or self.config.file))
         except (ConfigError, PartError) as error:
             self.reload_problem = str(error)
@@ -213,21 +220,22 @@ class Application:
         self.reload_problem = None
 
     async def _reload(self, config: Config) -> None:
+        sources = build_sources(config, self.parser, like=self.sources)
+        made = await loaded(sources.first)
         connectors = self._build_connectors(config)
-        gateway = self._build(config, connectors)
+        gateway = self._build(config, connectors, made)
         fresh = [c for name, c in connectors.items() if c is not self._connectors.get(name)]
         for connector in fresh:
             await connector.start()
         catalog = gateway.catalog
         assert isinstance(catalog, LiveCatalog)  # noqa: S101 - the only one we build
         await catalog.start()
+        found: list[Finding] = []
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 await catalog.ensure()
-            broken = [f for f in await self.policy_findings(gateway, config.targets) if f.is_error]
-            known = {(f.policy, f.message) for f in await self._present_findings()}
-            if new := [f for f in broken if (f.policy, f.message) not in known]:
-                raise PartError(f"policies: {new[0].source}: {new[0].policy}: {new[0].message}")
+            found = await self.policy_findings(gateway, config.targets)
+            self._refuse_new(found)
         except TimeoutError:
             _log.warning("not every target answered; their tools are refused until they do")
         except BaseException:  # also a stop in the middle: what was started for it is ended
@@ -235,10 +243,77 @@ class Application:
             for connector in fresh:
                 await connector.close()
             raise
+        self.sources = sources
         self._swap(config, gateway, connectors)
+        self._now_in_force(made, gateway.engine.policies, found)
 
-    async def _present_findings(self) -> list[Finding]:
-        return await self.policy_findings(self.gateway, self.config.targets)
+    def _refuse_new(self, found: Iterable[Finding]) -> None:
+        if new := self.checks.are_new(found):
+            raise PartError(f"policies: {new[0].source}: {new[0].policy}: {new[0].message}")
+
+    async def change_policies(self, commit: Found | None = None) -> None:
+        """Puts the policies of all sources, as they are now, into force. Connections stay.
+
+        `commit` is another one of the repository. Raises PartError: the old policies stay.
+        """
+        async with self.changing:
+            sources, before = self.sources, self.sources.found
+            try:
+                sources.found = commit or before
+                made = await loaded(sources.load)
+                gateway, found = await self.try_policies(made)
+                self._refuse_new(found)
+            except PartError as error:
+                sources.found = before
+                sources.stay(str(error) if commit is not None else before.problem)
+                self.reload_problem = str(error)
+                raise
+            await self.swap_policies(made, gateway, found)
+            self.reload_problem = None
+
+    async def try_policies(self, made: PolicySet) -> tuple[Gateway, list[Finding]]:
+        """A gateway with these policies, and what is found about those that are new in it.
+
+        Changes nothing. Hold `changing` meanwhile.
+        """
+        async with short_turns():
+            gateway = await successor(self.config, made.policies, self.gateway)
+        news = checking.changed(self.gateway.engine.policies, made.policies)
+        targets = self.config.targets
+        return gateway, await checking.look(gateway, targets, news, is_lazy=self._is_lazy)
+
+    async def swap_policies(
+        self, made: PolicySet, gateway: Gateway, found: Sequence[Finding]
+    ) -> None:
+        """Puts what `try_policies` gave into force."""
+        old = self.gateway
+        news = checking.changed(old.engine.policies, made.policies)
+        self.gateway = gateway
+        self._now_in_force(made, news, found)
+        self._start_retiring(self._release_engine(old))
+        for target in self._connectors:
+            self._tasks.start(self._announce_all(target), "announcing")
+        _log.info("policy set %s is in force", gateway.engine.version)
+
+    def _now_in_force(
+        self, made: PolicySet, news: Sequence[Policy], found: Sequence[Finding]
+    ) -> None:
+        """Notes a new set, and tells of it."""
+        has_changed = self.policies.policies != made.policies
+        self.policies = made
+        self.checks.take(news, found)
+        self.checks.forget_others(made.policies)
+        self._tasks.start(asyncio.to_thread(self.sources.keep, made), "noting the commit")
+        if not has_changed:
+            return
+        try:
+            self.store.append_soon(made.in_force(self.gateway.engine.version, self.clock.now()))
+        except StoreError as error:
+            _log.error("the record does not say that other policies are in force: %s", error)
+
+    async def _release_engine(self, old: Gateway) -> None:
+        await self._calls_end()
+        release(old.engine)
 
     def _swap(self, config: Config, gateway: Gateway, connectors: dict[str, Connector]) -> None:
         old, old_connectors = self.gateway, self._connectors
@@ -253,13 +328,16 @@ class Application:
         replaced = [name for name, c in old_connectors.items() if connectors.get(name) is not c]
         gone = [old_connectors[name] for name in replaced]
         self.dispatcher.end_listening(replaced)
-        # Held until done, awaited in stop(): it outlives the reload, not the application.
-        task = asyncio.get_running_loop().create_task(self._retire(old, gone))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._start_retiring(self._retire(old, gone))
         _log.info(
             "configuration %s is in force, policies %s", config.digest[:12], gateway.engine.version
         )
+
+    def _start_retiring(self, work: Coroutine[None, None, None]) -> None:
+        # Held until done, awaited in stop(): it outlives the reload, not the application.
+        task = asyncio.get_running_loop().create_task(work)
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     async def _announce_all(self, target: str) -> None:
         """New policies, too, change what a list shows."""
@@ -268,13 +346,18 @@ class Application:
 
     async def _retire(self, old: Gateway, connectors: list[Connector]) -> None:
         """Ends what a reload replaced, once the calls that began before it have ended."""
+        await self._calls_end()
+        await self._close_gateway(old)
+        release(old.engine)
+        for connector in connectors:
+            await connector.close()
+
+    async def _calls_end(self) -> None:
+        """Waits for the calls that are on their way now."""
         active = set(self.dispatcher.active)
         if active:
             # Bounded: some answers never end, such as those that tell what changes.
             await asyncio.wait(active, timeout=RETIRE_SECONDS)
-        await self._close_gateway(old)
-        for connector in connectors:
-            await connector.close()
 
     async def _close_gateway(self, gateway: Gateway) -> None:
         if isinstance(gateway.catalog, LiveCatalog):
@@ -298,3 +381,4 @@ class Application:
             await connector.close()
         await self._tasks.close()
         await self._fetch.close()
+        await asyncio.to_thread(self.parser.close)

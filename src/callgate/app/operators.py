@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from callgate.app.application import Application
+from callgate.app.changing import StoreDesk
 from callgate.app.parts import PartError
 from callgate.config import ConfigError
 from callgate.control.views import ConfigStatus, Views
+from callgate.identity.anonymous import AnonymousAuthenticator
+from callgate.identity.api_keys import principal_of
+from callgate.identity.chain import IdentitySettings
+from callgate.model import Principal
 from callgate.ports import TargetStatus
 from callgate.storage.reading import SqliteRecords
 from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
+
+MOST_PRINCIPALS = 10_000  # of the record, those seen last
 
 
 def readings_of(application: Application) -> Readings:
@@ -48,12 +56,30 @@ def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
             await application.reload()
         return config()
 
+    records = SqliteRecords(application.config.store.path)
+
+    def principals() -> Sequence[Principal]:
+        configured = configured_principals(application.config.identity)
+        known = {principal.key: principal for principal in records.principals(MOST_PRINCIPALS)}
+        return [*configured, *(known[key] for key in known.keys() - {p.key for p in configured})]
+
     return Views(
         gateway=lambda: application.gateway,
         targets=lambda: target_statuses(application),
         config=config,
         reload=reload,
-        records=SqliteRecords(application.config.store.path),
+        records=records,
+        policies=StoreDesk(application),
+        principals=principals,
+        count_evaluations=metrics.count_evaluations,
         metrics=metrics.exposition,
         is_stopping=lambda: application.dispatcher.is_stopping,
     )
+
+
+def configured_principals(identity: IdentitySettings) -> list[Principal]:
+    """Whom the configuration itself names: the bearers of API keys, and who needs no proof."""
+    found = [principal_of(key) for key in identity.api_keys]
+    if identity.anonymous is not None:
+        found.append(AnonymousAuthenticator(identity.anonymous).principal)
+    return found

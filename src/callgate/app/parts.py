@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from callgate.app.gathering import Sources
 from callgate.audit.record import Masks
 from callgate.config import Config
 from callgate.config.tree import TargetSettings
@@ -17,8 +18,12 @@ from callgate.pipeline.interception import Attachment, Chain
 from callgate.pipeline.sealing import Seal
 from callgate.policy.engine import Engine
 from callgate.policy.names import Names
-from callgate.policy.source import PolicyError, read_policies
-from callgate.ports import Clock, Connector
+from callgate.policy.source import Policy, PolicyError
+from callgate.policy.succession import Pair, warm
+from callgate.ports import Clock, Connector, StoreError
+from callgate.sources.parsing import Parser
+from callgate.sources.sourced import SourceError
+from callgate.storage.versions import SqlitePolicyVersions
 from callgate.upstream.functions import PythonConnector, PythonTargetSettings
 from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
 from callgate.upstream.mcp_sse import McpSseConnector
@@ -70,22 +75,36 @@ def _attachment(settings: InterceptorSettings, directory: Path) -> Attachment:
 
 
 def build_engine(config: Config, enrichments: Mapping[str, Mapping[str, str]]) -> Engine:
-    """The policy engine over the configured files. Raises PartError."""
-    names = Names(namespace=config.gateway.namespace, gateway=config.gateway.name)
+    """The policy engine over all configured sources, to look at. Raises PartError."""
+    parser = Parser()
     try:
-        return Engine(read_policies(_texts(config)), names, enrichments)
-    except PolicyError as error:
+        made = build_sources(config, parser).first()
+        return engine_of(config, made.policies, enrichments)
+    except (PolicyError, SourceError, StoreError) as error:
         raise PartError(f"policies: {error}") from None
+    finally:
+        parser.close()
 
 
-def _texts(config: Config) -> list[tuple[str, str]]:
-    texts = []
-    for file in config.policy_files:
-        try:
-            texts.append((file.name, file.read_text("utf-8")))
-        except (OSError, UnicodeDecodeError) as error:
-            raise PartError(f"policies: {file.name}: cannot be read: {error}") from None
-    return texts
+def engine_of(
+    config: Config,
+    policies: Sequence[Policy],
+    enrichments: Mapping[str, Mapping[str, str]],
+    pairs: Sequence[Pair] = (),
+) -> Engine:
+    """The engine of a configuration, which knows beforehand what is asked about `pairs`."""
+    names = Names(namespace=config.gateway.namespace, gateway=config.gateway.name)
+    engine = Engine(policies, names, enrichments, mode=config.policies.mode)
+    warm(engine, pairs)
+    return engine
+
+
+def build_sources(config: Config, parser: Parser, like: Sources | None = None) -> Sources:
+    """Where the policies of a configuration come from. Raises PartError."""
+    try:
+        return Sources(config, SqlitePolicyVersions(config.store), parser, like)
+    except SourceError as error:
+        raise PartError(f"policies: {error}") from None
 
 
 def build_limits(config: Config) -> Limits:

@@ -6,15 +6,13 @@ import asyncio
 import contextlib
 import gc
 import logging
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from callgate.app.application import Application
+from callgate.app.following import follow_files, follow_repository
 from callgate.app.operators import readings_of, views_of
-from callgate.app.parts import PartError
 from callgate.app.serving import Listener, Listening, until_signalled
-from callgate.app.watching import LOOK_EVERY_SECONDS, look
-from callgate.config import Config, ConfigError
+from callgate.config import Config
 from callgate.control.app import ControlEndpoint
 from callgate.downstream.http import HttpEndpoint
 from callgate.protocol.origins import is_loopback
@@ -111,35 +109,12 @@ async def forever(_: Application) -> None:
 
 @contextlib.asynccontextmanager
 async def background(application: Application) -> AsyncIterator[None]:
-    """What runs beside the listeners: policy findings at the start, reload on change."""
+    """What runs beside the listeners: policy findings at the start, what follows changes."""
     tasks = Tasks()
-    tasks.start(_reload_on_change(application), "reloading")
+    tasks.start(follow_files(application), "following files")
+    tasks.start(follow_repository(application), "following the repository")
     tasks.start(application.report_findings(), "checking policies")
     try:
         yield
     finally:
         await tasks.close()
-
-
-async def _reload_on_change(application: Application) -> None:
-    """Once a second, and at once on SIGHUP. A configuration that cannot be used changes nothing."""
-    nudged = asyncio.Event()
-    with contextlib.suppress(NotImplementedError, ValueError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, nudged.set)
-    seen = look(application.config.depends_on)
-    while True:
-        is_nudged = False
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_SECONDS):
-                is_nudged = await nudged.wait()
-        nudged.clear()
-        now = look(application.config.depends_on)
-        if now == seen and not is_nudged:
-            continue
-        try:
-            await application.reload()
-        except (ConfigError, PartError) as error:
-            _log.error("the changed configuration is not used, the old one stays: %s", error)
-        except Exception:  # noqa: BLE001 - the next change must still be noticed
-            _log.exception("the changed configuration is not used, the old one stays")
-        seen = look(application.config.depends_on)

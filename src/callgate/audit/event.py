@@ -22,6 +22,4 @@ def event(name: str, at: float, said: dict[str, Json]) -> Entry:
         "event": name,
         **said,
     }
-    return Entry(
-        kind="event", call_id=identifier, at=in_microseconds(at), body=encode(body)
-    )
+    return Entry(kind="event", call_id=identifier, at=in_microseconds(at), body=encode(body))

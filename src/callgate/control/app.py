@@ -7,6 +7,7 @@ import hmac
 import logging
 
 from callgate.control import calls, config, health, metrics, policies, targets, tools
+from callgate.control.authzen import endpoints as authzen
 from callgate.control.problems import Problem
 from callgate.control.routing import (
     LOCAL,
@@ -34,9 +35,24 @@ ROUTES = (
     Route("GET", "/api/v1/targets", targets.listed),
     Route("GET", "/api/v1/tools", tools.listed),
     Route("GET", "/api/v1/policies", policies.listed),
+    Route("GET", "/api/v1/policies/versions", policies.versions),
+    Route("GET", "/api/v1/policies/versions/{n}", policies.version),
+    Route("GET", "/api/v1/policies/versions/{a}/diff/{b}", policies.diff),
+    Route("POST", "/api/v1/policies/rollback", policies.rollback),
+    Route("POST", "/api/v1/policies/promote", policies.promote),
+    Route("GET", "/api/v1/policies/{id}", policies.one),
+    Route("PUT", "/api/v1/policies/{id}", policies.put),
+    Route("DELETE", "/api/v1/policies/{id}", policies.delete),
     Route("GET", "/api/v1/config", config.shown),
     Route("POST", "/api/v1/reload", config.reloaded),
+    Route("GET", "/.well-known/authzen-configuration", authzen.metadata, is_open=True),
+    Route("POST", "/access/v1/evaluation", authzen.evaluation, is_question=True),
+    Route("POST", "/access/v1/evaluations", authzen.evaluations, is_question=True),
+    Route("POST", "/access/v1/search/subject", authzen.search_subject, is_question=True),
+    Route("POST", "/access/v1/search/resource", authzen.search_resource, is_question=True),
+    Route("POST", "/access/v1/search/action", authzen.search_action, is_question=True),
 )
+REQUEST_ID = "x-request-id"
 
 
 class ControlEndpoint:
@@ -55,16 +71,19 @@ class ControlEndpoint:
             _digest(token.get_secret_value()): name for name, token in settings.tokens().items()
         }
         self._readers = frozenset(settings.readers)
+        self._public_url = settings.public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
             return
-        request = Request.of(scope)
+        request = Request.of(scope, self._public_url)
         try:
             response = await self._answer(request, receive)
         except Gone:
             return
+        if (request_id := request.header(REQUEST_ID)) is not None:
+            response = response.under((REQUEST_ID, request_id))
         await response.send(send, is_head=request.method == "HEAD")
 
     async def _answer(self, request: Request, receive: Receive) -> Response:

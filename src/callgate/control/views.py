@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from callgate.control.desk import PolicyDesk
 from callgate.control.problems import Problem
-from callgate.model import Json, Value
+from callgate.model import Json, Principal, Value
 from callgate.pipeline.gateway import Gateway
 from callgate.ports import CallFilter, TargetStatus
 
@@ -33,13 +34,16 @@ class ConfigStatus(Value):
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The gateway, as operators see it. All are called on the loop, but for `records`."""
+    """The gateway, as operators see it. Called on the loop, but for `records` and `principals`."""
 
     gateway: Callable[[], Gateway | None]  # None: no policy set is in force yet
     targets: Callable[[], Sequence[TargetStatus]]
     config: Callable[[], ConfigStatus]
     reload: Callable[[], Awaitable[ConfigStatus]]  # a bad configuration: `reload_error` is set
     records: RecordReader
+    policies: PolicyDesk
+    principals: Callable[[], Sequence[Principal]]  # of configuration and record; as `records`
+    count_evaluations: Callable[[str, bool, int], None]  # which API, whether permitted, how many
     metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]  # Accept → body, media type
     is_stopping: Callable[[], bool]
 

@@ -1,0 +1,56 @@
+"""Another policy set without a pause: built beside the running one, on short turns."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from callgate.app.gathering import PolicySet
+from callgate.app.parts import PartError, engine_of
+from callgate.config import Config
+from callgate.pipeline.gateway import Gateway
+from callgate.policy.source import Policy, PolicyError
+from callgate.policy.succession import pairs_of
+from callgate.ports import StoreError
+from callgate.sources.sourced import SourceError
+
+TURN_SECONDS = 0.0005  # how long another thread may keep the interpreter from the event loop
+
+
+@asynccontextmanager
+async def short_turns() -> AsyncIterator[None]:
+    """While another thread works: the event loop gets the interpreter back soon.
+
+    No collection of garbage meanwhile, and none ever of what was made here: policies have no
+    cycles, and one look through those of a large set would stop everything for a tenth of a second.
+    """
+    turn, was_collecting = sys.getswitchinterval(), gc.isenabled()
+    sys.setswitchinterval(min(turn, TURN_SECONDS))
+    gc.disable()
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(turn)
+        if was_collecting:
+            gc.freeze()
+            gc.enable()
+
+
+async def loaded(load: Callable[[], PolicySet]) -> PolicySet:
+    """What a way to load policies gives, off the event loop. Raises PartError."""
+    try:
+        async with short_turns():
+            return await asyncio.to_thread(load)
+    except (PolicyError, SourceError, StoreError) as error:
+        raise PartError(f"policies: {error}") from None
+
+
+async def successor(config: Config, policies: Sequence[Policy], gateway: Gateway) -> Gateway:
+    """The gateway with another policy set, and nothing else changed."""
+    pairs = pairs_of(gateway.engine)
+    engine = await asyncio.to_thread(engine_of, config, policies, gateway.chain.enrichments, pairs)
+    return replace(gateway, engine=engine)
