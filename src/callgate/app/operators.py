@@ -31,6 +31,7 @@ def readings_of(application: Application) -> Readings:
             len(application.gateway.engine.policies),
             application.gateway.engine.version,
         ),
+        policy_findings=lambda: len(application.checks.present),
     )
 
 

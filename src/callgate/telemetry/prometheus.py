@@ -90,6 +90,11 @@ STORE_HEALTHY = Described(
 POLICIES = Described(
     name="callgate_policies", kind="gauge", says="Policies in the set that decides now."
 )
+POLICY_FINDINGS = Described(
+    name="callgate_policy_findings",
+    kind="gauge",
+    says="What is wrong with policies in force, such as that they do not fit a tool as it is now.",
+)
 POLICY_SET = Described(
     name="callgate_policy_set_info",
     kind="info",
@@ -105,7 +110,7 @@ EVALUATIONS = Described(
 )
 
 METRICS = (CALLS, CALL_SECONDS, STAGE_SECONDS, IN_FLIGHT, SESSIONS, TARGET_READY, TARGET_TOOLS,
-           STORE_HEALTHY, POLICIES, POLICY_SET, EVALUATIONS)  # fmt: skip
+           STORE_HEALTHY, POLICIES, POLICY_FINDINGS, POLICY_SET, EVALUATIONS)  # fmt: skip
 """Every metric there is, besides the process's own."""
 
 
@@ -120,6 +125,7 @@ class Readings:
     targets: Callable[[], Sequence[TargetStatus]] = lambda: ()
     is_store_healthy: Callable[[], bool] = lambda: False
     policies: Callable[[], tuple[int, str]] = lambda: (0, "")  # how many; the set's version
+    policy_findings: Callable[[], int] = lambda: 0
 
 
 @dataclass(slots=True)
@@ -241,6 +247,7 @@ class _Scrape(Collector):
         yield _gauge(STORE_HEALTHY, {(): readings.is_store_healthy()})
         count, version = readings.policies()
         yield _gauge(POLICIES, {(): count})
+        yield _gauge(POLICY_FINDINGS, {(): readings.policy_findings()})
         name = POLICY_SET.name.removesuffix("_info")
         yield InfoMetricFamily(name, POLICY_SET.says, value={"version": version})
 
