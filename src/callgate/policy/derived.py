@@ -71,23 +71,24 @@ def derived_shape(shape: Shape) -> Shape:
         case Kind.SET:
             return STRINGS_FACTS if shape.items == STRING else SET_FACTS
         case Kind.TEXT:
-            each = _each_shape(shape.items) if shape.items is not None else record()
-            return record(**TEXT_FACTS.fields, each=optional(each)) if each.fields else TEXT_FACTS
+            each = None if shape.items is None else _each_shape(shape.items)
+            return TEXT_FACTS if each is None else record(**TEXT_FACTS.fields, each=optional(each))
         case _:
             return record()
 
 
-def _each_shape(items: Shape) -> Shape:
-    """Of records in an array: for each plain field, the set of the values it has."""
-    fields: dict[str, Field] = {}
-    for name, field in items.fields.items():
-        if field.shape.kind in SCALARS:
-            fields[name] = required(Shape(kind=Kind.SET, items=field.shape))
-        elif field.shape.kind is Kind.RECORD:
-            inner = _each_shape(field.shape)
-            if inner.fields:
-                fields[name] = required(inner)
-    return Shape(kind=Kind.RECORD, fields=fields)
+def _each_shape(items: Shape) -> Shape | None:
+    """Of what is in an array: for each plain place in it, the set of the values found there."""
+    if items.kind in SCALARS:
+        return Shape(kind=Kind.SET, items=items)
+    if items.kind in (Kind.SET, Kind.TEXT):
+        return None if items.items is None else _each_shape(items.items)
+    fields = {
+        name: required(each)
+        for name, field in items.fields.items()
+        if (each := _each_shape(field.shape)) is not None
+    }
+    return Shape(kind=Kind.RECORD, fields=fields) if fields else None
 
 
 def derive(wanted: Shape, shape: Shape, value: Json, path: str) -> dict[str, Json]:
@@ -160,25 +161,49 @@ def _of_text(wanted: Shape, shape: Shape, value: Json, path: str) -> Facts:
         made["count"] = len(value)
     if "keys" in wanted.fields and isinstance(value, dict):
         made["keys"] = list(value)
-    if "each" in wanted.fields and shape.items is not None and _is_of_objects(value):
-        made["each"] = _of_each(wanted.fields["each"].shape, shape.items, value, path)
+    if "each" in wanted.fields and shape.items is not None and isinstance(value, list):
+        made["each"] = _of_each(wanted.fields["each"].shape, shape.items, value, f"{path}/*")
     return made
 
 
-def _is_of_objects(value: Json) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+def _of_each(wanted: Shape, shape: Shape, values: list[Json], path: str) -> Json:
+    """Every value found at each place of `shape`, in what several items have there; no nulls."""
+    values = [value for value in values if value is not None]
+    match shape.kind:
+        case Kind.RECORD:
+            _check(values, dict, "object", path)
+            return {
+                name: _of_each(
+                    field.shape,
+                    shape.fields[name].shape,
+                    [value[name] for value in values if name in value],
+                    f"{path}/{name}",
+                )
+                for name, field in wanted.fields.items()
+            }
+        case Kind.UNION:
+            kinds = [alternative(shape, value) for value in values]
+            strange = next((kind for kind in kinds if kind not in shape.fields), None)
+            if strange is not None:
+                expected = " or ".join(shape.fields)
+                raise Unrepresentable(path, f"{expected} expected, {strange} given")
+            return {
+                name: _of_each(
+                    field.shape,
+                    shape.fields[name].shape,
+                    [value for value, kind in zip(values, kinds, strict=True) if kind == name],
+                    path,
+                )
+                for name, field in wanted.fields.items()
+            }
+        case Kind.SET | Kind.TEXT if shape.items is not None:
+            _check(values, list, "array", path)
+            inner = [item for value in values for item in value]
+            return _of_each(wanted, shape.items, inner, f"{path}/*")
+    return list(dict.fromkeys(convert(shape, value, path) for value in values))
 
 
-def _of_each(wanted: Shape, items: Shape, values: list[Json], path: str) -> dict[str, Json]:
-    made: dict[str, Json] = {}
-    for name, field in wanted.fields.items():
-        shape, at = items.fields[name].shape, f"{path}/*/{name}"
-        found = [value[name] for value in values if value.get(name) is not None]
-        if field.shape.kind is Kind.SET:
-            made[name] = list(dict.fromkeys(convert(shape, item, at) for item in found))
-            continue
-        strange = next((item for item in found if not isinstance(item, dict)), None)
-        if strange is not None:
-            raise Unrepresentable(at, f"object expected, {kind_of(strange)} given")
-        made[name] = _of_each(field.shape, shape, found, at)
-    return made
+def _check(values: list[Json], of_type: type, name: str, path: str) -> None:
+    for value in values:
+        if not isinstance(value, of_type):
+            raise Unrepresentable(path, f"{name} expected, {kind_of(value)} given")

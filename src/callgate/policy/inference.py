@@ -212,7 +212,7 @@ def _array_of(possible: Possible) -> Shape:
     item, is_nullable = _shape(possible.items)
     if item.kind in SCALARS and not is_nullable:
         return Shape(kind=Kind.SET, items=item)
-    return Shape(kind=Kind.TEXT, items=item) if item.kind is Kind.RECORD else TEXT
+    return TEXT if item == TEXT else Shape(kind=Kind.TEXT, items=item)
 
 
 def _record_of(possible: Possible, names: frozenset[str]) -> Shape:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_interface
 from urllib.parse import urlsplit
 
 import ada_url
@@ -14,6 +15,10 @@ from tldextract import TLDExtract
 from callgate.model import Json
 
 MAX_URL_CHARACTERS = 8_192  # a longer text is not read as a URL
+MAX_HOST_CHARACTERS = 253  # RFC 1035, written out
+MAX_BARE_CHARACTERS = MAX_HOST_CHARACTERS + len(":65535")
+MAX_MAIL_CHARACTERS = 512
+MAX_HOSTS = 4_096  # remembered: most agents talk to few
 
 # The list that came with the package, never the network or a cache. With its private part, as
 # browsers do: a.github.io and b.github.io belong to different people.
@@ -26,7 +31,7 @@ _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/\\?#@:%\[\]<>,;]+):([0-9]{1,5
 _BARE_HOST = re.compile(r"[^\s/\\?#@:%\[\]<>,;]+\.[^\s/\\?#@:%\[\]<>,;]+")
 _NUMBER = r"(?:0[xX][0-9A-Fa-f]*|[0-9]+)"
 _BARE_IPV4 = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{3}}|(?=.*[xX]){_NUMBER}(?:\.{_NUMBER}){{1,2}}")
-_BARE_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|\[[0-9A-Fa-f:.]+\]")
+_BARE_IPV6 = re.compile(r"(?=[^:]*:[^:]*:)[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]")
 _NETWORK = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
 _UNEVEN = re.compile(r"[\x00-\x20\x7f\\]")  # what URL parsers drop or turn round, each its own way
 _ADDRESS = re.compile(
@@ -88,7 +93,7 @@ def _web(text: str) -> Facts:
             return {}
         may_have_host = found[2] in ("/", "\\")
         return {"scheme": found[1].lower(), **({"is_ambiguous": True} if may_have_host else {})}
-    return _bare(text) or _url(text)
+    return {} if _NETWORK.fullmatch(text) else _bare(text) or _url(text)
 
 
 def _url(text: str) -> Facts:
@@ -101,7 +106,7 @@ def _url(text: str) -> Facts:
     authority = _authority(text)
     if not url.hostname and not authority:
         return {"scheme": scheme, "is_ambiguous": False}
-    facts = _host(url.hostname)
+    facts: Facts = dict(_host(url.hostname))
     port = int(url.port) if url.port else _PORTS.get(scheme)
     if not facts or not _is_even(text, scheme, facts["host"], port):
         return {"scheme": scheme, "is_ambiguous": True}
@@ -139,8 +144,11 @@ def _is_even(text: str, scheme: str, host: str, port: int | None) -> bool:
     return seen.get("host") == host and (number or _PORTS.get(scheme)) == port
 
 
-def _host(name: str) -> Facts:
+@lru_cache(maxsize=MAX_HOSTS)
+def _host(name: str) -> Mapping[str, str]:
     """A host in the form in which browsers compare them, its domain or IP address; none: {}."""
+    if len(name) > MAX_HOST_CHARACTERS or not _is_one_name(name):
+        return {}
     try:
         url = ada_url.URL(f"http://{name}/")
     except ValueError:
@@ -156,6 +164,16 @@ def _host(name: str) -> Facts:
     return {"host": host, **({"domain": domain} if domain else {})}
 
 
+def _is_one_name(name: str) -> bool:
+    """Whether the older and the newer rules for names beyond ASCII lead to the same host."""
+    if name.isascii():
+        return True
+    try:
+        return ada_url.URL(f"http://{name}/").hostname == name.encode("idna").decode().lower()
+    except ValueError:
+        return False
+
+
 def registrable(host: str) -> str:
     """The part of a host that somebody registered: `example.co.uk`; "" where there is none."""
     return _SUFFIXES.extract_str(host).top_domain_under_public_suffix
@@ -169,10 +187,12 @@ def _ip(address: IPv4Address | IPv6Address) -> str:
 
 def _bare(text: str) -> Facts:
     """As a host without a scheme: what is a name only by guess needs a known suffix or a port."""
+    if len(text) > MAX_BARE_CHARACTERS:
+        return {}
     with_port = _HOST_PORT.fullmatch(text)
     if with_port is not None:
         name, port = with_port[1], int(with_port[2])
-        facts = {} if name.isdecimal() or port > 65_535 else _host(name)
+        facts: Mapping[str, str] = {} if name.isdecimal() or port > 65_535 else _host(name)
         return {**facts, "port": port, "is_ambiguous": False} if facts else {}
     if _BARE_IPV6.fullmatch(text) is not None:
         facts = _host(text if text.startswith("[") else f"[{text}]")
@@ -195,12 +215,13 @@ def _network(text: str) -> Facts:
         found = ip_interface(text)
     except ValueError:
         return {}
-    return {} if ":" in text and "." in str(found.ip) else {"ip": found.with_prefixlen}
+    is_mapped = isinstance(found, IPv6Interface) and found.ipv4_mapped is not None
+    return {} if is_mapped else {"ip": found.with_prefixlen}
 
 
 def _mail(text: str) -> Facts:
     """As one e-mail address, with or without a name before it: `Ada <ada@example.com>`."""
-    found = _ADDRESS.fullmatch(text) if len(text) <= MAX_URL_CHARACTERS else None
+    found = _ADDRESS.fullmatch(text) if len(text) <= MAX_MAIL_CHARACTERS else None
     if found is None:
         return {}
     facts = _host(found[2])

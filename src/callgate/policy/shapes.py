@@ -36,7 +36,7 @@ class Shape(Value):
 
     kind: Kind
     fields: dict[str, Field] = {}  # RECORD, UNION
-    items: Shape | None = None  # SET; TEXT: of arrays whose items are records
+    items: Shape | None = None  # SET; TEXT: what is in the array, where that is known
     is_partial: bool = False  # UNION: some alternatives were cut off; a value of them shows nothing
 
 

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.control.authzen.deciding import Case, Unfit, decide, failed, may, verdict_on
+from callgate.control.authzen.deciding import Case, Unfit, decide, failed, fitting, may
 from callgate.control.authzen.mapping import principal_of
 from callgate.control.authzen.reading import Action, Evaluation, Resource, Subject
-from callgate.model import Json
+from callgate.model import Flip, Json
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.pipeline import govern
+from callgate.policy.engine import Engine
+from callgate.policy.names import Names
+from callgate.policy.source import read_policies
 from callgate.protocol.methods import method_tool
 from fakes.calls import a_call, a_principal, a_tool
 from fakes.gateway import a_gateway
@@ -73,7 +76,7 @@ def test_a_permit_says_why_and_which_policy_with_its_place() -> None:
         "decision": True,
         "context": {
             "reason_admin": {"200": "permitted by finance"},
-            "policies": [{"id": "finance", "effect": "permit", "source": "p", "line": 2}],
+            "policies": [{"id": "finance", "place": "p:2"}],
             "policy_version": gateway().engine.version,
         },
     }
@@ -90,7 +93,7 @@ def test_a_refusal_tells_the_user_what_its_author_wants_to_be_told_and_no_more()
                 "403": "Policy does not permit this call. "
                 "Refunds of 1000 and more need a second person."
             },
-            "policies": [{"id": "limit", "effect": "forbid", "source": "p", "line": 7}],
+            "policies": [{"id": "limit", "place": "p:7"}],
             "policy_version": gateway().engine.version,
         },
     }
@@ -114,6 +117,16 @@ def test_a_policy_that_fails_refuses_and_the_error_is_for_the_administrator() ->
     assert answered["context"]["reason_user"] == {"403": "Policy does not permit this call."}
     assert "evaluation failed in sums" in answered["context"]["reason_admin"]["403"]
     assert "overflow" in answered["context"]["policy_errors"][0]
+
+
+def test_who_asks_for_it_is_told_clause_by_clause_and_what_would_change_it() -> None:
+    context = decided(refund(1000), explain=True)["context"]
+    limit = context["account"]["policies"][0]
+
+    assert (limit["id"], limit["state"]) == ("limit", "satisfied")
+    assert limit["clauses"][0]["values"] == {"context.input.amount": 1000}
+    assert context["account"]["near"][0]["policy"] == "limit"
+    assert "account" not in decided(refund(1000), explain="yes")["context"]
 
 
 @pytest.mark.parametrize(
@@ -143,12 +156,44 @@ def test_the_instant_of_the_context_decides() -> None:
     assert decided({}, "look", time="2026-01-01T00:00:00Z")["decision"] is False
 
 
+OBSERVING = Engine(read_policies([("p", POLICIES)]), Names(), mode="observe")
+SHADOWED = Engine(
+    read_policies([("p", 'permit(principal, action, resource);'
+                    '@id("s") @mode("shadow") forbid(principal, action, resource);')]),
+    Names(),
+)  # fmt: skip
+
+
+def test_a_gateway_that_only_observes_still_says_what_policy_says() -> None:
+    def found(groups: tuple[str, ...], arguments: dict[str, Json] | None) -> bool:
+        case = Case(arguments=arguments, enriched={}, at=0.0)
+        observing = a_gateway(engine=OBSERVING, tools=TOOLS)
+        return may(a_principal("ada", *groups), a_tool(), case, observing)
+
+    assert found(("finance",), refund(999)) and not found(("finance",), refund(1000))
+    assert found(("finance",), None) and not found((), None)
+
+
+def test_what_a_shadow_policy_would_have_said_is_for_the_administrator() -> None:
+    asked = Evaluation(
+        subject=Subject(type="user", id="ada"),
+        action=Action(name="shop___refund", properties=refund(1)),
+        resource=Resource(type="gateway", id="main"),
+    )
+    answered = asyncio.run(decide(asked, a_gateway(engine=SHADOWED, tools=TOOLS)))
+
+    assert answered["decision"] is True
+    assert answered["context"]["shadow_policies"] == (
+        Flip(policy="s", would="refuse", reason="forbidden by s"),
+    )
+
+
 def test_a_list_needs_no_permit_as_on_the_call_path() -> None:
     case = Case(arguments={}, enriched={}, at=0.0)
     tool = method_tool("shop", "tools/list")
 
-    assert verdict_on(a_principal("ada"), tool, case, gateway()).is_permitted
-    assert not verdict_on(a_principal("eve"), tool, case, gateway()).is_permitted
+    assert may(a_principal("ada"), tool, case, gateway())
+    assert not may(a_principal("eve"), tool, case, gateway())
 
 
 def test_a_search_without_arguments_finds_what_some_arguments_could_permit() -> None:
@@ -168,10 +213,10 @@ def test_a_search_without_arguments_finds_what_some_arguments_could_permit() -> 
 def test_arguments_that_do_not_fit_are_unfit() -> None:
     with pytest.raises(Unfit, match="amount"):
         case = Case(arguments=refund("1"), enriched={}, at=0.0)
-        verdict_on(a_principal(), a_tool(), case, gateway())
+        fitting(a_principal(), a_tool(), case, gateway())
 
 
-_VALUES = st.one_of(
+_VALUES: st.SearchStrategy[Json] = st.one_of(
     st.integers(-5, 2000),
     st.sampled_from([999, 1000, 999.0, 1000.5, "1000", None, True, [], {}]),
     st.dictionaries(st.sampled_from(["__entity", "__extn", "a"]), st.integers(), max_size=1),

@@ -189,6 +189,7 @@ def test_an_instant_that_may_be_read_in_two_ways_is_refused(time: Any) -> None:
 def test_what_interceptors_would_add_may_be_told() -> None:
     assert enriched_of({"enriched": {"risk": {"score": 3}}}) == {"risk": {"score": 3}}
     assert enriched_of({}) == {}
-    for wrong in ([], "x", {"risk": 3}, None):
+    wrongs: list[Json] = [[], "x", {"risk": 3}, None]
+    for wrong in wrongs:
         with pytest.raises(Unclear, match=r"`context\.enriched` must be"):
             enriched_of({"enriched": wrong})

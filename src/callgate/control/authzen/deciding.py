@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 from callgate.control.authzen.mapping import (
     Unknown,
@@ -16,12 +15,14 @@ from callgate.control.authzen.mapping import (
 from callgate.control.authzen.reading import Evaluation
 from callgate.model import Json, Principal, Tool, Value, Verdict
 from callgate.pipeline.gateway import Gateway
-from callgate.policy.engine import Engine, Question
+from callgate.policy.account import brief
+from callgate.policy.decisions import verdict_on
+from callgate.policy.engine import Question
 from callgate.policy.schema import RESERVED_KEYS
-from callgate.policy.source import Policy
 from callgate.protocol.jsonrpc import find_key
 from callgate.protocol.methods import METHODS
 
+EXPLAIN = "explain"  # in the context: true asks for the account, too, which takes about 1 ms
 NOT_PERMITTED = "Policy does not permit this call."
 
 
@@ -51,12 +52,15 @@ async def decide(asked: Evaluation, gateway: Gateway) -> dict[str, Json]:
             enriched=enriched_of(asked.context),
             at=instant_of(asked.context, gateway),
         )
-        verdict = verdict_on(principal, tool, case, gateway)
+        question = fitting(principal, tool, case, gateway)
     except Unknown as finding:
         return failed(404, str(finding))
     except Unfit as finding:
         return failed(400, str(finding))
-    return _decision(verdict, gateway.engine)
+    answer = _decision(verdict_on(gateway.engine, question))
+    if asked.context.get(EXPLAIN) is True and not METHODS[tool.method].is_list:
+        answer["context"]["account"] = brief(gateway.engine.examine(question))
+    return answer
 
 
 def failed(status: int, message: str) -> dict[str, Json]:
@@ -64,62 +68,52 @@ def failed(status: int, message: str) -> dict[str, Json]:
     return {"decision": False, "context": {"error": {"status": status, "message": message}}}
 
 
-def verdict_on(principal: Principal, tool: Tool, case: Case, gateway: Gateway) -> Verdict:
-    """What the call path would say, its interceptors apart. Raises Unfit."""
-    engine, arguments = gateway.engine, case.arguments or {}
+def fitting(principal: Principal, tool: Tool, case: Case, gateway: Gateway) -> Question:
+    """The question that the call path would put, its interceptors apart. Raises Unfit."""
+    arguments = case.arguments or {}
     if key := find_key(arguments, RESERVED_KEYS):
         raise Unfit(f"The argument key {key!r} is reserved; rename it.")
     if problem := gateway.catalog.validate(tool, arguments):
         raise Unfit(problem)
-    if METHODS[tool.method].is_list:
-        is_forbidden = engine.is_forbidden(principal, tool, case.at)
-        reason = "the list is forbidden" if is_forbidden else "a list of what could be used"
-        return Verdict(is_permitted=not is_forbidden, reason=reason, version=engine.version)
-    question = Question(
+    return Question(
         principal=principal,
         tool=tool,
         arguments=arguments,
         enriched=case.enriched,
         now=case.at,
     )
-    return engine.authorize(question)
 
 
 def may(principal: Principal, tool: Tool, case: Case, gateway: Gateway) -> bool:
     """Whether a search finds it: permitted as given, or, with no arguments given, with some."""
+    engine = gateway.engine
     if case.arguments is None and not METHODS[tool.method].is_list:
-        return gateway.engine.is_listed(principal, tool, case.at)
+        if not engine.is_enforced:  # it would list everything
+            return engine.may_permit(principal, tool).is_permitted
+        return engine.is_listed(principal, tool, case.at)
     try:
-        return verdict_on(principal, tool, case, gateway).is_permitted
+        return verdict_on(engine, fitting(principal, tool, case, gateway)).is_permitted
     except Unfit:
         return False
 
 
-def _decision(verdict: Verdict, engine: Engine) -> dict[str, Json]:
-    policies = _by_id(engine)
+def _decision(verdict: Verdict) -> dict[str, Json]:
+    # INVARIANT: what policy says, also in a gateway that only observes: an enforcement point asks
+    # in order to enforce.
+    status = "200" if verdict.is_permitted else "403"
     context: dict[str, Json] = {
-        "reason_admin": {"200" if verdict.is_permitted else "403": verdict.reason},
-        "policies": [_told(policies[name]) for name in verdict.policies],
+        "reason_admin": {status: verdict.reason},
+        "policies": [
+            {"id": policy, "place": place}
+            for policy, place in zip(verdict.policies, verdict.places, strict=True)
+        ],
         "policy_version": verdict.version,
     }
     if not verdict.is_permitted:
         advice = f" {verdict.advice}" if verdict.advice else ""
-        context["reason_user"] = {"403": NOT_PERMITTED + advice}
+        context["reason_user"] = {status: NOT_PERMITTED + advice}
     if verdict.errors:
         context["policy_errors"] = verdict.errors
+    if verdict.flips:
+        context["shadow_policies"] = verdict.flips
     return {"decision": verdict.is_permitted, "context": context}
-
-
-def _told(policy: Policy) -> dict[str, Json]:
-    return {
-        "id": policy.id,
-        "effect": policy.effect,
-        "source": policy.source,
-        "line": policy.line,
-    }
-
-
-@lru_cache(1)
-def _by_id(engine: Engine) -> Mapping[str, Policy]:
-    """Of the engine in force: finding one among ten thousand would cost more than the decision."""
-    return {policy.id: policy for policy in engine.policies}
