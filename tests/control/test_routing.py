@@ -36,10 +36,11 @@ def test_a_path_and_method_lead_to_one_route() -> None:
 
 def test_a_name_in_braces_stands_for_one_segment() -> None:
     assert find(ROUTES, "GET", "/things/c1") == (ROUTES[1], {"id": "c1"})
+    assert find(ROUTES, "GET", "/things/{id}") == (ROUTES[1], {"id": "{id}"})
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "", "/thing", "/things/", "/things/a/b", "//things", "/Things"]
+    "path", ["/", "", "/thing", "/things/", "/things/a/b", "//things", "/Things", "/{id}"]
 )
 def test_any_other_path_is_not_found(path: str) -> None:
     with pytest.raises(Problem) as caught:
