@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Discriminator, Field, Tag, ValidationError
+from pydantic import AwareDatetime, Discriminator, Field, Tag, ValidationError, field_validator
 
 from callgate.config.problems import ConfigError, Problem
 from callgate.config.problems import Path as KeyPath
@@ -114,8 +114,15 @@ class SuiteSettings(Settings):
     tools: dict[str, ToolSettings] = {}
     """Tools by their full name, in place of what targets list."""
     defaults: DefaultsSettings = DefaultsSettings()
-    cases: Annotated[tuple[CaseSettings, ...], Field(min_length=1)]
+    cases: tuple[CaseSettings, ...]
     """The cases."""
+
+    @field_validator("cases")
+    @classmethod
+    def _holds_some(cls, cases: tuple[CaseSettings, ...]) -> tuple[CaseSettings, ...]:
+        if not cases:
+            raise ValueError("there is no case; add one")
+        return cases
 
 
 class Suite(Value):
