@@ -22,13 +22,18 @@ _STATES = {
 
 def told(account: Account, shown: Shown) -> Iterator[str]:
     """One line a policy and clause: what became of it, on which values; then what is near."""
+    return map(printable, _lines(account, shown))
+
+
+def _lines(account: Account, shown: Shown) -> Iterator[str]:
     for policy in account.policies:
         yield from _policy(policy, shown)
     if not account.policies:
         yield "no policy is in scope"
     would_be = "refused" if account.verdict.is_permitted else "permitted"
     for near in account.near:
-        yield f"would be {would_be} if {near.change} ({near.policy})"
+        change = " ".join(near.change.split())
+        yield f"would be {would_be} if {change} ({near.policy})"
 
 
 def _policy(policy: PolicyAccount, shown: Shown) -> Iterator[str]:
@@ -42,7 +47,7 @@ def _policy(policy: PolicyAccount, shown: Shown) -> Iterator[str]:
 def _clause(account: ClauseAccount) -> str:
     clause = account.clause
     mark = {True: "true ", False: "false", None: "-    "}[account.holds]
-    line = f"{mark}  {clause.kind} {' '.join(printable(clause.text).split())}"
+    line = f"{mark}  {clause.kind} {' '.join(clause.text.split())}"
     values = ", ".join(f"{name} = {value_text(value)}" for name, value in account.values.items())
     if values:
         line += f"   [{values}]"
