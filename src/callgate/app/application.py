@@ -7,6 +7,8 @@ import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from callgate.app import checking
 from callgate.app.checking import Checks
 from callgate.app.clock import SystemClock
@@ -20,11 +22,10 @@ from callgate.app.parts import (
     build_protection,
     build_seal,
     build_sources,
-    engine_of,
     may_ask,
     target_timeouts,
 )
-from callgate.app.swapping import loaded, short_turns, successor
+from callgate.app.swapping import Trial, loaded, successor
 from callgate.config import Config, ConfigError, load_config
 from callgate.downstream.dispatch import Dispatcher
 from callgate.downstream.sessions import Session, Sessions
@@ -32,6 +33,8 @@ from callgate.identity.chain import FirstThatKnows, build_authenticator
 from callgate.identity.fetching import FetchError, HttpFetch
 from callgate.identity.signing_keys import IssuerError
 from callgate.pipeline.gateway import Gateway
+from callgate.policy.engine import Engine
+from callgate.policy.names import Names
 from callgate.policy.source import Policy
 from callgate.policy.succession import release
 from callgate.policy.validation import Finding
@@ -77,6 +80,7 @@ class Application:
         self.sources: Sources  # of the current configuration
         self.policies: PolicySet  # in force
         self.checks = Checks()
+        self._known_version = ""  # of the policy set that the record speaks of last
         self.dispatcher = Dispatcher(lambda: self.gateway, self.sessions, VERSION)
         self._connectors: dict[str, Connector] = {}
         self._retiring: set[asyncio.Task[None]] = set()
@@ -99,7 +103,10 @@ class Application:
         self.sources = build_sources(self.config, self.parser)
         self.policies = await loaded(self.sources.first)
         connectors = self._build_connectors(self.config)
-        self.gateway = self._build(self.config, connectors, self.policies)
+        names = Names(namespace=self.config.gateway.namespace, gateway=self.config.gateway.name)
+        self.gateway = self._build(self.config, connectors, Engine((), names))
+        self.gateway = (await successor(self.config, self.policies, self.gateway)).gateway
+        self._known_version = self.gateway.engine.version
         self._connectors = connectors
         await asyncio.to_thread(self.sources.keep, self.policies)
         for connector in connectors.values():
@@ -155,7 +162,8 @@ class Application:
                 )
         return made
 
-    def _build(self, config: Config, connectors: dict[str, Connector], made: PolicySet) -> Gateway:
+    def _build(self, config: Config, connectors: dict[str, Connector], engine: Engine) -> Gateway:
+        """All but the policies: `engine` stands in for theirs."""
         chain = build_chain(config)
         try:
             authenticator = build_authenticator(
@@ -166,7 +174,7 @@ class Application:
         return Gateway(
             authenticator=authenticator,
             catalog=LiveCatalog(connectors, self.clock, is_lazy=self._is_lazy),
-            engine=engine_of(config, made.policies, chain.enrichments),
+            engine=engine,
             chain=chain,
             store=self.store,
             telemetry=self.telemetry,
@@ -223,7 +231,8 @@ class Application:
         sources = build_sources(config, self.parser, like=self.sources)
         made = await loaded(sources.first)
         connectors = self._build_connectors(config)
-        gateway = self._build(config, connectors, made)
+        trial = await successor(config, made, self._build(config, connectors, self.gateway.engine))
+        gateway = trial.gateway
         fresh = [c for name, c in connectors.items() if c is not self._connectors.get(name)]
         for connector in fresh:
             await connector.start()
@@ -245,7 +254,7 @@ class Application:
             raise
         self.sources = sources
         self._swap(config, gateway, connectors)
-        self._now_in_force(made, gateway.engine.policies, found)
+        self._now_in_force(replace(trial, news=made.policies, found=tuple(found)))
 
     def _refuse_new(self, found: Iterable[Finding]) -> None:
         if new := self.checks.are_new(found):
@@ -261,53 +270,48 @@ class Application:
             try:
                 sources.found = commit or before
                 made = await loaded(sources.load)
-                gateway, found = await self.try_policies(made)
-                self._refuse_new(found)
+                trial = await self.try_policies(made)
+                self._refuse_new(trial.found)
             except PartError as error:
                 sources.found = before
                 sources.stay(str(error) if commit is not None else before.problem)
                 self.reload_problem = str(error)
                 raise
-            await self.swap_policies(made, gateway, found)
+            await self.swap_policies(trial)
             self.reload_problem = None
 
-    async def try_policies(self, made: PolicySet) -> tuple[Gateway, list[Finding]]:
-        """A gateway with these policies, and what is found about those that are new in it.
+    async def try_policies(self, made: PolicySet) -> Trial:
+        """What these policies would be, and what is found about those that are new.
 
         Changes nothing. Hold `changing` meanwhile.
         """
-        async with short_turns():
-            gateway = await successor(self.config, made.policies, self.gateway)
-        news = checking.changed(self.gateway.engine.policies, made.policies)
-        targets = self.config.targets
-        return gateway, await checking.look(gateway, targets, news, is_lazy=self._is_lazy)
+        trial = await successor(self.config, made, self.gateway)
+        found = await checking.look(
+            trial.gateway, self.config.targets, trial.news, is_lazy=self._is_lazy
+        )
+        return replace(trial, found=tuple(found))
 
-    async def swap_policies(
-        self, made: PolicySet, gateway: Gateway, found: Sequence[Finding]
-    ) -> None:
-        """Puts what `try_policies` gave into force."""
-        old = self.gateway
-        news = checking.changed(old.engine.policies, made.policies)
-        self.gateway = gateway
-        self._now_in_force(made, news, found)
+    async def swap_policies(self, trial: Trial) -> None:
+        """Puts what `try_policies` gave into force. Hold `changing` since then."""
+        old, self.gateway = self.gateway, trial.gateway
+        self._now_in_force(trial)
         self._start_retiring(self._release_engine(old))
         for target in self._connectors:
             self._tasks.start(self._announce_all(target), "announcing")
-        _log.info("policy set %s is in force", gateway.engine.version)
+        _log.info("policy set %s is in force", trial.gateway.engine.version)
 
-    def _now_in_force(
-        self, made: PolicySet, news: Sequence[Policy], found: Sequence[Finding]
-    ) -> None:
-        """Notes a new set, and tells of it."""
-        has_changed = self.policies.policies != made.policies
-        self.policies = made
-        self.checks.take(news, found)
-        self.checks.forget_others(made.policies)
-        self._tasks.start(asyncio.to_thread(self.sources.keep, made), "noting the commit")
-        if not has_changed:
+    def _now_in_force(self, trial: Trial) -> None:
+        """Notes a new set, and tells of it. Quick, whatever its size."""
+        self.policies = trial.made
+        self.checks.take(trial.news, trial.found)
+        self.checks.keep_only(trial.ids)
+        self._tasks.start(asyncio.to_thread(self.sources.keep, trial.made), "noting the commit")
+        version = trial.gateway.engine.version
+        if version == self._known_version:
             return
+        self._known_version = version
         try:
-            self.store.append_soon(made.in_force(self.gateway.engine.version, self.clock.now()))
+            self.store.append_soon(trial.made.in_force(version, self.clock.now()))
         except StoreError as error:
             _log.error("the record does not say that other policies are in force: %s", error)
 

@@ -135,16 +135,16 @@ class StoreDesk:
             if difference_made.is_empty:
                 raise Problem(409, "Nothing would change: the store holds just this already.")
             made = await self._loaded(after)
-            gateway, found = await application.try_policies(made)
-            _refuse(application.checks.are_new(found))
+            trial = await application.try_policies(made)
+            _refuse(application.checks.are_new(trial.found))
             if not terms.is_dry:
                 await self._keep(after)
-                await application.swap_policies(made, gateway, found)
+                await application.swap_policies(trial)
                 _log.info("%s: %s (version %d)", terms.author, what, after.info.number)
             return Changed(
                 version=before.info if terms.is_dry else after.info,
                 change=difference_made,
-                findings=tuple(found),
+                findings=trial.found,
                 is_dry=terms.is_dry,
                 in_force=application.gateway.engine.version,
             )

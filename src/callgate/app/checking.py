@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from callgate.model import SEPARATOR
 from callgate.pipeline.gateway import Gateway
@@ -48,10 +48,10 @@ class Checks:
             if now:
                 self._found[identifier] = tuple(now)
 
-    def forget_others(self, policies: Iterable[Policy]) -> None:
+    def keep_only(self, identifiers: Set[str]) -> None:
         """Only these policies are left."""
-        left = {policy.id for policy in policies}
-        self._found = {one: found for one, found in self._found.items() if one in left}
+        for gone in self._found.keys() - identifiers:
+            del self._found[gone]
 
 
 def _tell(identifier: str, before: Sequence[Finding], now: Sequence[Finding]) -> None:
@@ -95,10 +95,10 @@ async def _findings(
     )
 
 
-def changed(old: Iterable[Policy], new: Iterable[Policy]) -> list[Policy]:
+def changed(old: Iterable[Policy], new: Iterable[Policy]) -> tuple[Policy, ...]:
     """The policies of a new set that say something else than in the old one, or are new."""
     before: Mapping[str, str] = {policy.id: policy.digest for policy in old}
-    return [policy for policy in new if before.get(policy.id) != policy.digest]
+    return tuple(policy for policy in new if before.get(policy.id) != policy.digest)
 
 
 def concerned(policies: Iterable[Policy], names: Names, target: str) -> list[Policy]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from callgate.app.checking import changed
 from callgate.app.gathering import PolicySet
 from callgate.app.parts import PartError, engine_of
 from callgate.config import Config
+from callgate.model import Value
 from callgate.pipeline.gateway import Gateway
 from callgate.policy.source import Policy, PolicyError
 from callgate.policy.succession import pairs_of
+from callgate.policy.validation import Finding
 from callgate.ports import StoreError
 from callgate.sources.sourced import SourceError
 
@@ -49,8 +52,25 @@ async def loaded(load: Callable[[], PolicySet]) -> PolicySet:
         raise PartError(f"policies: {error}") from None
 
 
-async def successor(config: Config, policies: Sequence[Policy], gateway: Gateway) -> Gateway:
-    """The gateway with another policy set, and nothing else changed."""
+class Trial(Value):
+    """Policies that could be put into force: what would decide then, and what is new in it."""
+
+    made: PolicySet
+    gateway: Gateway
+    news: tuple[Policy, ...]  # those that say something else than now, or are new
+    ids: frozenset[str]  # of all
+    found: tuple[Finding, ...] = ()  # about what is new
+
+
+async def successor(config: Config, made: PolicySet, gateway: Gateway) -> Trial:
+    """The gateway with another policy set, and nothing else changed. Off the event loop."""
     pairs = pairs_of(gateway.engine)
-    engine = await asyncio.to_thread(engine_of, config, policies, gateway.chain.enrichments, pairs)
-    return replace(gateway, engine=engine)
+
+    def build() -> Trial:
+        engine = engine_of(config, made.policies, gateway.chain.enrichments, pairs)
+        news = changed(gateway.engine.policies, made.policies)
+        ids = frozenset(policy.id for policy in made.policies)
+        return Trial(made=made, gateway=replace(gateway, engine=engine), news=news, ids=ids)
+
+    async with short_turns():
+        return await asyncio.to_thread(build)
