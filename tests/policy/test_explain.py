@@ -124,7 +124,7 @@ def test_tags_attributes_and_long_values_are_shown() -> None:
         principal.hasTag("role") && principal.getTag("role") == "lead" && principal has tenant
         && principal.tenant == "acme" && context.input.customer == "x" }};"""
 
-    values = {}
+    values: dict[str, Any] = {}
     for _, _, found in clauses(engine(text).examine(asked(customer="y" * 500)), "p"):
         values |= found
 

@@ -1,5 +1,7 @@
 """Walks over expressions see everything, however deep it lies."""
 
+from typing import Any
+
 from callgate.policy.expressions import conjuncts, depth_of, entities_in, reads_variable
 
 CONTEXT = {".": {"left": {"Var": "context"}, "attr": "a"}}
@@ -12,7 +14,7 @@ def test_depth_counts_the_deepest_way_down() -> None:
 
 
 def test_depth_beyond_the_stack_of_python_is_measured_too() -> None:
-    expression = {"Value": True}
+    expression: dict[str, Any] = {"Value": True}
     for _ in range(50_000):
         expression = {"!": {"arg": expression}}
 

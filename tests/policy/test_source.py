@@ -75,14 +75,16 @@ def test_every_way_to_read_the_context_is_seen(
 def test_hostile_nesting_is_refused_before_the_parser_sees_it(opening: str) -> None:
     text = "permit(principal, action, resource) when { " + opening * 5000
 
-    with pytest.raises(PolicyError, match="p:1:.*nested deeper"):
+    with pytest.raises(PolicyError, match=r"p:1:.*nested deeper"):
         read_policies([("p", text)])
 
 
 def test_long_chains_of_not_and_minus_are_refused_too() -> None:
     for sign in "!-":
         with pytest.raises(PolicyError, match="nested deeper"):
-            read_policies([("p", f"permit(principal, action, resource) when {{ {sign * 5000}1 }};")])
+            read_policies(
+                [("p", f"permit(principal, action, resource) when {{ {sign * 5000}1 }};")]
+            )
 
 
 def test_brackets_in_strings_and_comments_do_not_count() -> None:

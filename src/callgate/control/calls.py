@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -50,7 +50,7 @@ async def _ask(question: Callable[[], T]) -> T:
 
 def read_filter(parameters: dict[str, str]) -> CallFilter:
     """The filter that a query asks for. Raises Problem, which names the parameter."""
-    texts = {name: parameters[name] for name in TEXTS if name in parameters}
+    texts: dict[str, Any] = {name: parameters[name] for name in TEXTS if name in parameters}
     if parameters.get("refused", "true") != "true":
         raise Problem(400, "`refused` can only be true; `code=ok` lists what was let through.")
     if parameters.get("lists", "true") not in ("true", "false"):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -32,7 +33,7 @@ def shadow_report(
     store: Path | None,
     only: str | None,
     as_json: bool,
-    **when: float | None,
+    **when: Any,
 ) -> None:
     """Say which recorded calls each shadow policy would have refused or let through.
 
