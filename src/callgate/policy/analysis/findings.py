@@ -15,6 +15,10 @@ HIERARCHY = "flat groups: a principal may be in any of the groups that policies 
 """How group membership is modelled: the hierarchy mode that a report states."""
 
 
+PRINCIPAL_KINDS: Mapping[str, str] = {Names.USER: "jwt", Names.ANONYMOUS: "anonymous"}
+"""The types of principals that can call, and the kind of proof that makes one (`facts_of`)."""
+
+
 class FindingKind(StrEnum):
     """What can be wrong with a policy set. The values are stable: they are SARIF rule ids."""
 
