@@ -139,7 +139,6 @@ def test_an_example_can_be_tried_as_it_is_written(desk: Path) -> None:
     words = command_of(example)
     assert words.startswith("callgate policy try --principal 'it'\"'\"'s' --group support")
 
-
     tried = ask(*shlex.split(words)[2:], "--tools", "tools.json", "--json")
     assert (tried.exit_code, '"at": "1970-01-01T00:00:00.000Z"' in tried.stdout) == (1, True)
 

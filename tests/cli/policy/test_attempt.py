@@ -47,7 +47,9 @@ def test_everything_can_be_had_as_json(desk: Path) -> None:
     said = json.loads(tried.stdout)
 
     assert tried.exit_code == 0
-    assert {key: said[key] for key in ("ruling", "policies", "principal", "arguments", "at", "facts")} == {
+    assert {
+        key: said[key] for key in ("ruling", "policies", "principal", "arguments", "at", "facts")
+    } == {
         "ruling": "permit",
         "policies": ["support-refunds"],
         "principal": "lea",

@@ -8,7 +8,7 @@ from callgate.policy.layout import laid_out
 from fakes.desk import POLICIES, ask
 
 FILE = Path("policies/shop.cedar")
-UGLY = '// why\npermit(principal,action,resource)when{1<2};// end\n'
+UGLY = "// why\npermit(principal,action,resource)when{1<2};// end\n"
 
 
 def test_files_are_laid_out_once_and_keep_their_mode(desk: Path) -> None:

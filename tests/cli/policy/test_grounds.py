@@ -36,7 +36,9 @@ def test_targets_are_asked_only_when_their_tools_are_needed(desk: Path) -> None:
 
 def test_with_a_snapshot_nothing_is_asked_and_no_secret_is_needed(desk: Path) -> None:
     text = CONFIG % ("a" * 64, "b" * 64)
-    other = "  web: {url: 'https://web.example/mcp', headers: {Authorization: 'Bearer ${env:NO_SUCH}'}}"
+    other = (
+        "  web: {url: 'https://web.example/mcp', headers: {Authorization: 'Bearer ${env:NO_SUCH}'}}"
+    )
     Path("callgate.yaml").write_text(text.replace("targets:", f"targets:\n{other}"))
 
     with pytest.raises(CannotSay, match="NO_SUCH is not set"):
@@ -125,7 +127,9 @@ def test_a_snapshot_that_was_listed_is_kept_while_the_targets_stay(desk: Path) -
 
     assert second.snapshot is listed
     assert second.policies[1:] == first.policies
-    Path("callgate.yaml").write_text(Path("callgate.yaml").read_text().replace("  shop:", "  shop2:"))
+    Path("callgate.yaml").write_text(
+        Path("callgate.yaml").read_text().replace("  shop:", "  shop2:")
+    )
     assert "snapshot" not in ground(Chosen(), second).__dict__
 
 
@@ -154,7 +158,11 @@ def test_all_that_the_options_name_can_be_watched(desk: Path) -> None:
 def test_paths_are_shown_from_where_we_stand(desk: Path) -> None:
     assert shown_path(desk / "policies" / "shop.cedar") == "policies/shop.cedar"
     assert shown_path(Path("/elsewhere/x")) == "/elsewhere/x"
-    assert [counted(1, "policy", "policies"), counted(2, "policy", "policies"), counted(0, "tool")] == [
+    assert [
+        counted(1, "policy", "policies"),
+        counted(2, "policy", "policies"),
+        counted(0, "tool"),
+    ] == [
         "1 policy",
         "2 policies",
         "0 tools",

@@ -91,7 +91,7 @@ def test(chosen: Chosen, **options: Any) -> None:
     if wanted.pattern and wanted.min_coverage is not None:
         raise click.UsageError("-k runs a part of the cases: --min-coverage would measure nothing")
     if wanted.watch:
-        watched(lambda known: _round(chosen, wanted, known), wait=_wait)
+        watched(lambda known: round_of(chosen, wanted, known), wait=_wait)
     else:
         grounds = grounded(chosen)
         sys.exit(_report(grounds, _ran(grounds, wanted), wanted))
@@ -117,7 +117,7 @@ def _wait() -> None:
     time.sleep(LOOK_EVERY_SECONDS)
 
 
-def _round(
+def round_of(
     chosen: Chosen, wanted: Wanted, known: Grounds | None
 ) -> tuple[Grounds | None, Callable[[], Snapshot]]:
     """One round of --watch: what could not be run is said, and the watch goes on."""
