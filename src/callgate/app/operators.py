@@ -18,7 +18,7 @@ from callgate.ports import TargetStatus
 from callgate.storage.reading import SqliteRecords
 from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
 
-MOST_PRINCIPALS = 10_000  # of the record, those seen last
+MOST_PRINCIPALS = 1000  # of the record, those seen last
 
 
 def readings_of(application: Application) -> Readings:

@@ -70,6 +70,12 @@ def test_equal_subjects_are_one_principal_so_that_plans_for_it_are_kept() -> Non
     assert (one is same, one is other) == (True, False)
 
 
+def test_a_subject_that_would_fill_the_memory_is_refused() -> None:
+    assert principal_of(a_subject(more="x" * 16_000), {})
+    with pytest.raises(Unclear, match="larger than 16384 bytes"):
+        principal_of(a_subject(more="x" * 16_384), {})
+
+
 def test_another_type_of_subject_is_unknown_here() -> None:
     with pytest.raises(Unknown, match="'robot' here; there are user, identity, anonymous"):
         principal_of(a_subject("robot"), {})

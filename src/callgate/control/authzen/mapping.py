@@ -18,6 +18,7 @@ SUBJECTS: Mapping[str, str] = {"user": "jwt", "identity": "jwt", ANONYMOUS: ANON
 """Subject types → the kind of principal. `identity` is what COAZ-MCP says for a user."""
 GATEWAY, SERVER, TOOL = "gateway", "mcp_server", "tool"
 ID = "id"  # the argument that takes the id of a thing
+MAX_SUBJECT_BYTES = 16 << 10  # the engine keeps some thousands of principals
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
@@ -48,7 +49,10 @@ def principal_of(subject: Subject, context: Mapping[str, Json]) -> Principal:
     acting = _text(context, "agent", "context")
     if None not in (agent, acting) and agent != acting:
         raise Unclear("`context.agent` and `subject.properties.agent` are not the same.")
-    return _interned(_encode([subject.type, subject.id, subject.properties, agent or acting]))
+    raw = _encode([subject.type, subject.id, subject.properties, agent or acting])
+    if len(raw) > MAX_SUBJECT_BYTES:
+        raise Unclear(f"The subject is larger than {MAX_SUBJECT_BYTES} bytes; leave claims out.")
+    return _interned(raw)
 
 
 @lru_cache(1024)

@@ -31,7 +31,7 @@ from callgate.model import CALL_TOOL, Json, Principal, Tool, Value, qualify
 from callgate.pipeline.gateway import Gateway
 from callgate.protocol.methods import METHODS
 
-AT_ONCE = 32  # decisions before calls have their turn again
+AT_ONCE = 8  # decisions before calls have their turn again
 OTHER_METHODS = tuple(name for name in METHODS if name != CALL_TOOL)
 
 Found = dict[str, Json]
