@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from callgate.app.application import Application
 from callgate.app.gathering import PolicySet
 from callgate.control.desk import Changed, Origin, Standing, Terms
 from callgate.control.problems import Problem
-from callgate.model import Json
+from callgate.model import Json, Value
 from callgate.policy.promotion import promoted
 from callgate.policy.source import ACTIVE, Policy, PolicyError
 from callgate.policy.validation import Finding
@@ -32,9 +33,17 @@ from callgate.storage.versions import SqlitePolicyVersions
 
 _log = logging.getLogger("callgate")
 T = TypeVar("T")
-ChangeOf = Callable[[dict[str, str]], Awaitable[dict[str, str]]]
+ChangeOf = Callable[[dict[str, str]], Awaitable["Draft"]]
 
 OFF = "No policies are kept in the store here: set `policies.store: true` in callgate.yaml."
+
+
+class Draft(Value):
+    """The policies in the store as they would be."""
+
+    policies: dict[str, str]
+    put: str | None = None  # the policy whose text was sent
+    further_lines: int = 0  # that we put before that text
 
 
 class StoreDesk:
@@ -70,43 +79,48 @@ class StoreDesk:
         if problem is not None:
             raise Problem(422, f"The policy cannot be called so: {problem}.")
 
-        async def change(policies: dict[str, str]) -> dict[str, str]:
+        async def change(policies: dict[str, str]) -> Draft:
             read = await self._parsed(identifier, text)
-            whole, wrong = named(identifier, text, read)
-            if wrong is not None:
-                raise Problem(422, f"The policy is not used: {wrong}.", policy=identifier)
-            return {**policies, identifier: whole}
+            whole = named(identifier, text, read)
+            if whole.problem is not None:
+                raise Problem(422, f"The policy is not used: {whole.problem}.", policy=identifier)
+            return Draft(
+                policies={**policies, identifier: whole.text},
+                put=identifier,
+                further_lines=whole.further_lines,
+            )
 
         return await self._change(change, terms, f"put {identifier}")
 
     async def delete(self, identifier: str, terms: Terms) -> Changed:
         """Raises Problem 404 where the store does not hold it."""
 
-        async def change(policies: dict[str, str]) -> dict[str, str]:
+        async def change(policies: dict[str, str]) -> Draft:
             if identifier not in policies:
                 self._not_stored(identifier)
-            return {one: text for one, text in policies.items() if one != identifier}
+            left = {one: text for one, text in policies.items() if one != identifier}
+            return Draft(policies=left)
 
         return await self._change(change, terms, f"delete {identifier}")
 
     async def rollback(self, number: int, terms: Terms) -> Changed:
         """Raises Problem 404 where there is no such version."""
 
-        async def change(_: dict[str, str]) -> dict[str, str]:
-            return dict((await self.version(number)).policies)
+        async def change(_: dict[str, str]) -> Draft:
+            return Draft(policies=(await self.version(number)).policies)
 
         return await self._change(change, terms, f"roll back to version {number}")
 
     async def promote(self, identifier: str, terms: Terms) -> Changed:
         """Raises Problem 409 where it is active already."""
 
-        async def change(policies: dict[str, str]) -> dict[str, str]:
+        async def change(policies: dict[str, str]) -> Draft:
             if identifier not in policies:
                 self._not_stored(identifier)
             (read,) = await self._parsed(identifier, policies[identifier])
             if read.mode == ACTIVE:
                 raise Problem(409, f"The policy {identifier} is active already.")
-            return {**policies, identifier: promoted(policies[identifier])}
+            return Draft(policies={**policies, identifier: promoted(policies[identifier])})
 
         return await self._change(change, terms, f"promote {identifier}")
 
@@ -129,14 +143,14 @@ class StoreDesk:
         async with application.changing:
             before = await self._ask(self._versions.newest)
             _check_version(before.info.number, terms)
-            policies = await change(dict(before.policies))
-            after = _next(before, policies, terms, application.clock.now())
-            difference_made = difference(before.policies, policies)
+            draft = await change(before.policies)
+            after = _next(before, draft.policies, terms, application.clock.now())
+            difference_made = difference(before.policies, draft.policies)
             if difference_made.is_empty:
                 raise Problem(409, "Nothing would change: the store holds just this already.")
             made = await self._loaded(after)
             trial = await application.try_policies(made)
-            _refuse(application.checks.are_new(trial.found))
+            _refuse(application.checks.are_new(trial.found), draft)
             if not terms.is_dry:
                 await self._keep(after)
                 await application.swap_policies(trial)
@@ -227,7 +241,7 @@ def _conflict(newest: int, status: int) -> Problem:
 def _problem_of(error: PolicyError) -> Problem:
     return Problem(
         422,
-        f"The policy is not used, the set in force stays: {error.problem}.",
+        _sentence(error.problem),
         source=error.source,
         line=error.line,
         column=error.column,
@@ -235,15 +249,27 @@ def _problem_of(error: PolicyError) -> Problem:
     )
 
 
-def _refuse(found: Sequence[Finding]) -> None:
+def _refuse(found: Sequence[Finding], draft: Draft) -> None:
+    """Raises Problem where there are findings; lines are those of the text that was sent."""
     if not found:
         return
-    first = found[0]
+    placed = [
+        replace(one, line=one.line - draft.further_lines)
+        if one.policy == draft.put and one.line is not None
+        else one
+        for one in found
+    ]
+    first = placed[0]
     raise Problem(
         422,
-        f"The policy is not used, the set in force stays: {first.policy}: {first.message}.",
+        _sentence(f"{first.policy}: {first.message}"),
         source=first.source,
         line=first.line,
         column=first.column,
-        findings=msgspec.to_builtins(list(found)),
+        findings=msgspec.to_builtins(placed),
     )
+
+
+def _sentence(problem: str) -> str:
+    end = "" if problem.endswith(("?", "!", ".")) else "."
+    return f"The policy is not used, the set in force stays: {problem}{end}"

@@ -99,16 +99,22 @@ def problem_of_id(identifier: str) -> str | None:
     return None
 
 
-def named(identifier: str, text: str, policies: tuple[Policy, ...]) -> tuple[str, str | None]:
-    """The text with its id in it, and what is wrong with it, if something is.
+class Named(Value):
+    """A text with its id in it, or what is wrong with it."""
 
-    `policies` is what the text reads as: it must be one, under no other id.
-    """
+    text: str
+    further_lines: int = 0  # that stand before what was written
+    problem: str | None = None
+
+
+def named(identifier: str, text: str, policies: tuple[Policy, ...]) -> Named:
+    """The text as the store keeps it. `policies` is what it reads as: one, under no other id."""
     if len(policies) != 1:
-        return text, f"must be one policy, not {len(policies)}"
+        return Named(text=text, problem=f"must be one policy, not {len(policies)}")
     (policy,) = policies
-    if policy.est.get("annotations", {}).get("id") is None:
-        return f'@id("{identifier}")\n{text.strip()}', None
+    if "id" not in (policy.est.get("annotations") or {}):
+        return Named(text=f'@id("{identifier}")\n{text}', further_lines=1)
     if policy.id != identifier:
-        return text, f'its @id is "{policy.id}", the request names {identifier!r}; make them equal'
-    return text.strip(), None
+        problem = f'its @id is "{policy.id}", the request names {identifier!r}; make them equal'
+        return Named(text=text, problem=problem)
+    return Named(text=text)

@@ -39,6 +39,7 @@ SHORTEST_ID = 8
 LISTS = tuple(method.name for method in METHODS.values() if method.is_list)
 
 _decode = msgspec.json.Decoder().decode
+_OF_CALLS = records.c.kind != "event"
 _BODY = cast(records.c.body, LargeBinary).label("body")  # the bytes, whatever they have become
 
 
@@ -75,7 +76,7 @@ class SqliteRecords:
         """The ids of calls that begin so, oldest first."""
         ids = records.c.call_id
         # Not LIKE: it would not use the index.
-        query = select(ids).distinct().where(ids >= start, ids < start + "\U0010ffff")
+        query = select(ids).distinct().where(ids >= start, ids < start + "\U0010ffff", _OF_CALLS)
         with open_for_reading(self._path) as connection:
             return list(connection.execute(query.order_by(ids).limit(limit)).scalars())
 
@@ -160,7 +161,7 @@ def _entries(connection: Connection, ids: Sequence[str]) -> dict[str, list[dict[
     names = ("seq", "writer", "call_id", "previous_hash", "hash")
     query = select(*(records.c[name] for name in names), _BODY).order_by(records.c.seq)
     found: dict[str, list[dict[str, Json]]] = {call_id: [] for call_id in ids}
-    for row in connection.execute(query.where(records.c.call_id.in_(ids))):
+    for row in connection.execute(query.where(records.c.call_id.in_(ids), _OF_CALLS)):
         found[row.call_id].append(_placed(row))
     return found
 
