@@ -25,7 +25,6 @@ TESTED_ELSEWHERE = {
     "app/parts.py": "tests/e2e",
     "app/process.py": "tests/e2e",
     "app/serving.py": "tests/e2e",
-    "cli/policy/check.py": "tests/e2e",
     "cli/run.py": "tests/e2e",
     "cli/stages.py": "tests/e2e",
     "cli/wrap.py": "tests/e2e",

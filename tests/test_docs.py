@@ -13,6 +13,7 @@ from docs.generate import regenerated
 
 from callgate.cli import commands
 from callgate.config import Config, load_config
+from callgate.config.suites import Cast, cases_of, read_suite
 from callgate.interceptors.settings import InterceptorSettings
 from callgate.pipeline.pipeline import STAGES
 from callgate.policy.source import read_policies
@@ -162,6 +163,13 @@ def test_configurations_in_the_documentation_are_valid(text: str, tmp_path: Path
 
     # Distinct, and as long as a control token must be.
     assert load_config(file, {name: f"{name}-{'x' * 32}" for name in named})
+
+
+@pytest.mark.parametrize("text", blocks("yml"))
+def test_cases_in_the_documentation_are_valid(text: str) -> None:
+    suite = read_suite(text, "doc")
+
+    assert cases_of(suite, Cast(tools=suite.tools))
 
 
 @pytest.mark.parametrize("text", blocks("json"))

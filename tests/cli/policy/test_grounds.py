@@ -85,7 +85,7 @@ def test_a_policy_that_is_no_cedar_ends_a_command_with_its_place(desk: Path) -> 
 
     with pytest.raises(PolicyError):
         ground(Chosen(tools=TOOLS))
-    with pytest.raises(CannotSay, match="bad.cedar:1:8"):
+    with pytest.raises(CannotSay, match=r"bad\.cedar:1:8"):
         grounded(Chosen(tools=TOOLS))
 
 

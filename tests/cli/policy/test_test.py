@@ -181,7 +181,7 @@ def test_policies_that_are_no_cedar_are_said_with_their_place(cases: Path) -> No
     assert (ran.exit_code, "bad.cedar:1:8: not valid Cedar" in ran.stderr) == (2, True)
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -204,7 +204,7 @@ def test_a_watch_runs_again_when_a_file_changes_and_survives_mistakes(
         lines = out.out.splitlines()
         said.append(lines[-1] if lines else (out.err.splitlines() or [""])[0])
         if not steps:
-            raise Stop
+            raise StopError
         steps.pop(0)()
 
     chosen, wanted = Chosen(tools=Path("tools.json")), Wanted()
@@ -214,7 +214,7 @@ def test_a_watch_runs_again_when_a_file_changes_and_survives_mistakes(
         rounds.append(1)
         return round_of(chosen, wanted, known)
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         watched(once, step)
 
     assert len(rounds) == 5  # the first look found nothing new
