@@ -82,6 +82,16 @@ def test_an_issue_about_a_tool_has_no_place_and_shows_its_example() -> None:
     assert result["properties"]["example"]["principal"]["id"] == "ada"
 
 
+def test_an_issue_about_a_tool_stands_in_a_file_where_review_needs_one() -> None:
+    document = json.loads(sarif_text([EVERYONE, MISFIT], elsewhere="callgate.yaml"))
+
+    places = [
+        one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        for one in document["runs"][0]["results"]
+    ]
+    assert places == ["callgate.yaml", "policies/a%20b.cedar"]
+
+
 def test_what_was_not_decided_is_told_apart_from_what_was_found() -> None:
     undecided = Undecided(question="does p match?", tools=(), reason="the solver gave up")
     run = run_of(undecided=(undecided,))

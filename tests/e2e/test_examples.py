@@ -59,7 +59,7 @@ def names(answer: Any) -> list[str]:
 def test_an_example_is_complete_and_its_policies_fit_its_tools(name: str, tmp_path: Path) -> None:
     place = copied(name, tmp_path)
 
-    for words in (["config", "check"], ["policy", "check"]):
+    for words in (["config", "check"], ["policy", "check"], ["policy", "check", "--no-meaning"]):
         done = subprocess.run(
             [sys.executable, "-m", "callgate", *words],
             cwd=place,

@@ -18,8 +18,13 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 FINGERPRINT = "callgatePolicyCheck/v1"
 
 
-def sarif_text(issues: Sequence[Issue], undecided: Sequence[Undecided] = ()) -> str:
-    """One run: a result an issue; what could not be decided is a notification."""
+def sarif_text(
+    issues: Sequence[Issue], undecided: Sequence[Undecided] = (), elsewhere: str | None = None
+) -> str:
+    """One run: a result an issue; what could not be decided is a notification.
+
+    Code review takes no result without a file: `elsewhere` is the file for what is about tools.
+    """
     rules = [rule for rule in RULES.values() if any(one.rule == rule.id for one in issues)]
     places = {rule.id: number for number, rule in enumerate(rules)}
     driver = {
@@ -43,13 +48,13 @@ def sarif_text(issues: Sequence[Issue], undecided: Sequence[Undecided] = ()) -> 
                 "toolExecutionNotifications": [_notification(one) for one in undecided],
             }
         ],
-        "results": [_result(one, places[one.rule]) for one in issues],
+        "results": [_result(one, places[one.rule], elsewhere) for one in issues],
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _result(issue: Issue, rule: int) -> dict[str, Json]:
+def _result(issue: Issue, rule: int, elsewhere: str | None) -> dict[str, Json]:
     message = issue.message if issue.policy is None else f"{issue.policy}: {issue.message}"
     if issue.example is not None:
         message += f"\nExample: {issue.example.sentence()}"
@@ -61,8 +66,9 @@ def _result(issue: Issue, rule: int) -> dict[str, Json]:
         "partialFingerprints": {FINGERPRINT: _fingerprint(issue)},
         "properties": _properties(issue),
     }
-    if issue.file is not None:
-        result["locations"] = [_location(issue, issue.file)]
+    file = issue.file or elsewhere
+    if file is not None:
+        result["locations"] = [_location(issue, file)]
     return result
 
 

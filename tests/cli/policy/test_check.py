@@ -1,6 +1,7 @@
 """`callgate policy check`: valid, fitting, and what it means; in three forms."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,33 @@ def test_where_no_solver_is_installed_that_is_said(
 
     assert checked.exit_code == 0
     assert "meaning was not looked at: install callgate[analysis]\n" in checked.stdout
+
+
+EVERYONE = '\n@id("z") permit (principal, action == Callgate::Action::"shop___report", resource);\n'
+
+
+@pytest.mark.e2e
+def test_meaning_is_proven_and_shown_with_a_request_that_can_be_tried(desk: Path) -> None:
+    FILE.write_text(POLICIES + EVERYONE)
+    checked = ask("check", "--tools", "tools.json", "--agentcore-names", "--fail-on", "never")
+
+    assert checked.exit_code == 0
+    lines = checked.stdout.splitlines()
+    about = next(line for line in lines if "[allows_everyone]" in line)
+    assert "everyone may use shop___report" in about and "ALLOW_ALL" in about
+    command = next(line for line in lines[lines.index(about) :] if "callgate policy try" in line)
+    tried = ask(*shlex.split(command)[2:], "--tools", "tools.json")
+    assert (tried.exit_code, tried.stdout.splitlines()[0]) == (0, "permitted by z")
+    assert any("leads-report: " in line and "[shadowed]" in line for line in lines)
+
+
+@pytest.mark.e2e
+def test_what_is_about_a_tool_stands_at_the_configuration_in_sarif(desk: Path) -> None:
+    FILE.write_text(POLICIES + EVERYONE)
+    checked = ask("check", "--tools", "tools.json", "--format", "sarif", "--fail-on", "never")
+
+    results = json.loads(checked.stdout)["runs"][0]["results"]
+    assert {
+        one["ruleId"]: one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        for one in results
+    } == {"allows_everyone": "callgate.yaml", "shadowed": "policies/shop.cedar"}

@@ -31,6 +31,7 @@ from callgate.cli.policy.grounds import (
     counted,
     ground,
     grounds_options,
+    shown_path,
 )
 from callgate.model import CALL_TOOL, Json, Tool, Value
 from callgate.policy.analysis.findings import Report, Subject, Undecided
@@ -68,6 +69,7 @@ class _Checked(Value):
     undecided: tuple[Undecided, ...] = ()
     heading: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    elsewhere: str | None = None  # the file for what is about tools
 
 
 @click.command()
@@ -104,7 +106,7 @@ def check(chosen: Chosen, **options: Any) -> None:
         case "json":
             click.echo(json.dumps(_as_json(checked), indent=2, ensure_ascii=False))
         case "sarif":
-            click.echo(sarif_text(checked.issues, checked.undecided), nl=False)
+            click.echo(sarif_text(checked.issues, checked.undecided, checked.elsewhere), nl=False)
         case _:
             for line in _lines(checked, wanted):
                 click.echo(line)
@@ -142,7 +144,14 @@ def _checked(chosen: Chosen, wanted: _Wanted) -> _Checked:
         undecided=report.undecided if report is not None else (),
         heading=heading,
         skipped=(*skipped, why) if why else skipped,
+        elsewhere=_elsewhere(grounds),
     )
+
+
+def _elsewhere(grounds: Grounds) -> str | None:
+    if grounds.config is not None:
+        return shown_path(grounds.config.file)
+    return grounds.files[0].shown if grounds.files else None
 
 
 def _with_excerpt(issue: Issue, grounds: Grounds) -> Issue:
