@@ -51,7 +51,7 @@ class Repository:
     def served(self, password: str | None = None) -> Iterator[str]:
         """Over HTTP on this machine; with a password, only to who sends it."""
         with Repo(str(self.directory)) as repo:
-            app = make_wsgi_chain(DictBackend({"/": repo}))
+            app = make_wsgi_chain(DictBackend({"/": repo}))  # type: ignore[arg-type] # invariant
 
             def guarded(environ: dict[str, Any], start_response: Any) -> Any:
                 if password is not None:
