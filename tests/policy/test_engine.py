@@ -566,18 +566,19 @@ class TestKnownArguments:
         assert not of.could_be_used(ADA, SAMPLE, {"maxTokens": 5}, 0.0)
         assert of.could_be_used(ADA, SAMPLE, {"maxTokens": 0}, 0.0)
 
-    def test_where_it_cannot_be_told_it_is_shown(self) -> None:
+    def test_numbers_many_open_arguments_and_odd_names_are_seen_through(self) -> None:
         ratio = a_tool("geo", "find", {"properties": {"lat": {"type": "number"}}})
         many = a_tool("geo", "many", {"properties": {n: {"type": "string"} for n in "abcde"}})
         less = 'permit(principal, action, resource) when { context.input has lat && context.input.lat.lessThan(decimal("9.0")) };'
         all_of = " && ".join(f'context.input has {n} && context.input.{n} == "x"' for n in "abcde")
-        odd = a_principal('a"da')
+        of_all = engine(f"permit(principal, action, resource) when {{ {all_of} }};")
+        odd, by_name = a_principal('a"da'), engine(self.BY_NAME.format("x", ""))
 
-        assert engine(less).could_be_used(ADA, ratio, {"lat": 48.5}, 0.0)
-        assert engine(
-            f"permit(principal, action, resource) when {{ {all_of} }};"
-        ).could_be_used(ADA, many, {"a": "y"}, 0.0)  # fmt: skip
-        assert engine(self.BY_NAME.format("x", "")).could_be_used(odd, PROMPT, {"name": "y"}, 0.0)
+        assert [
+            engine(less).could_be_used(ADA, ratio, {"lat": lat}, 0.0) for lat in (8.5, 48.5)
+        ] == [True, False]
+        assert [of_all.could_be_used(ADA, many, {"a": a}, 0.0) for a in "xy"] == [True, False]
+        assert [by_name.could_be_used(odd, PROMPT, {"name": n}, 0.0) for n in "xy"] == [True, False]
 
     def test_what_policy_cannot_see_exactly_is_hidden(self) -> None:
         of = engine(self.BY_NAME.format("x", ""))

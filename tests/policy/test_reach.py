@@ -130,7 +130,8 @@ def test_a_list_is_permitted_unless_it_is_forbidden() -> None:
 def test_a_name_that_cannot_be_put_as_text_leaves_everything_open(identifier: str) -> None:
     condition = "principal has agent && context.input.amount < 5"
     found = reached(
-        a_principal(identifier), f"permit(principal, action, resource) when {{{condition}}};"
+        a_principal(identifier, agent="bot"),
+        f"permit(principal, action, resource) when {{{condition}}};",
     )
 
     assert found.reach is Reach.DEPENDS

@@ -72,15 +72,14 @@ async def visible_tools(call: Call, gateway: Gateway, route: Route) -> tuple[lis
     for target, offer in offers.items():
         if engine.is_forbidden(principal, method_tool(target, "tools/list"), now):
             continue
-        tools = gateway.catalog.tools(target, offer)
-        varies = varies or engine.varies_with_time(principal, tools)
+        tools, is_timed = engine.listed(principal, gateway.catalog.tools(target, offer), now)
+        varies = varies or is_timed
         for tool in tools:
-            if engine.is_listed(principal, tool, now):
-                shown.append(
-                    tool.definition
-                    if route.target is not None
-                    else {**tool.definition, "name": tool.qualified_name}
-                )
+            shown.append(
+                tool.definition
+                if route.target is not None
+                else {**tool.definition, "name": tool.qualified_name}
+            )
     return shown, varies
 
 

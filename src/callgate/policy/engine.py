@@ -16,15 +16,9 @@ from callgate.policy.answers import NO_PERMIT, answer_of, verdict_of
 from callgate.policy.context import Unrepresentable, build
 from callgate.policy.explain import Inquiry, Scene, account
 from callgate.policy.names import Names
-from callgate.policy.plans import Part, Plan, Plans
-from callgate.policy.preview import (
-    Situation,
-    could_be_permitted,
-    is_satisfied,
-    reads_arguments,
-    timed,
-    with_unknowns,
-)
+from callgate.policy.outlook import Outlook
+from callgate.policy.plans import Known, Part, Plan, Plans, ToolKey
+from callgate.policy.preview import Situation, is_satisfied, reads_arguments
 from callgate.policy.source import SHADOW, Policy, version_of
 from callgate.policy.validation import Validator
 from callgate.protocol.jsonrpc import encode
@@ -65,7 +59,9 @@ class Engine:
         self.names = names
         self.enrichments = enrichments or {}
         self.is_enforced = mode != OBSERVE
-        self._plans = Plans(self.policies, names, self.enrichments, Validator(names))
+        validator = Validator(names)
+        self._plans = Plans(self.policies, names, self.enrichments, validator)
+        self._outlook = Outlook(self._plans, validator)
         self._asked: OrderedDict[tuple[tuple[str, ...], ...], Inquiry] = OrderedDict()
         self._resource = names.uid(names.GATEWAY, names.gateway)
 
@@ -127,16 +123,26 @@ class Engine:
         return known
 
     def is_listed(self, principal: Principal, tool: Tool, now: float) -> bool:
-        """Whether some arguments could be permitted: scopes first, then partial evaluation."""
+        """Whether some arguments could be permitted: scopes first, then what conditions leave."""
+        return bool(self.listed(principal, (tool,), now)[0])
+
+    def listed(
+        self, principal: Principal, tools: Iterable[Tool], now: float
+    ) -> tuple[list[Tool], bool]:
+        """The tools that some arguments could be permitted of, and whether time may change that."""
         if not self.is_enforced:
-            return True
-        plan = self._plans.plan(principal, tool)
-        if plan.is_listed is not None:
-            return plan.is_listed
-        is_listed = self._listed(plan, now)
-        if not plan.part.reads_time:
-            plan.is_listed = is_listed
-        return is_listed
+            return list(tools), False
+        known = self._plans.known(principal)
+        shown, found, varies = known.standing.shown, [], False
+        for tool in tools:
+            key = (tool.target, tool.method, tool.digest)
+            is_shown = shown.get(key)
+            if is_shown is None:
+                is_shown, is_timed = self._is_shown(known, key, tool, now)
+                varies = varies or is_timed
+            if is_shown:
+                found.append(tool)
+        return found, varies
 
     def is_usable(
         self, principal: Principal, tool: Tool, arguments: dict[str, Json], now: float
@@ -155,15 +161,10 @@ class Engine:
             return True
         if not self.is_listed(principal, tool, now):
             return False
-        plan = self._plans.plan(principal, tool)
-        read = plan.part.context.fields.get("input")
-        if read is None:
-            return True
         try:
-            forms = with_unknowns(read.shape, known)
+            return self._outlook.could_be(self._plans.plan(principal, tool), known, now)
         except Unrepresentable:
             return False
-        return forms is None or any(self._could_be_permitted(plan, now, form) for form in forms)
 
     def is_forbidden(self, principal: Principal, tool: Tool, now: float | None = None) -> bool:
         """Whether a forbid decides, whatever the arguments; the absence of permits does not count.
@@ -184,13 +185,14 @@ class Engine:
                 and not (reads_arguments(policy) if now is not None else policy.chains)
             ]
             situation = self._situation(plan, now or 0.0)
+            key = frozenset(policy.id for policy in forbids)
             plan.is_forbidden = bool(forbids) and is_satisfied(
-                forbids, self._plans.entities(plan), situation
+                self._plans.handle_of(key, forbids), self._plans.entities(plan), situation
             )
         return plan.is_forbidden
 
     def varies_with_time(self, principal: Principal, tools: Iterable[Tool]) -> bool:
-        """Whether a list for this principal may change without any change of policy or tools."""
+        """Whether what some tools may be used for can change without any change of policy."""
         plan = self._plans.plan
         return self.is_enforced and any(plan(principal, tool).part.reads_time for tool in tools)
 
@@ -235,38 +237,19 @@ class Engine:
         )
         return tuple(policy for policy, _ in zip(found, range(MAX_OTHERS), strict=False))
 
-    def _listed(self, plan: Plan, now: float) -> bool:
-        part = plan.part
-        if self._refused_by_scope(part) is not None:
-            return False
-        # Tools that the same policies speak of look alike, unless a condition looks at `action`;
-        # so do principals for whom the same policies are in scope, unless one looks at them.
-        if part.reads_action:
-            return self._is_possible(plan, now)
-        known = plan.known
-        listed = known.listed if part.reads_principal else known.standing.listed
-        found = listed.get(part.key)
-        if found is None or (part.reads_time and found[0] != now):
-            found = listed[part.key] = (now, self._is_possible(plan, now))
-        return found[1]
-
-    def _is_possible(self, plan: Plan, now: float) -> bool:
-        part = plan.part
-        if not part.reads_context:
-            raw = self._raw(plan, part, self._plans.handle(part), {})
-            return verdict_of(raw, part.policies, self.version).is_permitted
-        unconditional = {p.effect for p in part.policies if not p.has_conditions}
-        if "forbid" in unconditional:
-            return False
-        if not any(p.effect == "forbid" for p in part.policies) and "permit" in unconditional:
-            return True
-        return self._could_be_permitted(plan, now)
-
-    def _could_be_permitted(self, plan: Plan, now: float, arguments: Json | None = None) -> bool:
-        part = plan.part
-        handle = timed(part.policies, now) if part.reads_time else self._plans.handle(part)
-        situation = self._situation(plan, now)
-        return could_be_permitted(handle, self._plans.entities(plan), situation, arguments)
+    def _is_shown(self, known: Known, key: ToolKey, tool: Tool, now: float) -> tuple[bool, bool]:
+        """Whether a tool is in a list, and whether time may change that."""
+        plans = self._plans
+        action = plans.action(key, tool)
+        choice = plans.meet(known, action).choice
+        if choice.has_permit and choice.reads_facts:
+            plan = plans.plan(known.principal, tool)
+            if plan.is_listed is None or choice.reads_time:
+                plan.is_listed = self._outlook.is_possible_for(plan, now)
+            return plan.is_listed, choice.reads_time
+        is_shown = choice.has_permit and self._outlook.is_possible(known, action, choice)
+        plans.remember(known.standing, key, is_shown)
+        return is_shown, False
 
     def _situation(self, plan: Plan, now: float) -> Situation:
         return Situation(

@@ -54,6 +54,10 @@ class ScopeIndex:
         """
         return frozenset(_sought(principal)) & self._principals | {(_IS, principal.own[0])}
 
+    def names(self, action: Uid) -> bool:
+        """Whether a policy names this very action, beside those that name its groups."""
+        return action in self._policies
+
     def candidates(
         self, relevant: Iterable[Key], principal: Lineage, action: Lineage, resource: Lineage
     ) -> tuple[Policy, ...]:

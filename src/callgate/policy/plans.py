@@ -10,7 +10,9 @@ import cedarpy
 
 from callgate.model import Json, Principal, Tool, Verdict
 from callgate.policy.entities import Facts, facts_of
-from callgate.policy.index import Key, Lineage, ScopeIndex
+from callgate.policy.expressions import Chain
+from callgate.policy.index import Key, Lineage, ScopeIndex, Uid
+from callgate.policy.leaves import Leaf, Limits
 from callgate.policy.names import Names
 from callgate.policy.preview import parsed
 from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
@@ -21,27 +23,74 @@ from callgate.protocol.jsonrpc import encode
 MAX_PRINCIPALS = 4096
 MAX_PLANS = 20_000
 MAX_TOOLS = 10_000
+MAX_CHOICES = 20_000
+MAX_PARTS = 5_000  # of one tool
+MAX_SHOWN = 500_000  # places in lists, of some 100 bytes each
 MAX_HANDLED = 20_000  # policies in all handles together, of 6 to 9 kB each (cedar.md §2.1)
 
+NO_NAME = "\udc00"  # half a character: no policy can say it
 ToolKey = tuple[str, str, str]  # target, method, digest of the definition
 
 
-@dataclass(slots=True)
-class Part:
-    """Some policies that matter at one tool, and what they read."""
+class Choice:
+    """Some policies, and what they read together. Tools and principals share it."""
 
-    key: frozenset[str]  # their ids
-    policies: tuple[Policy, ...]
-    others: frozenset[str]  # every action that they name
-    context: Shape  # cut to what these policies can read
-    reads_context: bool
-    reads_time: bool
-    reads_action: bool
-    reads_principal: bool
-    has_permit: bool
-    invalid: frozenset[str]  # ids of those that do not type-check for this tool
-    problem: str | None
-    schema: cedarpy.Schema | None = None  # made when first needed: a long list needs few of them
+    def __init__(self, key: frozenset[str], policies: tuple[Policy, ...]) -> None:
+        self.key = key  # their ids
+        self.policies = policies
+        self.has_permit = any(policy.effect == "permit" for policy in policies)
+        self.reads_action = any(policy.reads_action for policy in policies)
+        self.reads_facts = any(policy.reads_facts for policy in policies)
+        chains = {chain for policy in policies for chain in policy.chains}
+        self.chains = frozenset(chains)
+        self.reads_context = bool(chains)
+        self.reads_time = any(not chain or chain[0] == "system" for chain in chains)
+
+
+class Part:
+    """Some policies that matter at one tool, and what they read there, found out when asked."""
+
+    def __init__(self, action: Action, choice: Choice, validator: Validator) -> None:
+        self.action = action
+        self.choice = choice
+        self.key = choice.key
+        self.policies = choice.policies
+        self.has_permit = choice.has_permit
+        self.reads_context = choice.reads_context
+        self.reads_time = choice.reads_time
+        self.schema: cedarpy.Schema | None = None
+        self._validator = validator
+        self._context: Shape | None = None
+        self._invalid: frozenset[str] | None = None
+        self._problem: str | None = None
+
+    @property
+    def others(self) -> frozenset[str]:
+        """Every action that the policies name."""
+        return frozenset(name for policy in self.policies for name in policy.actions)
+
+    @property
+    def context(self) -> Shape:
+        """The context, cut to what these policies can read."""
+        if self._context is None:
+            self._context = cut(self.action.context, self.choice.chains)
+        return self._context
+
+    @property
+    def invalid(self) -> frozenset[str]:
+        """Ids of the policies that do not type-check for this tool."""
+        if self._invalid is None:
+            action = self.action
+            found = self._validator.invalid(action.tool, action.context, self.policies)
+            self._invalid = frozenset(found)
+            if found:
+                self._problem = f"policy {', '.join(sorted(found))} does not fit the tool's schema"
+        return self._invalid
+
+    @property
+    def problem(self) -> str | None:
+        """Why these policies refuse every call of this tool."""
+        return self._problem if self._invalid is not None or self.invalid else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +100,40 @@ class Action:
     tool: Tool
     uid: dict[str, Json]
     lineage: Lineage
+    above: Lineage  # its groups, and a name that no policy can say
     input: Shape
     context: Shape
+    limits: Limits
     parts: dict[frozenset[str], Part] = field(default_factory=dict)
+    places: dict[Chain, Leaf | None] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)  # by the id of a policy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One policy at all tools where it reads the same places. They share it."""
+
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """Which policies decide about a tool, and which only watch, for principals alike in policy."""
+    """Which policies are in scope: those that decide, and those that only watch."""
 
-    action: Action
-    part: Part
-    trials: tuple[tuple[Policy, Part], ...]  # each shadow policy, and all active ones with it
+    choice: Choice
+    shadows: tuple[Policy, ...]
 
 
 @dataclass(slots=True)
 class Standing:
-    """Principals in whom policies find the same: their meetings with tools."""
+    """Principals in whom policies find the same: they meet the same policies everywhere.
+
+    INVARIANT: what is kept here is said of every principal of the same `relevant` keys.
+    """
 
     relevant: frozenset[Key]
-    meetings: dict[ToolKey, Meeting] = field(default_factory=dict)
-    # Policies in scope → when it was decided, and whether tools that they speak of are shown.
-    listed: dict[frozenset[str], tuple[float, bool]] = field(default_factory=dict)
+    meetings: dict[frozenset[Uid], Meeting] = field(default_factory=dict)  # through groups alone
+    shown: dict[ToolKey, bool] = field(default_factory=dict)  # where no condition looks further
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +144,6 @@ class Known:
     facts: Facts
     standing: Standing
     plans: dict[ToolKey, Plan] = field(default_factory=dict)
-    listed: dict[frozenset[str], tuple[float, bool]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -118,30 +178,60 @@ class Plans:
         self._known: OrderedDict[int, Known] = OrderedDict()
         self._plan_count = 0
         self._standings: dict[frozenset[Key], Standing] = {}
+        self._shown_count = 0
+        self._choices: dict[frozenset[str], Choice] = {}
         self._actions: OrderedDict[ToolKey, Action] = OrderedDict()
         self._handles: OrderedDict[frozenset[str], cedarpy.PolicySet] = OrderedDict()
         self._handled = 0
 
+    def known(self, principal: Principal) -> Known:
+        """What is remembered of a principal."""
+        return self._known.get(id(principal)) or self._learn(principal)
+
     def plan(self, principal: Principal, tool: Tool) -> Plan:
         """The plan of a principal at a tool."""
-        known = self._known.get(id(principal))
-        if known is None:
-            known = self._learn(principal)
+        known = self._known.get(id(principal)) or self._learn(principal)
         key = (tool.target, tool.method, tool.digest)
         plan = known.plans.get(key)
         if plan is None:
-            meeting = self._meet(known, key, tool)
-            plan = known.plans[key] = Plan(known, meeting.action, meeting.part, meeting.trials)
+            action = self.action(key, tool)
+            meeting = self.meet(known, action)
+            active = meeting.choice.policies
+            trials = tuple(
+                (policy, self.part(action, (*active, policy))) for policy in meeting.shadows
+            )
+            part = self._part(action, meeting.choice)
+            plan = known.plans[key] = Plan(known, action, part, trials)
             self._plan_count += 1
         return plan
 
+    def meet(self, known: Known, action: Action) -> Meeting:
+        """Which policies are in scope. Found through the groups of the action once for them all."""
+        standing, index, resource = known.standing, self.index, self.names.resource
+        lineage = known.facts.lineage
+        if index.names(action.lineage.own):
+            return self._met(index.candidates(standing.relevant, lineage, action.lineage, resource))
+        above = action.above.ancestors
+        meeting = standing.meetings.get(above)
+        if meeting is None:
+            found = index.candidates(standing.relevant, lineage, action.above, resource)
+            meeting = standing.meetings[above] = self._met(found)
+        return meeting
+
+    def remember(self, standing: Standing, key: ToolKey, is_shown: bool) -> None:
+        """Keeps what lists show to all of one standing, within bounds."""
+        if self._shown_count >= MAX_SHOWN:
+            for known in self._known.values():
+                known.standing.shown.clear()
+            for other in self._standings.values():
+                other.shown.clear()
+            self._shown_count = 0
+        standing.shown[key] = is_shown
+        self._shown_count += 1
+
     def part(self, action: Action, policies: tuple[Policy, ...]) -> Part:
         """Some policies at a tool. Only those that matter there."""
-        key = frozenset(policy.id for policy in policies)
-        known = action.parts.get(key)
-        if known is None:
-            known = action.parts[key] = self._part(key, action, policies)
-        return known
+        return self._part(action, self._choice(policies))
 
     def schema(self, action: Action, part: Part) -> cedarpy.Schema:
         """The schema of one tool, cut to what these policies can read."""
@@ -162,12 +252,16 @@ class Plans:
 
     def handle(self, part: Part) -> cedarpy.PolicySet:
         """Cedar's own form of the policies, parsed once and kept while it is used."""
-        handle = self._handles.get(part.key)
+        return self.handle_of(part.key, part.policies)
+
+    def handle_of(self, key: frozenset[str], policies: Iterable[Policy]) -> cedarpy.PolicySet:
+        """The same, of policies by their ids."""
+        handle = self._handles.get(key)
         if handle is not None:
-            self._handles.move_to_end(part.key)
+            self._handles.move_to_end(key)
             return handle
-        handle = self._handles[part.key] = parsed(part.policies)
-        self._handled += len(part.key)
+        handle = self._handles[key] = parsed(policies)
+        self._handled += len(key)
         while self._handled > MAX_HANDLED and len(self._handles) > 1:
             forgotten, _ = self._handles.popitem(last=False)
             self._handled -= len(forgotten)
@@ -185,26 +279,30 @@ class Plans:
         known = self._known[id(principal)] = Known(principal, facts, standing)
         return known
 
-    def _meet(self, known: Known, key: ToolKey, tool: Tool) -> Meeting:
-        meeting = known.standing.meetings.get(key)
-        if meeting is not None:
-            return meeting
-        action = self._action(key, tool)
-        lineage, names = known.facts.lineage, self.names
-        found = self.index.candidates(
-            known.standing.relevant, lineage, action.lineage, names.resource
-        )
-        active = tuple(policy for policy in found if policy.mode != SHADOW)
-        trials = tuple(
-            (policy, self.part(action, (*active, policy)))
-            for policy in found
-            if policy.mode == SHADOW
-        )
-        meeting = Meeting(action, self.part(action, active), trials)
-        known.standing.meetings[key] = meeting
-        return meeting
+    def _met(self, found: tuple[Policy, ...]) -> Meeting:
+        shadows = tuple(policy for policy in found if policy.mode == SHADOW)
+        active = tuple(policy for policy in found if policy.mode != SHADOW) if shadows else found
+        return Meeting(self._choice(active), shadows)
 
-    def _action(self, key: ToolKey, tool: Tool) -> Action:
+    def _choice(self, policies: tuple[Policy, ...]) -> Choice:
+        key = frozenset(policy.id for policy in policies)
+        known = self._choices.get(key)
+        if known is None:
+            if len(self._choices) >= MAX_CHOICES:
+                self._choices.clear()
+            known = self._choices[key] = Choice(key, policies)
+        return known
+
+    def _part(self, action: Action, choice: Choice) -> Part:
+        known = action.parts.get(choice.key)
+        if known is None:
+            if len(action.parts) >= MAX_PARTS:
+                action.parts.clear()
+            known = action.parts[choice.key] = Part(action, choice, self._validator)
+        return known
+
+    def action(self, key: ToolKey, tool: Tool) -> Action:
+        """A tool as policy sees it."""
         known = self._actions.get(key)
         if known is not None:
             return known
@@ -214,28 +312,13 @@ class Plans:
             tool=tool,
             uid={"type": lineage.own[0], "id": lineage.own[1]},
             lineage=lineage,
+            above=Lineage(
+                own=(lineage.own[0], NO_NAME), ancestors=lineage.ancestors - {lineage.own}
+            ),
             input=arguments,
             context=context_shape(arguments, self._enrichments),
+            limits=Limits(tool.input_schema),
         )
         if len(self._actions) > MAX_TOOLS:
             self._actions.popitem(last=False)
         return made
-
-    def _part(self, key: frozenset[str], action: Action, policies: tuple[Policy, ...]) -> Part:
-        invalid = frozenset(self._validator.invalid(action.tool, action.context, policies))
-        broken = sorted(invalid)
-        problem = f"policy {', '.join(broken)} does not fit the tool's schema" if broken else None
-        chains = {chain for policy in policies for chain in policy.chains}
-        return Part(
-            key=key,
-            policies=policies,
-            others=frozenset(name for policy in policies for name in policy.actions),
-            context=cut(action.context, chains),
-            reads_context=bool(chains),
-            reads_time=any(not chain or chain[0] == "system" for chain in chains),
-            reads_action=any(policy.reads_action for policy in policies),
-            reads_principal=any(policy.reads_principal for policy in policies),
-            has_permit=any(policy.effect == "permit" for policy in policies),
-            invalid=invalid,
-            problem=problem,
-        )

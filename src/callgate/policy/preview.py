@@ -1,16 +1,17 @@
-"""Could any arguments be permitted? Partial evaluation, for lists only: it never permits a call."""
+"""Conditions before a call is made: what is known of it put to Cedar; it never permits a call."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from itertools import chain, combinations
 from typing import Any
 
 import cedarpy
+from cedarpy import _internal
 from msgspec.structs import replace
 
 from callgate.model import Json, Value
+from callgate.policy.answers import Answer, answer_of
 from callgate.policy.context import convert, instant
 from callgate.policy.expressions import chain_of
 from callgate.policy.schema import Kind, Shape
@@ -19,7 +20,6 @@ from callgate.protocol.jsonrpc import encode
 
 MAX_OPEN = 3  # optional arguments of unknown value: each is tried as absent and as present
 
-_PLAIN_ID = re.compile(r"[A-Za-z0-9 _.,:;@/|+=~*()<>&%$#!?\[\]{}^-]*")
 _NOW = ("system", "now")
 
 
@@ -30,6 +30,7 @@ class Situation(Value):
     action: dict[str, Json]  # uid
     resource: dict[str, Json]  # uid
     now: float  # seconds since the epoch
+    arguments: Mapping[str, Json] = {}  # in the form that Cedar reads without a schema
 
 
 def parsed(policies: Iterable[Policy]) -> cedarpy.PolicySet:
@@ -71,32 +72,6 @@ def reads_arguments(policy: Policy) -> bool:
     return any(chain != _NOW for chain in policy.chains)
 
 
-def could_be_permitted(
-    handle: cedarpy.PolicySet,
-    entities: cedarpy.Entities,
-    situation: Situation,
-    arguments: Json | None = None,
-) -> bool:
-    """Whether some arguments could be permitted; given ones may hold unknown values.
-
-    Where in doubt: yes. The handle is `timed` where a policy in it reads the time.
-    """
-    uids = (situation.principal, situation.action, situation.resource)
-    if not all(_PLAIN_ID.fullmatch(uid["id"]) for uid in uids):
-        return True  # the partial evaluator takes uids as Cedar text only: do not risk an escape
-    principal, action, resource = (f'{uid["type"]}::"{uid["id"]}"' for uid in uids)
-    context = {name: _unknown(name) for name in ("input", "derived", "meta", "enriched", "system")}
-    if arguments is not None:
-        context["input"] = arguments
-    result = cedarpy.is_authorized_partial(
-        {"principal": principal, "action": action, "resource": resource, "context": context},
-        handle,
-        entities,
-    )
-    # An error that needs none of the unknown values occurs whatever they are, and refuses.
-    return result.decision is not cedarpy.Decision.Deny and not result.diagnostics.errors
-
-
 def with_unknowns(shape: Shape, known: Mapping[str, Json]) -> list[dict[str, Json]] | None:
     """All forms that arguments can have of which only some are known, as partial Cedar JSON.
 
@@ -128,16 +103,44 @@ def _unknown(name: str) -> Json:
     return {"__extn": {"fn": "unknown", "arg": name}}
 
 
-def is_satisfied(policies: list[Policy], entities: cedarpy.Entities, situation: Situation) -> bool:
+def is_satisfied(
+    handle: cedarpy.PolicySet, entities: cedarpy.Entities, situation: Situation
+) -> bool:
     """Whether one of the policies applies, or fails; they read no arguments. Evaluated for real."""
-    answer = cedarpy.is_authorized(
-        {
-            "principal": situation.principal,
-            "action": situation.action,
-            "resource": situation.resource,
-            "context": "{}",
-        },
-        timed(policies, situation.now),
-        entities,
-    )
-    return bool(answer.diagnostics.reasons or answer.diagnostics.errors)
+    answer = _evaluated(handle, entities, situation)
+    return bool(answer.reasons or answer.failed)
+
+
+def holds(
+    handle: cedarpy.PolicySet, entities: cedarpy.Entities, situation: Situation
+) -> bool | None:
+    """Whether the condition of a lone `probe` is true; None where its evaluation fails."""
+    answer = _evaluated(handle, entities, situation)
+    return None if answer.failed else bool(answer.reasons)
+
+
+def probe(expression: Json) -> cedarpy.PolicySet:
+    """A permit for everything with one condition."""
+    scope = {"op": "All"}
+    policy = {
+        "effect": "permit",
+        "principal": scope,
+        "action": scope,
+        "resource": scope,
+        "conditions": [{"kind": "when", "body": expression}],
+    }
+    return documented({"probe": policy})
+
+
+def _evaluated(
+    handle: cedarpy.PolicySet, entities: cedarpy.Entities, situation: Situation
+) -> Answer:
+    now = {"__extn": {"fn": "datetime", "arg": instant(situation.now)}}
+    context = {"system": {"now": now}, "input": situation.arguments}
+    request = {
+        "principal": situation.principal,
+        "action": situation.action,
+        "resource": situation.resource,
+        "context": encode(context).decode(),
+    }
+    return answer_of(_internal.is_authorized(request, handle, entities._inner, None, False))

@@ -106,6 +106,12 @@ class Policy(Value):
     advice: str | None = None  # @reason and @advice: what the agent may be told
 
     @property
+    def reads_facts(self) -> bool:
+        """Whether a condition looks at principal, action or time: at more than the arguments."""
+        is_timed = any(not chain or chain[0] == "system" for chain in self.chains)
+        return is_timed or self.reads_principal or self.reads_action
+
+    @property
     def place(self) -> str:
         """`file:line`."""
         return f"{self.source}:{self.line}"
