@@ -80,8 +80,8 @@ def leaves(shape: Shape, value: Json, at: str) -> Iterator[str]:
                 for condition in leaves(field.shape, value[name], inner):
                     yield f"{at} has {quoted(name)} && {condition}"
     elif shape.kind is Kind.UNION:
-        name, field = _alternative(shape, value)
-        for condition in leaves(field, value, f"{at}.{name}"):
+        name, inner_shape = _alternative(shape, value)
+        for condition in leaves(inner_shape, value, f"{at}.{name}"):
             yield f"{at} has {name} && {condition}"
     elif shape.kind is Kind.TEXT:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -107,6 +107,20 @@ def told(shape: Shape, held: Json) -> Json:
         assert shape.items is not None
         return [told(shape.items, item) for item in held]
     return float(held) if shape.kind is Kind.DECIMAL else held
+
+
+def unseen(value: Json, seen: Json, path: str = "") -> Iterator[tuple[str, Json]]:
+    """What of a value is not in what a context tells, by dotted path; what is must be equal."""
+    if isinstance(value, dict) and isinstance(seen, dict):
+        for name, item in value.items():
+            at = f"{path}.{name}" if path else name
+            if name in seen:
+                yield from unseen(item, seen[name], at)
+            else:
+                yield at, item
+    else:
+        assert value == seen
+        assert isinstance(value, bool) == isinstance(seen, bool)
 
 
 def _alternative(shape: Shape, value: Json) -> tuple[str, Shape]:

@@ -87,7 +87,7 @@ def any_of(parts: Iterable[Possible]) -> Possible:
         fields=fields,
         required=_in_all([part.required for part in objects]),
         unsure=unsure,
-        is_closed=all(part.is_closed for part in objects),
+        is_closed=bool(objects) and all(part.is_closed for part in objects),
         items=any_of(items) if items and len(items) == len(arrays) else None,
         is_tuple=any(part.is_tuple for part in arrays),
     )

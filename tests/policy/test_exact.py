@@ -1,0 +1,51 @@
+"""A value has its exact Cedar form, or none; what policies do not read is not asked of it."""
+
+import pytest
+
+from callgate.policy.exact import Unrepresentable, alternative, convert, instant
+from callgate.policy.shapes import DECIMAL, LONG, STRING, Kind, Shape, optional
+
+NUMBER_OR_TEXT = Shape(
+    kind=Kind.UNION, fields={"string": optional(STRING), "number": optional(DECIMAL)}
+)
+
+
+def test_a_value_of_an_alternative_that_was_cut_off_shows_nothing() -> None:
+    partial = Shape(kind=Kind.UNION, fields={"string": optional(STRING)}, is_partial=True)
+
+    assert convert(partial, 1e300, "/x") == {}
+    assert convert(partial, "a", "/x") == {"string": "a"}
+    with pytest.raises(Unrepresentable):
+        convert(NUMBER_OR_TEXT, 1e300, "/x")
+
+
+def test_a_whole_number_is_an_integer_where_there_are_integers() -> None:
+    integers = Shape(
+        kind=Kind.UNION, fields={"string": optional(STRING), "integer": optional(LONG)}
+    )
+
+    assert (alternative(integers, 7.0), alternative(NUMBER_OR_TEXT, 7)) == ("integer", "number")
+    assert convert(integers, 7.0, "/x") == {"integer": 7}
+    assert convert(NUMBER_OR_TEXT, 7, "/x") == {"number": "7.0"}
+
+
+def test_an_integer_with_more_digits_than_python_writes_is_refused_too() -> None:
+    for shape in (LONG, DECIMAL):
+        with pytest.raises(Unrepresentable):
+            convert(shape, 10**5000, "/x")
+
+
+def test_the_path_of_what_is_refused_leads_to_it() -> None:
+    strings = Shape(kind=Kind.SET, items=STRING)
+
+    with pytest.raises(Unrepresentable) as caught:
+        convert(strings, ["a", 5], "/input/x")
+
+    assert (caught.value.path, caught.value.problem) == (
+        "/input/x/1",
+        "string expected, integer given",
+    )
+
+
+def test_an_instant_is_cedar_text() -> None:
+    assert instant(0.5) == "1970-01-01T00:00:00.500Z"
