@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from dulwich import porcelain
 
 from callgate.cli.policy.grounds import (
     STAND_IN,
@@ -18,8 +19,13 @@ from callgate.cli.policy.grounds import (
 from callgate.model import Principal
 from callgate.policy.names import Names
 from callgate.policy.source import PolicyError
+from callgate.sources.git import GitRepository
+from callgate.storage.database import open_to_write
+from callgate.storage.settings import StoreSettings
+from callgate.storage.versions import SqlitePolicyVersions
 from callgate.upstream.mcp_http import HttpTargetSettings
 from fakes.desk import CONFIG
+from fakes.versions import a_version
 
 TOOLS = Path("tools.json")
 
@@ -167,3 +173,32 @@ def test_paths_are_shown_from_where_we_stand(desk: Path) -> None:
         "2 policies",
         "0 tools",
     ]
+
+
+def test_policies_in_git_and_in_the_store_count_too(desk: Path) -> None:
+    repository = desk.parent / "policies-repository"
+    porcelain.init(str(repository))
+    (repository / "more.cedar").write_text('@id("git") permit (principal, action, resource);')
+    porcelain.add(str(repository))
+    porcelain.commit(str(repository), message=b"x", author=b"A <a@x>", committer=b"A <a@x>")
+    blocks = f"policies: {{git: {{repository: {repository}}}, store: true}}\n"
+    Path("callgate.yaml").write_text(Path("callgate.yaml").read_text() + blocks)
+
+    with pytest.raises(CannotSay, match=r"there is no commit to use.*; --policies names others"):
+        ground(Chosen(tools=TOOLS))  # with --tools, nothing is fetched
+    fetched = ground(Chosen())
+    assert fetched.policies[-1].id == "git"
+    assert fetched.config is not None and fetched.config.policies.git is not None
+    commit = fetched.files[-1].path.name.partition("@")[2]
+    GitRepository(fetched.config.policies.git, desk).keep(commit)  # as a gateway that uses it does
+    settings = StoreSettings(path=desk / "callgate.db")
+    open_to_write(settings, may_create=True).close()
+    stored = '@id("kept") permit (principal, action, resource);'
+    SqlitePolicyVersions(settings).add(a_version(1, kept=stored))
+
+    grounds = ground(Chosen(tools=TOOLS))  # the commit in force will do
+    assert [(policy.id, policy.source) for policy in grounds.policies][-2:] == [
+        ("git", "more.cedar"),
+        ("kept", "store:kept"),
+    ]
+    assert grounds.place_of(grounds.policies[-1]) == "store:kept:1"

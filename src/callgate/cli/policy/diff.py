@@ -23,6 +23,7 @@ from callgate.cli.policy.grounds import (
     counted,
     files_of,
     grounds_on,
+    in_force,
     policy_paths,
     tools_options,
 )
@@ -82,14 +83,14 @@ def diff(chosen: Chosen, before: str, after: str | None, form: str, exit_zero: b
 
 def _side(chosen: Chosen, config: Config | None, named: str | None) -> Grounds:
     try:
-        return grounds_on(chosen, config, _files(config, named))
+        return grounds_on(chosen, config, _files(chosen, config, named))
     except PolicyError as error:
         raise CannotSay(f"{named}: {error}" if named is not None else str(error)) from None
 
 
-def _files(config: Config | None, named: str | None) -> tuple[PolicyFile, ...]:
+def _files(chosen: Chosen, config: Config | None, named: str | None) -> tuple[PolicyFile, ...]:
     if named is None:
-        return files_of(config.policy_files if config is not None else ())
+        return in_force(config, may_fetch=not chosen.is_offline) if config is not None else ()
     if named.startswith(PREFIX):
         patterns = config.policies.files if config is not None else DEFAULT_PATTERNS
         directory = config.directory if config is not None else Path()

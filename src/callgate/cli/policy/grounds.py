@@ -24,7 +24,12 @@ from callgate.model import Json, Principal, Tool, Value
 from callgate.policy.engine import Engine
 from callgate.policy.names import Names
 from callgate.policy.source import Policy, PolicyError, read_policies
+from callgate.ports import StoreError
 from callgate.protocol.validators import Validators
+from callgate.sources import git, store
+from callgate.sources.git import GitRepository
+from callgate.sources.sourced import STORE, Sourced, SourceError
+from callgate.storage.versions import SqlitePolicyVersions
 
 DEFAULT_CONFIG = Path("callgate.yaml")
 STAND_IN = "not-set"
@@ -234,7 +239,7 @@ def config_and_files(chosen: Chosen) -> tuple[Config | None, tuple[PolicyFile, .
     config = configured_if(chosen, is_needed=not chosen.policies)
     if chosen.policies:
         return config, files_of(policy_paths(chosen.policies))
-    return config, files_of(config.policy_files if config is not None else ())
+    return config, in_force(config, may_fetch=not chosen.is_offline) if config is not None else ()
 
 
 def configured_if(chosen: Chosen, *, is_needed: bool) -> Config | None:
@@ -280,6 +285,38 @@ def known_principals(config: Config) -> dict[str, Principal]:
         principal = AnonymousAuthenticator(config.identity.anonymous).principal
         known.setdefault(principal.id, principal)
     return known
+
+
+def in_force(config: Config, *, may_fetch: bool = True) -> tuple[PolicyFile, ...]:
+    """The policies of the configuration: in files, in git and in the store. Raises CannotSay."""
+    found = list(files_of(config.policy_files))
+    try:
+        further = [*_in_git(config, may_fetch), *_in_store(config)]
+    except (SourceError, StoreError) as error:
+        raise CannotSay(f"{error}; --policies names others") from None
+    for one in further:
+        path = Path(one.name if one.kind == STORE else one.place)
+        found.append(PolicyFile(source=one.name, path=path, text=one.text))
+    return tuple(found)
+
+
+def _in_git(config: Config, may_fetch: bool) -> tuple[Sourced, ...]:
+    settings = config.policies.git
+    if settings is None:
+        return ()
+    found = GitRepository(settings, config.directory).look(may_fetch=may_fetch)
+    if found.commit is None:
+        problem = found.problem or "it was never fetched"
+        raise SourceError("policies.git", f"there is no commit to use: {problem}")
+    if found.problem is not None:
+        click.echo(f"policies.git: {found.commit.id[:12]} is used: {found.problem}", err=True)
+    return git.sourced(found.commit)
+
+
+def _in_store(config: Config) -> tuple[Sourced, ...]:
+    if not config.policies.store or not config.store.path.is_file():
+        return ()  # no gateway has run with it yet
+    return store.sourced(SqlitePolicyVersions(config.store).newest())
 
 
 def policy_paths(places: Iterable[Path]) -> Iterable[Path]:
