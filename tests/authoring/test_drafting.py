@@ -10,7 +10,7 @@ from callgate.authoring.grounding import Ground
 from callgate.authoring.model_client import Message, ModelError
 from callgate.policy.names import Names
 from callgate.policy.source import read_policies
-from callgate.upstream.validators import Validators
+from callgate.protocol.validators import Validators
 from fakes.calls import a_tool
 
 TEXT = "Only finance may refund more than 1000. Nobody refunds without a note."

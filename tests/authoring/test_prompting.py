@@ -23,6 +23,7 @@ REQUIREMENT = Requirement(quote="Only finance may refund", meaning="Others are r
 TOOLS = (
     a_tool(),
     a_tool("files", "delete", {}),
+    a_tool("files", "read", {"properties": {"path": {"type": "string"}}, "required": ["path"]}),
     a_tool("crm", "find", {"properties": {"tenant": {"type": "string"}}}),
 )
 
@@ -83,5 +84,5 @@ def test_the_patterns_that_the_model_is_shown_are_valid_policies(namespace: str)
 
     policies = read_policies((f"pattern{n}", pattern) for n, pattern in enumerate(shown))
 
-    assert len(policies) == len(shown) == 4
+    assert len(policies) == len(shown) == 5
     assert not findings(names, policies, TOOLS, {}, {"shop": True, "files": True, "crm": True})

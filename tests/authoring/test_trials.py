@@ -8,7 +8,7 @@ from callgate.authoring.trials import cases_of, tried
 from callgate.policy.cases import Ruling
 from callgate.policy.names import Names
 from callgate.policy.source import Policy, read_policies
-from callgate.upstream.validators import Validators
+from callgate.protocol.validators import Validators
 from fakes.calls import a_tool
 
 fits = Validators().validate

@@ -42,10 +42,10 @@ class Running:
     log: list[str] = field(default_factory=list)
     seen: threading.Condition = field(default_factory=threading.Condition)
 
-    def await_log(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
-        """The first log line that matches, now or later."""
+    def await_log(self, pattern: str, seconds: float = 30.0, since: int = 0) -> re.Match[str]:
+        """The first log line that matches, now or later; `since` lines were seen before."""
         deadline = time.monotonic() + seconds
-        looked_at = 0
+        looked_at = since
         with self.seen:
             while True:
                 for line in self.log[looked_at:]:

@@ -148,7 +148,7 @@ def _facts(ground: Ground) -> str:
     empty = context_shape(input_shape({"type": "object"}), ground.enrichments)
     lines = ["Beside context.input, for every tool:"]
     for path, of_type, is_required in _attributes(cedar_type(empty), "context"):
-        if not path.startswith("context.input"):
+        if not path.startswith(("context.input", "context.derived")):
             lines.append(f"  {path}: {of_type}{'' if is_required else ', optional'}")
     for title, known in (
         ("Targets (groups of actions)", tuple(ground.targets)),
