@@ -59,7 +59,7 @@ def versions(
         else:
             message = printable(info.message) or "-"
             when = rfc3339(info.created_at)[:19]
-            click.echo(f"{info.number:>5}  {when}Z  {info.author:<16}  {message}")
+            click.echo(f"{info.number:>5}  {when}Z  {printable(info.author):<16}  {message}")
 
 
 @click.command()
