@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orders
 
-from callgate.ports import Decision, Request
+from callgate.interceptors import Decision, Request
 
 
 async def of_order(request: Request) -> Decision:

@@ -1,5 +1,5 @@
 """Callgate: the gateway through which every tool call of every agent passes."""
 
-from callgate.ports import Decision, Request, Result
+from callgate.scrutiny import Decision, Request, Result
 
 __all__ = ["Decision", "Request", "Result"]

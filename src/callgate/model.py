@@ -199,9 +199,12 @@ class Change(Value):
     """What one interceptor did to a call or its result."""
 
     interceptor: str
-    phase: str  # request | result
-    action: str  # changed | refused | answered | enriched | withheld | failed | skipped
+    phase: str  # request | result | message | list
+    action: str  # changed | refused | answered | enriched | labelled | held | withheld | failed
     paths: tuple[str, ...] = ()  # JSON pointers of what it touched
+    patch: tuple[dict[str, Json], ...] = ()  # what it changed there: `audit/patch.py`
+    labels: tuple[str, ...] = ()
+    mode: str = "enforce"  # observe: this is what it would have done
     note: str = ""
     duration_seconds: float = 0.0
 
@@ -252,6 +255,9 @@ class Call(Value):
 
     principal: Principal | None = None
     tool: Tool | None = None
+    headers: dict[str, str] = {}  # of the request: those that interceptors may see
+    onward: dict[str, str] = {}  # headers that interceptors want sent to the target
+    labels: tuple[str, ...] = ()  # given by interceptors, in the order of their giving
     enriched: dict[str, dict[str, Json]] = {}  # interceptor name → facts for policy
     changes: tuple[Change, ...] = ()
     sealed: bytes | None = None  # the arguments as authorized: exactly the bytes to forward

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from callgate.audit.record import Entry
@@ -85,6 +85,9 @@ class TargetRequest(Value):
     item: str | None = None  # what `Mcp-Name` repeats: the tool, URI, prompt or task
     arguments: bytes = b"{}"  # of tools/call, as they stand in `params`: for mirrored headers
     meta: dict[str, Json] = {}  # trace context and vendor keys, to forward
+    headers: dict[
+        str, str
+    ] = {}  # that interceptors want sent; sent where the target's settings let
     wants_progress: bool = False
     progress_token: Json = None  # the caller's own: progress params go back under it
     session_key: str = ""  # what the target keeps (sessions, subscriptions) is kept under this
@@ -274,62 +277,6 @@ class CallFilter(Value):
     until: float | None = None  # … and before then
     before: int | None = None  # a number of the record: what came earlier, to go on after a page
     limit: int = 50
-
-
-class Decision(Value):
-    """What an interceptor wants done. The default is: nothing, go on.
-
-    On a request: `arguments` replaces them all, `refuse` ends the call with that sentence,
-    `answer` is a tool result ({"content": [...]}) given instead of calling the target, `enrich`
-    adds facts that policy reads as `context.enriched.<interceptor>.<fact>`.
-    On a result: `result` replaces it, `withhold` keeps it back with that sentence.
-    """
-
-    arguments: dict[str, Json] | None = None
-    refuse: str | None = None
-    answer: dict[str, Json] | None = None
-    enrich: dict[str, Json] | None = None
-    result: dict[str, Json] | None = None
-    withhold: str | None = None
-    note: str = ""  # goes into the record
-
-
-class Request(Value):
-    """What an interceptor sees before the call. `arguments` is its own copy: change it freely."""
-
-    call_id: str
-    principal: Principal
-    tool: Tool
-    arguments: dict[str, Json]
-    enriched: Mapping[str, Mapping[str, Json]]
-    meta: Mapping[str, Json]
-
-
-class Result(Value):
-    """What an interceptor sees after the call. `result` is its own copy: change it freely."""
-
-    call_id: str
-    principal: Principal
-    tool: Tool
-    arguments: dict[str, Json]
-    result: dict[str, Json]  # the tools/call result, or {"error": {...}} for a JSON-RPC error
-    is_error: bool
-
-
-class Interceptor(Protocol):
-    """Scrutiny before and after a call. Any exception counts as a failure of the interceptor."""
-
-    async def on_request(self, request: Request) -> Decision | None:
-        """Before the target is called; None means go on unchanged."""
-
-    async def on_result(self, result: Result) -> Decision | None:
-        """After the target answered, also with an error; None means deliver unchanged."""
-
-    def may_skip(self, body: bytes) -> bool:
-        """Whether this JSON text, of arguments or of a result, certainly needs no look.
-
-        False where in doubt. Spares what is common: parsing and copying a text that is clean.
-        """
 
 
 class Span(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from callgate.model import Tool
+from callgate.pipeline.attaching import Attachment, Chain
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.interception import Attachment, Chain
 from callgate.policy.engine import Engine
 from callgate.policy.names import Names
 from callgate.policy.source import read_policies

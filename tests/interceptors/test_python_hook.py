@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callgate.interceptors.python_hook import HookError, PythonHook, load_hook
-from callgate.ports import Decision, Request
+from callgate.scrutiny import Decision, Request
 from fakes.calls import a_principal, a_tool
 
 

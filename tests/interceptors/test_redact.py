@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from callgate.interceptors.redact import Redactor, RedactSettings
-from callgate.ports import Request, Result
+from callgate.scrutiny import Request, Result
 from fakes.calls import a_principal, a_tool
 
 SECRETS = {

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from callgate.audit.record import MASKED, Masks
 from callgate.interceptors.redact import Redactor, RedactSettings
 from callgate.model import Call, Outcome, Ran, Refused, Reply
+from callgate.pipeline.attaching import Attachment
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.interception import Attachment
 from callgate.pipeline.pipeline import STAGES, govern, record_refusal
 from callgate.policy.engine import Engine
 from callgate.policy.names import Names
 from callgate.policy.source import read_policies
-from callgate.ports import Decision, TargetError
+from callgate.ports import TargetError
+from callgate.scrutiny import Decision, Passive
 from fakes.calls import a_call, a_tool
 from fakes.gateway import a_gateway
 from fakes.store import FakeCallStore
@@ -218,8 +219,10 @@ def test_a_result_for_a_caller_that_left_is_not_called_delivered() -> None:
     assert (recorded(gateway)[-1]["ran"], recorded(gateway)[-1]["delivered"]) == ("yes", False)
 
 
-class Hook:
+class Hook(Passive):
     """An interceptor of one function."""
+
+    is_gentle = False
 
     def __init__(self, function: Any) -> None:
         self._function = function
@@ -229,9 +232,6 @@ class Hook:
 
     async def on_result(self, result: Any) -> Decision | None:
         return self._function(result)  # type: ignore[no-any-return]
-
-    def may_skip(self, body: bytes) -> bool:
-        return False
 
 
 def hook(name: str, function: Any, phase: str = "request", **more: Any) -> Attachment:

@@ -10,12 +10,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from callgate.app import checking
+from callgate.app.chains import build_chain
 from callgate.app.checking import Checks
 from callgate.app.clock import SystemClock
 from callgate.app.gathering import PolicySet, Sources
 from callgate.app.parts import (
     PartError,
-    build_chain,
     build_connector,
     build_limits,
     build_masks,
@@ -164,7 +164,7 @@ class Application:
 
     def _build(self, config: Config, connectors: dict[str, Connector], engine: Engine) -> Gateway:
         """All but the policies: `engine` stands in for theirs."""
-        chain = build_chain(config)
+        chain = build_chain(config, self.clock)
         try:
             authenticator = build_authenticator(
                 config.identity, self.clock, self._fetch, like=self._authenticator()
@@ -368,6 +368,7 @@ class Application:
             await gateway.catalog.stop()
         if isinstance(gateway.authenticator, FirstThatKnows):
             await gateway.authenticator.close()
+        await gateway.chain.close()
 
     async def stop(self) -> None:
         """Finishes or refuses what is in flight, then ends targets, then closes the record."""

@@ -10,11 +10,7 @@ from callgate.app.gathering import Sources
 from callgate.audit.record import Masks
 from callgate.config import Config
 from callgate.config.tree import TargetSettings
-from callgate.interceptors.python_hook import HookError, load_hook
-from callgate.interceptors.redact import Redactor
-from callgate.interceptors.settings import InterceptorSettings
 from callgate.pipeline.gateway import Limits, Protection
-from callgate.pipeline.interception import Attachment, Chain
 from callgate.pipeline.sealing import Seal
 from callgate.policy.engine import Engine
 from callgate.policy.names import Names
@@ -46,32 +42,6 @@ def build_connector(
     if isinstance(settings, PythonTargetSettings):
         return PythonConnector(name, settings, clock)
     return McpStdioConnector(name, settings, clock, logs, is_lazy=is_lazy)
-
-
-def build_chain(config: Config) -> Chain:
-    """The interceptors in declared order. Raises PartError."""
-    return Chain(tuple(_attachment(one, config.directory) for one in config.interceptors))
-
-
-def _attachment(settings: InterceptorSettings, directory: Path) -> Attachment:
-    try:
-        interceptor = (
-            Redactor(settings.redact)
-            if settings.redact is not None
-            else load_hook(settings.python or "", directory)
-        )
-    except HookError as error:
-        raise PartError(f"interceptors: {settings.name}: {error}") from None
-    return Attachment(
-        name=settings.name,
-        interceptor=interceptor,
-        phases=frozenset(settings.on),
-        targets=settings.targets,
-        tools=settings.tools,
-        timeout_seconds=settings.timeout_seconds,
-        may_fail=settings.on_failure == "allow",
-        facts=settings.enriches,
-    )
 
 
 def build_engine(config: Config, enrichments: Mapping[str, Mapping[str, str]]) -> Engine:

@@ -10,7 +10,7 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from callgate.model import CALL_TOOL, Call, Json, Outcome, Principal, Ran, Value
+from callgate.model import CALL_TOOL, Call, Change, Json, Outcome, Principal, Ran, Value
 from callgate.protocol.jsonrpc import encode
 from callgate.protocol.mcp import is_tool_error
 from callgate.protocol.methods import METHODS
@@ -151,7 +151,7 @@ def intent(call: Call, at: float, masks: Masks) -> Entry:
     body["arguments_sha256"] = call.sealed_digest
     body["decision"] = _decision(call, masks)
     if call.changes:
-        body["changes"] = [_change(change) for change in call.changes]
+        body["changes"] = [_change(change, masks) for change in call.changes]
     return _entry("intent", call, at, body)
 
 
@@ -163,7 +163,7 @@ def outcome(ended: Outcome, at: float, masks: Masks) -> Entry:
         body["arguments"] = _arguments(call, masks)
     body["decision"] = _decision(call, masks)
     if call.changes:
-        body["changes"] = [_change(change) for change in call.changes]
+        body["changes"] = [_change(change, masks) for change in call.changes]
     code = ended.refusal_code or "ok"
     body["code"] = code
     if ended.reason:
@@ -239,6 +239,8 @@ def _head(kind: str, call: Call, at: float) -> dict[str, Json]:
     }
     if call.method != CALL_TOOL:
         head["method"] = call.method
+    if call.labels:
+        head["labels"] = call.labels
     if call.asked_in is not None:
         head["asked_in"] = call.asked_in
     if call.follow_up is not None and call.follow_up.responses is not None:
@@ -313,8 +315,8 @@ def _account(account: dict[str, Json], masks: Masks) -> dict[str, Json]:
     return {**account, "policies": policies}
 
 
-def _change(change: Json) -> dict[str, Json]:
-    return {
+def _change(change: Change, masks: Masks) -> dict[str, Json]:
+    told: dict[str, Json] = {
         "interceptor": change.interceptor,
         "phase": change.phase,
         "action": change.action,
@@ -322,6 +324,21 @@ def _change(change: Json) -> dict[str, Json]:
         "note": change.note,
         "seconds": round(change.duration_seconds, 7),
     }
+    if change.patch:
+        told["patch"] = [_operation(one, change.phase, masks) for one in change.patch]
+    if change.labels:
+        told["labels"] = change.labels
+    if change.mode != "enforce":
+        told["mode"] = change.mode
+    return told
+
+
+def _operation(operation: dict[str, Json], phase: str, masks: Masks) -> dict[str, Json]:
+    """One operation of a patch, its value masked where that of an argument is."""
+    path = operation["path"].replace("~1", "/").replace("~0", "~")
+    read = "context.input" + path.replace("/", ".")
+    is_hidden = phase == "request" and "value" in operation and masks.hide(read)
+    return {**operation, "value": MASKED} if is_hidden else operation
 
 
 def _entry(

@@ -155,6 +155,7 @@ class Desk:
             progress_token=envelope.progress_token,
             client=inbound.client,
             principal=inbound.principal,
+            headers=gateway.chain.seen(inbound.headers) if inbound.headers is not None else {},
         )
 
     def on_its_way(self, inbound: Inbound) -> OnItsWay:

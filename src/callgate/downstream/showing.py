@@ -5,8 +5,9 @@ from __future__ import annotations
 from callgate.downstream.inbound import Answer, Desk, Inbound
 from callgate.downstream.using import status_of
 from callgate.model import Call, Era, Outcome, Refused
+from callgate.pipeline.list_interception import scrutinised_list
 from callgate.pipeline.listing import KINDS, TargetSaid, visible_items, visible_tools
-from callgate.pipeline.pipeline import govern, record_list
+from callgate.pipeline.pipeline import govern, record_list, record_refusal
 from callgate.protocol.bridge import modern_status
 from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, encode, response
 from callgate.protocol.mcp import LIST_TTL_MS, list_result
@@ -26,6 +27,11 @@ async def show_tools(desk: Desk, inbound: Inbound) -> Answer:
     gateway = desk.current()
     call = desk.call(inbound, gateway, "tools/list", {})
     tools, varies = await visible_tools(call, gateway, desk.route(inbound))
+    try:
+        call, tools = await scrutinised_list(call, gateway, desk.route(inbound), tools)
+    except Refused as refused:
+        record_refusal(refused.call or call, refused, gateway)
+        return _refused(inbound, refused)
     record_list(call, gateway, len(tools))
     result = list_result("tools", tools, inbound.era, 0 if varies else LIST_TTL_MS)
     return Answer(body=response(inbound.message.id, result))
@@ -58,9 +64,14 @@ async def show_items(desk: Desk, inbound: Inbound) -> Answer:
         except Refused as refused:
             return _refused(inbound, refused)
     more = {UNAVAILABLE: list(page.unavailable)} if page.unavailable else None
+    try:
+        call, items = await scrutinised_list(call, gateway, desk.route(inbound), page.items)
+    except Refused as refused:
+        record_refusal(refused.call or call, refused, gateway)
+        return _refused(inbound, refused)
     result = list_result(
         KINDS[call.method].items,
-        page.items,
+        items,
         inbound.era,
         page.ttl_ms,
         nextCursor=page.cursor,

@@ -10,44 +10,49 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from callgate.ports import Decision, Request, Result
+from callgate.interceptors.faults import InterceptorError
+from callgate.scrutiny import Decision, Listed, Message, Passive, Request, Result, View
 
 
-class HookError(Exception):
+class HookError(InterceptorError):
     """The function cannot be used; the message names it and the fix."""
 
 
-class PythonHook:
-    """Calls the function with a Request or a Result and expects a Decision or None.
+class PythonHook(Passive):
+    """Calls the function with a view of the call and expects a Decision or None.
 
     An async function runs on the event loop and must not block it; a plain function runs in a
     thread, so that a slow one holds up nobody and its timeout works.
     """
+
+    is_gentle = False
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self._is_async = inspect.iscoroutinefunction(function)
 
     async def on_request(self, request: Request) -> Decision | None:
-        """See ports.Interceptor."""
+        """See scrutiny.Interceptor."""
         return await self._ask(request)
 
     async def on_result(self, result: Result) -> Decision | None:
-        """See ports.Interceptor."""
+        """See scrutiny.Interceptor."""
         return await self._ask(result)
 
-    def may_skip(self, body: bytes) -> bool:
-        """See ports.Interceptor: a function we do not know must always look."""
-        return False
+    async def on_message(self, message: Message) -> Decision | None:
+        """See scrutiny.Interceptor."""
+        return await self._ask(message)
 
-    async def _ask(self, view: Request | Result) -> Decision | None:
+    async def on_list(self, listed: Listed) -> Decision | None:
+        """See scrutiny.Interceptor."""
+        return await self._ask(listed)
+
+    async def _ask(self, view: View) -> Decision | None:
         if self._is_async:
             decision = await self._function(view)
         else:
             decision = await asyncio.to_thread(self._function, view)
-        if decision is not None and not isinstance(decision, Decision):
-            raise TypeError(f"returned {type(decision).__name__}; return a Decision or None")
-        return decision
+        return decision  # type: ignore[no-any-return] # who asked looks what it is
 
 
 def load_hook(reference: str, directory: Path) -> PythonHook:

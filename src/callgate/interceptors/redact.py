@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from stdnum import luhn
 
 from callgate.model import Json
-from callgate.ports import Decision, Request, Result
+from callgate.scrutiny import Decision, Message, Passive, Request, Result
 from callgate.settings import Settings
 
 Kind = Literal["email", "card", "key"]
@@ -59,7 +59,7 @@ class RedactSettings(Settings):
         return patterns
 
 
-class Redactor:
+class Redactor(Passive):
     """Replaces what it finds in every string, key and number of a JSON value. Keeps no state."""
 
     def __init__(self, settings: RedactSettings) -> None:
@@ -72,17 +72,22 @@ class Redactor:
         self._screen = re2.compile(together.encode()) if not settings.patterns else None
 
     async def on_request(self, request: Request) -> Decision | None:
-        """See ports.Interceptor."""
+        """See scrutiny.Interceptor."""
         arguments, found = self.redact(request.arguments)
         return Decision(arguments=arguments, note=_note(found)) if found else None
 
     async def on_result(self, result: Result) -> Decision | None:
-        """See ports.Interceptor."""
+        """See scrutiny.Interceptor."""
         redacted, found = self.redact(result.result)
         return Decision(result=redacted, note=_note(found)) if found else None
 
+    async def on_message(self, message: Message) -> Decision | None:
+        """See scrutiny.Interceptor."""
+        redacted, found = self.redact(message.params)
+        return Decision(params=redacted, note=_note(found)) if found else None
+
     def may_skip(self, body: bytes) -> bool:
-        """See ports.Interceptor. Bytes with an escape may spell anything, so they are read."""
+        """See scrutiny.Interceptor. Bytes with an escape may spell anything, so they are read."""
         return self._screen is not None and b"\\" not in body and not self._screen.search(body)
 
     def redact(self, value: Json) -> tuple[Json, dict[str, int]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
+from callgate.interceptors.kinds import KINDS
 from callgate.interceptors.redact import RedactSettings
+from callgate.protocol.methods import METHODS
 from callgate.settings import Settings
+
+HeaderName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9-]+$")]
 
 
 class InterceptorSettings(Settings):
@@ -22,8 +26,9 @@ class InterceptorSettings(Settings):
     redact: RedactSettings | None = None
     """The built-in redactor."""
 
-    on: frozenset[Literal["request", "result"]] = frozenset({"request"})
-    """Whether it sees requests, results, or both."""
+    on: frozenset[Literal["request", "result", "error", "message", "list"]] = frozenset({"request"})
+    """What it sees: requests, results (errors among them), only errors, messages in the middle of
+    a call, lists."""
 
     targets: frozenset[str] | None = None
     """Only calls of these targets; all where left out."""
@@ -31,17 +36,53 @@ class InterceptorSettings(Settings):
     tools: frozenset[str] | None = None
     """Only these tools, as `<target>___<tool>`; all where left out."""
 
+    methods: frozenset[str] | None = None
+    """Only these methods of MCP, such as `tools/call`, `elicitation/create`; all where left out."""
+
+    when: Annotated[str, StringConstraints(min_length=1, max_length=10_000)] | None = None
+    """Only where this Cedar condition holds: `principal in Callgate::Group::"contractors"`. Where
+    that cannot be said of a call, it is asked."""
+
+    mode: Literal["enforce", "observe"] = "enforce"
+    """`observe`: it is asked, and what it wants is recorded and not done."""
+
     timeout_seconds: float = Field(default=5.0, gt=0, le=300)
-    """How long it may take."""
+    """How long it may take, the wait for a place included."""
+
+    max_concurrent: int = Field(default=64, ge=1, le=10_000)
+    """How many calls it looks at at once; others wait for a place."""
+
+    breaker_failures: int = Field(default=5, ge=0, le=1000)
+    """After so many failures in a row it is not asked for a while, which counts as a failure each
+    time; 0: it always is."""
+
+    breaker_seconds: float = Field(default=30.0, gt=0, le=3600)
+    """How long it is left alone then, before one call tries it again."""
 
     on_failure: Literal["refuse", "allow"] = "refuse"
     """When it fails or takes too long: refuse the call (or withhold the result), or go on."""
 
+    headers: frozenset[HeaderName] = frozenset()
+    """Headers of the request that it may see. `authorization` only where it is named here."""
+
     enriches: dict[str, Literal["string", "integer", "boolean", "decimal"]] = {}
     """The facts that it may add for policy, and their types."""
 
+    @property
+    def kind(self) -> str:
+        """The key of its kind."""
+        return next(key for key in KINDS if getattr(self, key) is not None)
+
+    @property
+    def of_kind(self) -> Any:
+        """The settings of its kind."""
+        return getattr(self, self.kind)
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if (self.python is None) == (self.redact is None):
-            raise ValueError("name exactly one kind: `python` or `redact`")
+        if sum(getattr(self, key) is not None for key in KINDS) != 1:
+            raise ValueError(f"name exactly one kind: {', '.join(f'`{key}`' for key in KINDS)}")
+        unknown = sorted((self.methods or frozenset()) - METHODS.keys())
+        if unknown:
+            raise ValueError(f"`methods`: {unknown[0]} is no method of MCP that reaches a target")
         return self

@@ -6,13 +6,17 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from callgate.model import Call, Era, Json, Outcome, Ran, Refused, Reply
+from callgate.model import Call, Change, Era, Json, Outcome, Ran, Refused, Reply
+from callgate.pipeline.attaching import MESSAGE
 from callgate.pipeline.gateway import Gateway
+from callgate.pipeline.interception import ask_about_message
 from callgate.ports import Caller, Pausing
 from callgate.protocol.eras import META_PREFIX
 from callgate.protocol.methods import LEVELS
 from callgate.protocol.naming import shown_uri
 from callgate.protocol.outbound import ELICITED, LOGGED, PROGRESS, UPDATED
+
+MAX_NOTED = 200  # changes of one call: a target may send messages without end
 
 Govern = Callable[[Call, Gateway, Caller], Awaitable[Outcome]]
 
@@ -54,7 +58,37 @@ class Asking:
             return
         if method == ELICITED and self._call.era is Era.MODERN:
             return  # it does not exist there: the client repeats its call when it is ready
-        await self._caller.notify(method, params)
+        shown = await self._scrutinised(method, params)
+        if shown is not None:
+            await self._caller.notify(method, shown)
+
+    async def _scrutinised(self, method: str, params: dict[str, Json]) -> dict[str, Json] | None:
+        """The message as the interceptors leave it; None where one drops it."""
+        tool, chain = self._call.tool, self._gateway.chain
+        if tool is None:
+            return params
+        shown: dict[str, Json] | None = params
+        for attachment in chain.select(MESSAGE, tool):
+            if shown is None or not attachment.is_asked_about(self._call):
+                continue
+            before = self._call
+            told, shown = await ask_about_message(
+                before, attachment, method, shown, self._gateway.clock
+            )
+            self._note(told.changes[len(before.changes) :], told.labels)
+        return shown
+
+    def _note(self, changes: tuple[Change, ...], labels: tuple[str, ...]) -> None:
+        room = MAX_NOTED - len(self._call.changes)
+        self._call = replace(
+            self._call,
+            changes=(*self._call.changes, *changes[: max(room, 0)]),
+            labels=tuple(dict.fromkeys((*self._call.labels, *labels))),
+        )
+
+    def noted(self, call: Call) -> Call:
+        """The call with what interceptors did to messages while it was on its way."""
+        return replace(call, changes=self._call.changes, labels=self._call.labels)
 
     async def ask(self, method: str, params: dict[str, Json]) -> Reply:
         """Asks the agent's client what policy lets the target ask. Raises Refused."""
@@ -97,6 +131,9 @@ def asked(call: Call, gateway: Gateway, method: str, params: dict[str, Json]) ->
         tool=None,
         enriched={},
         changes=(),
+        labels=(),
+        onward={},
+        account=None,
         sealed=None,
         sealed_digest=None,
         verdict=None,

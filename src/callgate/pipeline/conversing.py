@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from callgate.model import CALL_TOOL, Call, Era, FollowUp, Json, Ran, Refused, Reply
 from callgate.pipeline.asking import Asking, Deferred
+from callgate.pipeline.attaching import RESULT
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import ask_about_result
 from callgate.pipeline.locating import shown_task
@@ -75,6 +76,7 @@ def request_for(call: Call, gateway: Gateway, beyond: Caller | None) -> TargetRe
         item=tool.name if is_call else call.arguments[item] if item is not None else None,
         arguments=sealed if is_call else b"{}",
         meta=call.meta,
+        headers=call.onward,
         wants_progress=call.progress_token is not None,
         progress_token=call.progress_token,
         session_key=call.client.key,
@@ -222,11 +224,13 @@ async def with_seen_answers(call: Call, gateway: Gateway) -> Call:
     seen: dict[str, Json] = {}
     for key, answer in (follow_up.responses or {}).items():
         method = method_tool(tool.target, _method_of(answer))
-        for attachment in gateway.chain.select("result", method):
+        for attachment in gateway.chain.select(RESULT, method):
+            if not attachment.is_asked_about(call):
+                continue
             body = Reply(body=encode(answer))
             one = replace(call, tool=method, method=method.name, reply=body, ran=Ran.YES)
             one, answer = await ask_about_result(one, attachment, answer, gateway.clock)
-            call = replace(call, changes=one.changes)
+            call = replace(call, changes=one.changes, labels=one.labels)
         seen[key] = answer
     return replace(call, follow_up=replace(follow_up, responses=seen))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from callgate.audit.record import Masks
 from callgate.model import Client, Features, Offer, Principal, Proof, Refused
-from callgate.pipeline.interception import Chain
+from callgate.pipeline.attaching import Chain
 from callgate.pipeline.offering import offer_of
 from callgate.pipeline.sealing import Seal
 from callgate.policy.engine import Engine

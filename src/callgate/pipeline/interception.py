@@ -1,119 +1,67 @@
-"""Interceptors in their order: who is asked, how long, and what happens when one fails."""
+"""Calls, results and messages as interceptors leave them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-import msgspec
 from msgspec.structs import replace
 
-from callgate.model import CALL_TOOL, Call, Change, Json, Ran, Refused, Reply, Tool
+from callgate.audit.patch import patch, paths_of
+from callgate.model import CALL_TOOL, Call, Json, Refused, Reply
+from callgate.pipeline.attaching import MESSAGE, REQUEST, RESULT, Attachment
+from callgate.pipeline.consulting import Told, consult
+from callgate.pipeline.wishes import Noting, applied, failed, own_copy, seen, sentence, shown_to
 from callgate.policy.context import Unrepresentable, convert
 from callgate.policy.schema import FACT_SHAPES
-from callgate.ports import Clock, Decision, Interceptor, Request, Result
+from callgate.ports import Clock
 from callgate.protocol.jsonrpc import encode
-from callgate.protocol.methods import METHODS
+from callgate.scrutiny import Decision, Message, Request, Result
 
-MAX_PATHS = 50
-MAX_REMEMBERED = 20_000
-
-_decode = msgspec.json.Decoder().decode
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """One interceptor at its place in the chain."""
-
-    name: str
-    interceptor: Interceptor
-    phases: frozenset[str]  # request, result
-    targets: frozenset[str] | None = None  # None: every target
-    tools: frozenset[str] | None = None  # qualified names; None: every tool
-    timeout_seconds: float = 5.0
-    may_fail: bool = False  # on_failure: allow
-    facts: Mapping[str, str] = field(default_factory=dict)  # declared enrichments: name → type
-
-    def applies(self, phase: str, tool: Tool) -> bool:
-        """Whether it is asked about this tool in this phase."""
-        if phase not in self.phases or METHODS[tool.method].is_list:
-            return False
-        if self.targets is not None and tool.target not in self.targets:
-            return False
-        return self.tools is None or tool.qualified_name in self.tools
-
-
-class Chain:
-    """All attachments in declared order."""
-
-    def __init__(self, attachments: tuple[Attachment, ...] = ()) -> None:
-        self.attachments = attachments
-        self._selected: dict[tuple[str, str, str], tuple[Attachment, ...]] = {}
-
-    def select(self, phase: str, tool: Tool) -> tuple[Attachment, ...]:
-        """Those to ask, in order."""
-        key = (phase, tool.target, tool.name)
-        chosen = self._selected.get(key)
-        if chosen is None:
-            chosen = tuple(a for a in self.attachments if a.applies(phase, tool))
-            if len(self._selected) >= MAX_REMEMBERED:
-                self._selected.clear()  # a target that makes up tools without end
-            self._selected[key] = chosen
-        return chosen
-
-    @property
-    def enrichments(self) -> dict[str, Mapping[str, str]]:
-        """What the interceptors may add to the policy context: name → fact → type."""
-        return {a.name: a.facts for a in self.attachments if a.facts}
+MAX_LABELS = 32
+MAX_LABEL_CHARACTERS = 64
 
 
 async def ask_about_request(call: Call, attachment: Attachment, clock: Clock) -> Call:
     """The call as one interceptor leaves it. Raises Refused."""
-    assert call.principal is not None and call.tool is not None  # noqa: S101 - stage order
     view = Request(
-        call_id=call.id,
-        principal=call.principal,
-        tool=call.tool,
-        arguments=_copy(call.arguments),
+        **seen(call, attachment),
+        arguments=shown_to(call.arguments, attachment),
         enriched=call.enriched,
-        meta=call.meta,
+        verdict=call.verdict,
     )
-    started = clock.ticks()
-    try:
-        async with asyncio.timeout(attachment.timeout_seconds):
-            decision = await attachment.interceptor.on_request(view)
-        if decision is None:
-            return call
-        return _apply_to_request(call, attachment, decision, clock.ticks() - started)
-    except Refused:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever fails in foreign code is its failure
-        return _failed(call, attachment, "request", error, clock.ticks() - started)
+    told = await consult(attachment, attachment.interceptor.on_request(view), clock)
+    if told.decision is None:
+        return failed(call, attachment, REQUEST, told) if told.failure else call
+    return applied(call, attachment, REQUEST, told, _apply_to_request)
 
 
-def _apply_to_request(
-    call: Call, attachment: Attachment, decision: Decision, seconds: float
-) -> Call:
-    note = decision.note
+def _apply_to_request(call: Call, attachment: Attachment, told: Told) -> Call:
+    decision = told.decision or Decision()
+    note = Noting(attachment, REQUEST, told)
     if decision.refuse is not None:
-        call = _noted(call, attachment, "request", "refused", seconds, note=note)
-        raise Refused("refused_by_interceptor", decision.refuse, call=call)
+        call = note(call, "refused")
+        raise Refused("refused_by_interceptor", sentence(decision.refuse), call=call)
+    if decision.approve is not None:
+        call = note(call, "held")
+        # Nobody can approve yet: asking for it refuses, and says so.
+        raise Refused("approval_required", sentence(decision.approve), call=call)
+    call = _labelled(call, decision, note)
     if decision.answer is not None:
         answer = _checked_result(decision.answer, call.method)
-        call = _noted(call, attachment, "request", "answered", seconds, note=note)
-        return replace(call, is_answered=True, reply=Reply(body=answer))
+        return replace(note(call, "answered"), is_answered=True, reply=Reply(body=answer))
     if decision.enrich is not None:
         facts = _checked_facts(attachment, decision.enrich)
         paths = tuple(f"/enriched/{attachment.name}/{fact}" for fact in facts)
-        call = _noted(call, attachment, "request", "enriched", seconds, paths=paths, note=note)
+        call = note(call, "enriched", paths=paths)
         call = replace(call, enriched={**call.enriched, attachment.name: facts})
+    if decision.headers is not None:
+        call = replace(call, onward={**call.onward, **_checked_headers(decision.headers)})
+        call = note(call, "changed", paths=tuple(f"/headers/{name}" for name in decision.headers))
     if decision.arguments is not None and decision.arguments != call.arguments:
-        if not isinstance(decision.arguments, dict):
-            raise TypeError("Decision.arguments must be a dict")
-        paths = changed_paths(call.arguments, decision.arguments)
-        call = _noted(call, attachment, "request", "changed", seconds, paths=paths, note=note)
-        call = replace(call, arguments=_copy(decision.arguments))
+        arguments = _checked_object(decision.arguments, "Decision.arguments")
+        operations = patch(call.arguments, arguments)
+        call = note(call, "changed", paths=paths_of(operations), patch=operations)
+        call = replace(call, arguments=own_copy(arguments))
     return call
 
 
@@ -121,73 +69,89 @@ async def ask_about_result(
     call: Call, attachment: Attachment, result: dict[str, Json], clock: Clock
 ) -> tuple[Call, dict[str, Json]]:
     """The call and its result as one interceptor leaves them. Raises Refused."""
-    assert call.principal is not None and call.tool is not None and call.reply is not None  # noqa: S101
+    assert call.reply is not None  # noqa: S101 - stage order
     view = Result(
-        call_id=call.id,
-        principal=call.principal,
-        tool=call.tool,
-        arguments=call.arguments,
-        result=_copy(result),
+        **seen(call, attachment),
+        arguments=shown_to(call.arguments, attachment),
+        result=shown_to(result, attachment),
         is_error=call.reply.is_error or result.get("isError") is True,
+        verdict=call.verdict,
     )
-    started = clock.ticks()
-    try:
-        async with asyncio.timeout(attachment.timeout_seconds):
-            decision = await attachment.interceptor.on_result(view)
-        seconds = clock.ticks() - started
-        if decision is None:
-            return call, result
-        if decision.withhold is not None or decision.refuse is not None:
-            call = _noted(call, attachment, "result", "withheld", seconds, note=decision.note)
-            reason = decision.withhold or decision.refuse or ""
-            raise Refused("result_withheld", reason, call=replace(call, reply=None))
-        if decision.result is None or decision.result == result:
-            return call, result
-        if not isinstance(decision.result, dict):
-            raise TypeError("Decision.result must be a dict")
-        paths = changed_paths(result, decision.result)
-        call = _noted(
-            call, attachment, "result", "changed", seconds, paths=paths, note=decision.note
-        )
-        return call, _copy(decision.result)
-    except Refused:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever fails in foreign code is its failure
-        call = _failed(call, attachment, "result", error, clock.ticks() - started)
-        return call, result
+    told = await consult(attachment, attachment.interceptor.on_result(view), clock)
+    if told.decision is None:
+        return (failed(call, attachment, RESULT, told) if told.failure else call), result
+    changed = result
 
-
-def _failed(
-    call: Call, attachment: Attachment, phase: str, error: Exception, seconds: float
-) -> Call:
-    what = (
-        "took too long" if isinstance(error, TimeoutError) else f"failed ({type(error).__name__})"
-    )
-    call = _noted(call, attachment, phase, "failed", seconds, note=f"{what}: {str(error)[:200]}")
-    if attachment.may_fail:
+    def apply(call: Call, attachment: Attachment, told: Told) -> Call:
+        nonlocal changed
+        decision = told.decision or Decision()
+        note = Noting(attachment, RESULT, told)
+        kept_back = decision.withhold or decision.refuse
+        if kept_back is not None:
+            call = replace(note(call, "withheld"), reply=None)
+            raise Refused("result_withheld", sentence(kept_back), call=call)
+        call = _labelled(call, decision, note)
+        if decision.result is not None and decision.result != result:
+            replaced = _checked_object(decision.result, "Decision.result")
+            operations = patch(result, replaced)
+            call = note(call, "changed", paths=paths_of(operations), patch=operations)
+            changed = own_copy(replaced)
         return call
-    withheld = phase == "result" and call.ran is not Ran.NO
-    reason = f"The interceptor {attachment.name} {what.split(' (')[0]}"
-    reason += ", so the result is withheld." if withheld else ", so the call is refused."
-    raise Refused("interceptor_failed", reason, detail=f"{what}: {error}", call=call)
+
+    call = applied(call, attachment, RESULT, told, apply)
+    return call, result if attachment.is_observing else changed
 
 
-def _noted(
-    call: Call,
-    attachment: Attachment,
-    phase: str,
-    action: str,
-    seconds: float,
-    **more: str | tuple[str, ...],
-) -> Call:
-    change = Change(
-        interceptor=attachment.name,
-        phase=phase,
-        action=action,
-        duration_seconds=seconds,
-        **more,  # type: ignore[arg-type] # paths and note, typed at the callers
-    )
-    return replace(call, changes=(*call.changes, change))
+async def ask_about_message(
+    call: Call, attachment: Attachment, method: str, params: dict[str, Json], clock: Clock
+) -> tuple[Call, dict[str, Json] | None]:
+    """The call and a message of its target; None where it is dropped. Raises nothing.
+
+    A failure drops the message, unless the interceptor may fail: a call is not refused for it.
+    """
+    view = Message(**seen(call, attachment), method=method, params=shown_to(params, attachment))
+    told = await consult(attachment, attachment.interceptor.on_message(view), clock)
+    if told.failure:
+        note = Noting(attachment, MESSAGE, told)
+        is_dropped = not (attachment.may_fail or attachment.is_observing)
+        return note(call, "failed"), None if is_dropped else params
+    changed: dict[str, Json] | None = params
+
+    def apply(call: Call, attachment: Attachment, told: Told) -> Call:
+        nonlocal changed
+        decision = told.decision or Decision()
+        note = Noting(attachment, MESSAGE, told)
+        if decision.withhold is not None or decision.refuse is not None:
+            changed = None
+            return note(call, "withheld")
+        call = _labelled(call, decision, note)
+        if decision.params is not None and decision.params != params:
+            replaced = _checked_object(decision.params, "Decision.params")
+            operations = patch(params, replaced)
+            changed = own_copy(replaced)
+            return note(call, "changed", paths=paths_of(operations), patch=operations)
+        return call
+
+    if told.decision is None:
+        return call, params
+    try:
+        call = applied(call, attachment, MESSAGE, told, apply)
+    except Refused as refused:  # it returned junk
+        return refused.call or call, None
+    return call, params if attachment.is_observing else changed
+
+
+def _labelled(call: Call, decision: Decision, note: Callable[..., Call]) -> Call:
+    if not decision.labels:
+        return call
+    labels = tuple(dict.fromkeys((*call.labels, *decision.labels)))
+    if len(labels) > MAX_LABELS or not all(
+        isinstance(label, str) and 0 < len(label) <= MAX_LABEL_CHARACTERS for label in labels
+    ):
+        raise ValueError(
+            f"labels are texts of at most {MAX_LABEL_CHARACTERS} characters, at most {MAX_LABELS}"
+        )
+    return replace(note(call, "labelled", labels=tuple(decision.labels)), labels=labels)
 
 
 def _checked_facts(attachment: Attachment, facts: dict[str, Json]) -> dict[str, Json]:
@@ -201,37 +165,23 @@ def _checked_facts(attachment: Attachment, facts: dict[str, Json]) -> dict[str, 
     return dict(facts)
 
 
-def _checked_result(result: dict[str, Json], method: str) -> bytes:
-    if not isinstance(result, dict):
-        raise ValueError("an answer is a result: an object")
+def _checked_headers(headers: Json) -> dict[str, str]:
+    if not isinstance(headers, dict) or not all(
+        isinstance(name, str) and isinstance(value, str) and value.isprintable()
+        for name, value in headers.items()
+    ):
+        raise TypeError("Decision.headers must be a dict of printable texts")
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _checked_result(result: Json, method: str) -> bytes:
+    _checked_object(result, "Decision.answer")
     if method == CALL_TOOL and not isinstance(result.get("content"), list):
         raise ValueError("an answer is a tool result: an object with a `content` list")
     return encode(result)
 
 
-def _copy(value: Json) -> Json:
-    return _decode(encode(value))
-
-
-def changed_paths(before: Json, after: Json) -> tuple[str, ...]:
-    """JSON pointers of what differs, at most MAX_PATHS of them."""
-    paths: list[str] = []
-    _compare(before, after, "", paths)
-    return tuple(paths[:MAX_PATHS])
-
-
-def _compare(before: Json, after: Json, path: str, paths: list[str]) -> None:
-    if len(paths) >= MAX_PATHS or (before == after and type(before) is type(after)):
-        return
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in {**before, **after}:
-            step = f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
-            if key in before and key in after:
-                _compare(before[key], after[key], step, paths)
-            else:
-                paths.append(step)
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            _compare(old, new, f"{path}/{index}", paths)
-    else:
-        paths.append(path or "/")
+def _checked_object(value: Json, name: str) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be a dict")
+    return value

@@ -20,6 +20,7 @@ from callgate.model import (
     split_name,
 )
 from callgate.pipeline.asking import Asking
+from callgate.pipeline.attaching import ERROR, REQUEST, RESULT
 from callgate.pipeline.conversing import converse, opened, with_seen_answers
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import ask_about_request, ask_about_result
@@ -29,6 +30,7 @@ from callgate.policy.engine import Question
 from callgate.policy.schema import RESERVED_KEYS
 from callgate.ports import Caller, StoreError, TargetError, Unanswerable
 from callgate.protocol.jsonrpc import encode, find_key
+from callgate.protocol.mcp import is_tool_error
 from callgate.protocol.methods import METHODS, method_tool
 
 _decode = msgspec.json.Decoder().decode
@@ -93,17 +95,20 @@ async def intercept_request(call: Call, gateway: Gateway, _caller: Caller) -> Ca
     """Runtime scrutiny: enrich, rewrite, refuse, answer. What was rewritten is validated again."""
     tool, arguments = call.tool, call.arguments
     assert tool is not None  # noqa: S101 - stage order
-    chosen = gateway.chain.select("request", tool)
-    text = encode(arguments) if chosen else b""
-    for attachment in chosen:
-        if attachment.interceptor.may_skip(text):
+    text: bytes | None = None
+    for attachment in gateway.chain.select(REQUEST, tool):
+        if not attachment.is_asked_about(call):
             continue
+        if attachment.may_skip:
+            text = encode(call.arguments) if text is None else text
+            if attachment.interceptor.may_skip(text):
+                continue
         before = call.arguments
         call = await ask_about_request(call, attachment, gateway.clock)
         if call.is_answered:
             return call
         if call.arguments is not before:
-            text = encode(call.arguments)
+            text = None
     if call.arguments is not arguments:
         call = replace(call, given=arguments)
         problem = gateway.catalog.validate(tool, call.arguments)
@@ -191,26 +196,39 @@ async def forward(call: Call, gateway: Gateway, caller: Caller) -> Call:
         else:
             reply = await caller.ask(call.method, call.arguments)
     except TargetError as error:
-        call = replace(call, ran=error.ran)
+        call = replace(_noted(call, caller), ran=error.ran)
         raise Refused(error.code, error.reason, detail=error.detail, call=call) from None
     except Unanswerable as error:
-        raise Refused("unanswered", str(error), call=replace(call, ran=Ran.UNKNOWN)) from None
-    return replace(call, reply=reply, ran=Ran.YES)
+        call = replace(_noted(call, caller), ran=Ran.UNKNOWN)
+        raise Refused("unanswered", str(error), call=call) from None
+    return replace(_noted(call, caller), reply=reply, ran=Ran.YES)
+
+
+def _noted(call: Call, caller: Caller) -> Call:
+    """The call with what interceptors did to messages while it was on its way."""
+    return caller.noted(call) if isinstance(caller, Asking) else call
 
 
 async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """Filter, redact, withhold: what came back, also where it is an error or an answer."""
     assert call.tool is not None and call.reply is not None  # noqa: S101 - stage order
-    reply, body = call.reply, call.reply.body
-    for attachment in gateway.chain.select("result", call.tool):
-        if attachment.interceptor.may_skip(body):
+    is_error = gateway.chain.tells_errors_apart and is_tool_error(call.reply)
+    chosen = gateway.chain.select(ERROR if is_error else RESULT, call.tool)
+    if not chosen:
+        return call
+    reply, result = call.reply, None
+    for attachment in chosen:
+        if not attachment.is_asked_about(call):
             continue
-        parsed = _decode(body)
-        result = {"error": parsed} if reply.is_error else parsed
+        if attachment.may_skip and attachment.interceptor.may_skip(reply.body):
+            continue
+        if result is None:
+            parsed = _decode(reply.body)
+            result = {"error": parsed} if reply.is_error else parsed
         call, changed = await ask_about_result(call, attachment, result, gateway.clock)
         if changed is not result:
+            result = changed
             is_error = reply.is_error and set(changed) == {"error"}
-            body = encode(changed["error"] if is_error else changed)
-            reply = Reply(body=body, is_error=is_error)
+            reply = Reply(body=encode(changed["error"] if is_error else changed), is_error=is_error)
             call = replace(call, reply=reply)
     return call

@@ -51,6 +51,9 @@ REFUSALS: dict[str, Refusal] = {
     "not_permitted": Refusal(meaning="No policy permits the call, or one forbids it."),
     "policy_error": Refusal(meaning="A policy failed while it was evaluated; that refuses."),
     "refused_by_interceptor": Refusal(meaning="An interceptor refused the call."),
+    "approval_required": Refusal(
+        meaning="An interceptor wants a person to approve the call, and nobody can yet."
+    ),
     "interceptor_failed": Refusal(meaning="An interceptor failed or took too long."),
     "result_withheld": Refusal(meaning="The tool ran; an interceptor keeps its result back."),
     "record_unavailable": Refusal(meaning="The record cannot be written, so nothing is called."),

@@ -1,8 +1,8 @@
 """The demo's hook: what it changes, and what it leaves alone."""
 
 from callgate.demo.template.hooks import cap_history
+from callgate.interceptors import Decision, Request
 from callgate.model import Json, Principal, Tool
-from callgate.ports import Decision, Request
 
 
 def a_request(**arguments: Json) -> Request:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callgate.ports import Decision, Request
+from callgate.interceptors import Decision, Request
 
 MOST_COMMITS = 3
 

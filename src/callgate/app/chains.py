@@ -1,0 +1,54 @@
+"""The interceptors of a configuration, at their places."""
+
+from __future__ import annotations
+
+from callgate.app.parts import PartError
+from callgate.config import Config
+from callgate.interceptors.kinds import KINDS, InterceptorError, Place
+from callgate.interceptors.settings import InterceptorSettings
+from callgate.pipeline.attaching import Attachment, Chain
+from callgate.pipeline.breaker import Breaker, Gate
+from callgate.pipeline.conditions import CedarCondition
+from callgate.policy.names import Names
+from callgate.policy.source import PolicyError
+from callgate.ports import Clock
+
+
+def build_chain(config: Config, clock: Clock) -> Chain:
+    """The interceptors in declared order. Raises PartError."""
+    return Chain(tuple(_attachment(one, config, clock) for one in config.interceptors))
+
+
+def _attachment(settings: InterceptorSettings, config: Config, clock: Clock) -> Attachment:
+    place = Place(name=settings.name, directory=config.directory, clock=clock)
+    try:
+        interceptor = KINDS[settings.kind](settings.of_kind, place)
+        condition = _condition(settings, config, clock)
+    except (InterceptorError, PolicyError) as error:
+        raise PartError(f"interceptors: {settings.name}: {error}") from None
+    breaker = Breaker(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
+    return Attachment(
+        name=settings.name,
+        interceptor=interceptor,
+        phases=frozenset(settings.on),
+        targets=settings.targets,
+        tools=settings.tools,
+        methods=settings.methods,
+        condition=condition,
+        timeout_seconds=settings.timeout_seconds,
+        may_fail=settings.on_failure == "allow",
+        is_observing=settings.mode == "observe",
+        headers=settings.headers,
+        facts=settings.enriches,
+        gate=Gate(most=settings.max_concurrent, breaker=breaker),
+    )
+
+
+def _condition(
+    settings: InterceptorSettings, config: Config, clock: Clock
+) -> CedarCondition | None:
+    if settings.when is None:
+        return None
+    names = Names(namespace=config.gateway.namespace, gateway=config.gateway.name)
+    facts = {one.name: one.enriches for one in config.interceptors if one.enriches}
+    return CedarCondition(settings.when, names, clock, facts)

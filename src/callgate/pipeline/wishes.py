@@ -1,0 +1,109 @@
+"""What an interceptor wants: shown what it may see, then done, or only recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from callgate.model import Call, Change, Json, Ran, Refused
+from callgate.pipeline.attaching import RESULT, Attachment
+from callgate.pipeline.consulting import Told
+from callgate.protocol.jsonrpc import encode
+
+_decode = msgspec.json.Decoder().decode
+
+Apply = Callable[[Call, Attachment, Told], Call]
+
+
+def applied(call: Call, attachment: Attachment, phase: str, told: Told, apply: Apply) -> Call:
+    """What the interceptor wants, done; or only recorded, where it observes. Raises Refused."""
+    try:
+        wanted = apply(call, attachment, told)
+    except Refused as refused:
+        if not attachment.is_observing:
+            raise
+        wanted = refused.call or call
+    except Exception as error:  # noqa: BLE001 - junk is a failure of who returned it
+        attachment.gate.breaker.failed(told.at)
+        failure = f"failed ({type(error).__name__})"
+        told = replace(told, failure=failure, detail=str(error)[:200])
+        return failed(call, attachment, phase, told)
+    return replace(call, changes=wanted.changes) if attachment.is_observing else wanted
+
+
+def failed(call: Call, attachment: Attachment, phase: str, told: Told) -> Call:
+    call = Noting(attachment, phase, told)(call, "failed")
+    if attachment.may_fail or attachment.is_observing:
+        return call
+    is_withheld = phase == RESULT and call.ran is not Ran.NO
+    reason = f"The interceptor {attachment.name} {told.failure.split(' (')[0]}"
+    reason += ", so the result is withheld." if is_withheld else ", so the call is refused."
+    detail = f"{told.failure}: {told.detail}"
+    raise Refused("interceptor_failed", reason, detail=detail, call=call)
+
+
+class Noting:
+    """Appends to a call's changes what one interceptor did in one phase."""
+
+    def __init__(self, attachment: Attachment, phase: str, told: Told) -> None:
+        self._attachment = attachment
+        self._phase = phase
+        self._told = told
+
+    def __call__(self, call: Call, action: str, *, note: str = "", **more: Any) -> Call:
+        told = self._told
+        said = told.decision.note if told.decision is not None else ""
+        if told.failure:
+            said = f"{told.failure}: {told.detail}"
+        change = Change(
+            interceptor=self._attachment.name,
+            phase=self._phase,
+            action=action,
+            mode=self._attachment.mode,
+            note=note or said,
+            duration_seconds=told.seconds,
+            **more,
+        )
+        return replace(call, changes=(*call.changes, change))
+
+
+def seen(call: Call, attachment: Attachment) -> dict[str, Any]:
+    """What every view shows."""
+    headers = call.headers
+    if headers:
+        headers = {name: headers[name] for name in attachment.headers if name in headers}
+    return {
+        "call_id": call.id,
+        "principal": call.principal,
+        "tool": call.tool,
+        "run": call.session_id or _trace(call),
+        "headers": headers,
+        "meta": call.meta,
+        "labels": call.labels,
+    }
+
+
+def _trace(call: Call) -> str:
+    """The trace id of `traceparent` (W3C): `00-<trace>-<span>-<flags>`."""
+    parent = call.meta.get("traceparent")
+    parts = parent.split("-") if isinstance(parent, str) else ()
+    return parts[1] if len(parts) == 4 else ""
+
+
+def shown_to(value: Json, attachment: Attachment) -> Json:
+    """What the interceptor gets to see: its own copy, unless it is known to leave it alone."""
+    return value if attachment.interceptor.is_gentle else own_copy(value)
+
+
+def own_copy(value: Json) -> Json:
+    return _decode(encode(value))
+
+
+def sentence(text: Json) -> str:
+    """A reason for people. Raises TypeError where it is none."""
+    if not isinstance(text, str):
+        raise TypeError("a reason is a text")
+    return text
