@@ -28,7 +28,11 @@ NOTHING = Told()
 
 
 async def consult(attachment: Attachment, question: Question, clock: Clock) -> Told:
-    """Asks, within the bounds of the attachment. Raises nothing but cancellation."""
+    """Asks, within the bounds of the attachment. Raises nothing but cancellation.
+
+    A decision counts as success for the breaker only once it has proved not to be junk: see
+    `wishes.applied`.
+    """
     started = clock.ticks()
     breaker = attachment.gate.breaker
     try:
@@ -45,8 +49,8 @@ async def consult(attachment: Attachment, question: Question, clock: Clock) -> T
         return _failed(error, started, now)
     finally:
         question.close()  # a no-op where it ran to its end
-    breaker.succeeded()
     if decision is None:
+        breaker.succeeded()
         return NOTHING
     now = clock.ticks()
     return Told(decision=decision, seconds=now - started, at=now)

@@ -23,6 +23,7 @@ def applied(call: Call, attachment: Attachment, phase: str, told: Told, apply: A
     try:
         wanted = apply(call, attachment, told)
     except Refused as refused:
+        attachment.gate.breaker.succeeded()
         if not attachment.is_observing:
             raise
         wanted = refused.call or call
@@ -31,6 +32,7 @@ def applied(call: Call, attachment: Attachment, phase: str, told: Told, apply: A
         failure = f"failed ({type(error).__name__})"
         told = replace(told, failure=failure, detail=str(error)[:200])
         return failed(call, attachment, phase, told)
+    attachment.gate.breaker.succeeded()
     return replace(call, changes=wanted.changes) if attachment.is_observing else wanted
 
 
