@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol
 
 from callgate.model import Json, Principal, Tool, Value, Verdict
 
@@ -82,22 +82,26 @@ class Decision(Value):
     note: str = ""
 
 
+Asked = Coroutine[Any, Any, Decision | None]
+"""What an `async def` that returns a Decision or None gives."""
+
+
 class Interceptor(Protocol):
     """Scrutiny around a call. Any exception counts as a failure of the interceptor."""
 
     is_gentle: bool
     """Whether it never changes what it is shown in place: then it is shown the value itself."""
 
-    async def on_request(self, request: Request) -> Decision | None:
+    def on_request(self, request: Request) -> Asked:
         """Before the target is called; None means go on unchanged."""
 
-    async def on_result(self, result: Result) -> Decision | None:
+    def on_result(self, result: Result) -> Asked:
         """After the target answered, also with an error; None means deliver unchanged."""
 
-    async def on_message(self, message: Message) -> Decision | None:
+    def on_message(self, message: Message) -> Asked:
         """Before a message of the target is passed on in the middle of a call."""
 
-    async def on_list(self, listed: Listed) -> Decision | None:
+    def on_list(self, listed: Listed) -> Asked:
         """Before a list is shown, holding just what policy lets the caller use."""
 
     def may_skip(self, body: bytes) -> bool:
@@ -115,21 +119,21 @@ class Passive:
 
     is_gentle = True
 
-    async def on_request(self, request: Request) -> Decision | None:
+    def on_request(self, request: Request) -> Asked:
         """Nothing."""
-        return None
+        return _nothing()
 
-    async def on_result(self, result: Result) -> Decision | None:
+    def on_result(self, result: Result) -> Asked:
         """Nothing."""
-        return None
+        return _nothing()
 
-    async def on_message(self, message: Message) -> Decision | None:
+    def on_message(self, message: Message) -> Asked:
         """Nothing."""
-        return None
+        return _nothing()
 
-    async def on_list(self, listed: Listed) -> Decision | None:
+    def on_list(self, listed: Listed) -> Asked:
         """Nothing."""
-        return None
+        return _nothing()
 
     def may_skip(self, body: bytes) -> bool:
         """Never."""
@@ -137,3 +141,7 @@ class Passive:
 
     async def close(self) -> None:
         """Nothing to end."""
+
+
+async def _nothing() -> None:
+    return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from callgate.interceptors.faults import InterceptorError
-from callgate.scrutiny import Decision, Listed, Message, Passive, Request, Result, View
+from callgate.scrutiny import Asked, Decision, Listed, Message, Passive, Request, Result, View
 
 
 class HookError(InterceptorError):
@@ -28,31 +28,29 @@ class PythonHook(Passive):
     is_gentle = False
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        call = getattr(function, "__call__", None)  # noqa: B004 - an object may be called, too
+        is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+        self._ask: Callable[[View], Asked] = function if is_async else self._in_thread
         self._function = function
-        self._is_async = inspect.iscoroutinefunction(function)
 
-    async def on_request(self, request: Request) -> Decision | None:
+    def on_request(self, request: Request) -> Asked:
         """See scrutiny.Interceptor."""
-        return await self._ask(request)
+        return self._ask(request)
 
-    async def on_result(self, result: Result) -> Decision | None:
+    def on_result(self, result: Result) -> Asked:
         """See scrutiny.Interceptor."""
-        return await self._ask(result)
+        return self._ask(result)
 
-    async def on_message(self, message: Message) -> Decision | None:
+    def on_message(self, message: Message) -> Asked:
         """See scrutiny.Interceptor."""
-        return await self._ask(message)
+        return self._ask(message)
 
-    async def on_list(self, listed: Listed) -> Decision | None:
+    def on_list(self, listed: Listed) -> Asked:
         """See scrutiny.Interceptor."""
-        return await self._ask(listed)
+        return self._ask(listed)
 
-    async def _ask(self, view: View) -> Decision | None:
-        if self._is_async:
-            decision = await self._function(view)
-        else:
-            decision = await asyncio.to_thread(self._function, view)
-        return decision  # type: ignore[no-any-return] # who asked looks what it is
+    async def _in_thread(self, view: View) -> Decision | None:
+        return await asyncio.to_thread(self._function, view)
 
 
 def load_hook(reference: str, directory: Path) -> PythonHook:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 
 
@@ -59,24 +60,43 @@ class Breaker:
 
 @dataclass(slots=True)
 class Gate:
-    """One interceptor's breaker, and how many calls it may look at at once."""
+    """One interceptor's breaker, and how many calls it may look at at once, first come first."""
 
     most: int = 64
     breaker: Breaker = field(default_factory=Breaker)
-    _places: asyncio.Semaphore = field(init=False)
+    _taken: int = 0
+    _waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
-    def __post_init__(self) -> None:
-        self._places = asyncio.Semaphore(self.most)
+    def try_enter(self) -> bool:
+        """Takes a place, where one is free."""
+        if self._taken >= self.most:
+            return False
+        self._taken += 1
+        return True
+
+    async def enter(self) -> None:
+        """Waits for a place."""
+        if self.try_enter():
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.leave()  # it came, and nobody is here to take it
+            raise
+
+    def leave(self) -> None:
+        """Gives the place to who has waited longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._taken -= 1
 
     @property
     def is_full(self) -> bool:
         """Whether one would have to wait."""
-        return self._places.locked()
-
-    async def enter(self) -> None:
-        """Waits for a place."""
-        await self._places.acquire()
-
-    def leave(self) -> None:
-        """Gives the place to the next."""
-        self._places.release()
+        return self._taken >= self.most

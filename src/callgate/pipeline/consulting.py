@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from typing import Any
 
 from callgate.model import Value
 from callgate.pipeline.attaching import Attachment
 from callgate.ports import Clock
-from callgate.scrutiny import Decision
-
-Question = Coroutine[Any, Any, Decision | None]
+from callgate.scrutiny import Asked, Decision
 
 
 class Told(Value):
@@ -27,17 +25,24 @@ class Told(Value):
 NOTHING = Told()
 
 
-async def consult(attachment: Attachment, question: Question, clock: Clock) -> Told:
+async def consult(attachment: Attachment, question: Asked, clock: Clock) -> Told:
     """Asks, within the bounds of the attachment. Raises nothing but cancellation.
 
     A decision counts as success for the breaker only once it has proved not to be junk: see
     `wishes.applied`.
     """
     started = clock.ticks()
-    breaker = attachment.gate.breaker
+    gate = attachment.gate
+    breaker = gate.breaker
     try:
         breaker.admit(started)
-        decision = await _asked(attachment, question)
+        if gate.try_enter():
+            try:
+                decision = await _in_place(attachment, question)
+            finally:
+                gate.leave()
+        else:
+            decision = await _in_turn(attachment, question)
         if decision is not None and not isinstance(decision, Decision):
             raise TypeError(f"returned {type(decision).__name__}; return a Decision or None")
     except asyncio.CancelledError:
@@ -63,26 +68,24 @@ def _failed(error: Exception, started: float, now: float) -> Told:
     return Told(failure=what, detail=str(error)[:200], seconds=now - started, at=now)
 
 
-async def _asked(attachment: Attachment, question: Question) -> object:
+async def _in_place(attachment: Attachment, question: Asked) -> object:
     """The answer. What answers without waiting for anything needs no timeout: it is over."""
-    gate = attachment.gate
-    if gate.is_full:
-        async with asyncio.timeout(attachment.timeout_seconds):
-            await gate.enter()
-            try:
-                return await question
-            finally:
-                gate.leave()
-    await gate.enter()  # does not wait
     try:
+        waits_for = question.send(None)
+    except StopIteration as done:
+        return done.value
+    async with asyncio.timeout(attachment.timeout_seconds):
+        return await _Begun(question, waits_for)
+
+
+async def _in_turn(attachment: Attachment, question: Asked) -> object:
+    """The answer, once there is a place."""
+    async with asyncio.timeout(attachment.timeout_seconds):
+        await attachment.gate.enter()
         try:
-            waits_for = question.send(None)
-        except StopIteration as done:
-            return done.value
-        async with asyncio.timeout(attachment.timeout_seconds):
-            return await _Begun(question, waits_for)
-    finally:
-        gate.leave()
+            return await question
+        finally:
+            attachment.gate.leave()
 
 
 class _Begun:
@@ -90,7 +93,7 @@ class _Begun:
 
     __slots__ = ("_coroutine", "_waits_for")
 
-    def __init__(self, coroutine: Question, waits_for: object) -> None:
+    def __init__(self, coroutine: Asked, waits_for: object) -> None:
         self._coroutine = coroutine
         self._waits_for = waits_for
 

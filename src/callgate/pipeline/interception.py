@@ -7,10 +7,19 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from callgate.audit.patch import patch, paths_of
-from callgate.model import CALL_TOOL, Call, Json, Refused, Reply
+from callgate.model import CALL_TOOL, Call, Json, Refused, Reply, Value
 from callgate.pipeline.attaching import MESSAGE, REQUEST, RESULT, Attachment
 from callgate.pipeline.consulting import Told, consult
-from callgate.pipeline.wishes import Noting, applied, failed, own_copy, seen, sentence, shown_to
+from callgate.pipeline.wishes import (
+    Copies,
+    Noting,
+    applied,
+    failed,
+    headers_of,
+    own_copy,
+    run_of,
+    sentence,
+)
 from callgate.policy.context import Unrepresentable, convert
 from callgate.policy.schema import FACT_SHAPES
 from callgate.ports import Clock
@@ -21,11 +30,20 @@ MAX_LABELS = 32
 MAX_LABEL_CHARACTERS = 64
 
 
-async def ask_about_request(call: Call, attachment: Attachment, clock: Clock) -> Call:
-    """The call as one interceptor leaves it. Raises Refused."""
+async def ask_about_request(
+    call: Call, attachment: Attachment, arguments: Copies, clock: Clock
+) -> Call:
+    """The call as one interceptor leaves it; `arguments` are the call's. Raises Refused."""
+    assert call.principal is not None and call.tool is not None  # noqa: S101 - stage order
     view = Request(
-        **seen(call, attachment),
-        arguments=shown_to(call.arguments, attachment),
+        call_id=call.id,
+        principal=call.principal,
+        tool=call.tool,
+        run=run_of(call),
+        headers=headers_of(call, attachment),
+        meta=call.meta,
+        labels=call.labels,
+        arguments=arguments.of(attachment),
         enriched=call.enriched,
         verdict=call.verdict,
     )
@@ -65,15 +83,29 @@ def _apply_to_request(call: Call, attachment: Attachment, told: Told) -> Call:
     return call
 
 
+class Shown(Value):
+    """What is shown to interceptors of a call that has its result."""
+
+    arguments: Copies
+    result: Copies  # the result, or {"error": {...}}
+
+
 async def ask_about_result(
-    call: Call, attachment: Attachment, result: dict[str, Json], clock: Clock
+    call: Call, attachment: Attachment, shown: Shown, clock: Clock
 ) -> tuple[Call, dict[str, Json]]:
     """The call and its result as one interceptor leaves them. Raises Refused."""
-    assert call.reply is not None  # noqa: S101 - stage order
+    assert call.principal is not None and call.tool is not None and call.reply is not None  # noqa: S101
+    result: dict[str, Json] = shown.result.value
     view = Result(
-        **seen(call, attachment),
-        arguments=shown_to(call.arguments, attachment),
-        result=shown_to(result, attachment),
+        call_id=call.id,
+        principal=call.principal,
+        tool=call.tool,
+        run=run_of(call),
+        headers=headers_of(call, attachment),
+        meta=call.meta,
+        labels=call.labels,
+        arguments=shown.arguments.of(attachment),
+        result=shown.result.of(attachment),
         is_error=call.reply.is_error or result.get("isError") is True,
         verdict=call.verdict,
     )
@@ -109,7 +141,18 @@ async def ask_about_message(
 
     A failure drops the message, unless the interceptor may fail: a call is not refused for it.
     """
-    view = Message(**seen(call, attachment), method=method, params=shown_to(params, attachment))
+    assert call.principal is not None and call.tool is not None  # noqa: S101 - it is under way
+    view = Message(
+        call_id=call.id,
+        principal=call.principal,
+        tool=call.tool,
+        run=run_of(call),
+        headers=headers_of(call, attachment),
+        meta=call.meta,
+        labels=call.labels,
+        method=method,
+        params=Copies(params).of(attachment),
+    )
     told = await consult(attachment, attachment.interceptor.on_message(view), clock)
     if told.failure:
         note = Noting(attachment, MESSAGE, told)

@@ -9,7 +9,16 @@ from callgate.pipeline.attaching import LIST, Attachment
 from callgate.pipeline.consulting import Told, consult
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.locating import Route
-from callgate.pipeline.wishes import Noting, applied, failed, own_copy, seen, sentence, shown_to
+from callgate.pipeline.wishes import (
+    Copies,
+    Noting,
+    applied,
+    failed,
+    headers_of,
+    own_copy,
+    run_of,
+    sentence,
+)
 from callgate.ports import Clock
 from callgate.protocol.methods import method_tool
 from callgate.scrutiny import Decision, Listed
@@ -51,9 +60,16 @@ async def ask_about_list(
     mine = [pair for pair in items if _concerns(attachment, pair)]
     if not mine:
         return call, items
+    assert call.principal is not None and call.tool is not None  # noqa: S101 - who lists is known
     view = Listed(
-        **seen(call, attachment),
-        items=[shown_to(item, attachment) for _, item in mine],
+        call_id=call.id,
+        principal=call.principal,
+        tool=call.tool,
+        run=run_of(call),
+        headers=headers_of(call, attachment),
+        meta=call.meta,
+        labels=call.labels,
+        items=Copies([item for _, item in mine]).of(attachment),
         targets=tuple(target for target, _ in mine),
     )
     told = await consult(attachment, attachment.interceptor.on_list(view), clock)

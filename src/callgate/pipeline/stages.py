@@ -23,8 +23,9 @@ from callgate.pipeline.asking import Asking
 from callgate.pipeline.attaching import ERROR, REQUEST, RESULT
 from callgate.pipeline.conversing import converse, opened, with_seen_answers
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.interception import ask_about_request, ask_about_result
+from callgate.pipeline.interception import Shown, ask_about_request, ask_about_result
 from callgate.pipeline.locating import Route, locate, unknown
+from callgate.pipeline.wishes import Copies
 from callgate.policy.account import brief
 from callgate.policy.engine import Question
 from callgate.policy.schema import RESERVED_KEYS
@@ -95,20 +96,17 @@ async def intercept_request(call: Call, gateway: Gateway, _caller: Caller) -> Ca
     """Runtime scrutiny: enrich, rewrite, refuse, answer. What was rewritten is validated again."""
     tool, arguments = call.tool, call.arguments
     assert tool is not None  # noqa: S101 - stage order
-    text: bytes | None = None
+    copies = Copies(arguments)
     for attachment in gateway.chain.select(REQUEST, tool):
         if not attachment.is_asked_about(call):
             continue
-        if attachment.may_skip:
-            text = encode(call.arguments) if text is None else text
-            if attachment.interceptor.may_skip(text):
-                continue
-        before = call.arguments
-        call = await ask_about_request(call, attachment, gateway.clock)
+        if attachment.may_skip and attachment.interceptor.may_skip(copies.text):
+            continue
+        call = await ask_about_request(call, attachment, copies, gateway.clock)
         if call.is_answered:
             return call
-        if call.arguments is not before:
-            text = None
+        if call.arguments is not copies.value:
+            copies = Copies(call.arguments)
     if call.arguments is not arguments:
         call = replace(call, given=arguments)
         problem = gateway.catalog.validate(tool, call.arguments)
@@ -216,19 +214,24 @@ async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> C
     chosen = gateway.chain.select(ERROR if is_error else RESULT, call.tool)
     if not chosen:
         return call
-    reply, result = call.reply, None
+    reply, shown = call.reply, None
     for attachment in chosen:
         if not attachment.is_asked_about(call):
             continue
         if attachment.may_skip and attachment.interceptor.may_skip(reply.body):
             continue
-        if result is None:
-            parsed = _decode(reply.body)
-            result = {"error": parsed} if reply.is_error else parsed
-        call, changed = await ask_about_result(call, attachment, result, gateway.clock)
-        if changed is not result:
-            result = changed
-            is_error = reply.is_error and set(changed) == {"error"}
-            reply = Reply(body=encode(changed["error"] if is_error else changed), is_error=is_error)
+        if shown is None:
+            shown = Shown(arguments=Copies(call.arguments), result=_copies(reply))
+        call, result = await ask_about_result(call, attachment, shown, gateway.clock)
+        if result is not shown.result.value:
+            is_error = reply.is_error and set(result) == {"error"}
+            reply = Reply(body=encode(result["error"] if is_error else result), is_error=is_error)
             call = replace(call, reply=reply)
+            shown = replace(shown, result=_copies(reply))
     return call
+
+
+def _copies(reply: Reply) -> Copies:
+    """What interceptors see of a reply."""
+    parsed = _decode(reply.body)
+    return Copies({"error": parsed}) if reply.is_error else Copies(parsed, reply.body)

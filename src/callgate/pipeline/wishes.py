@@ -72,20 +72,38 @@ class Noting:
         return replace(call, changes=(*call.changes, change))
 
 
-def seen(call: Call, attachment: Attachment) -> dict[str, Any]:
-    """What every view shows."""
+class Copies:
+    """A JSON value that is shown to one interceptor after the other."""
+
+    __slots__ = ("_text", "value")
+
+    def __init__(self, value: Json, text: bytes | None = None) -> None:
+        self.value = value
+        self._text = text
+
+    @property
+    def text(self) -> bytes:
+        """The value as JSON."""
+        if self._text is None:
+            self._text = encode(self.value)
+        return self._text
+
+    def of(self, attachment: Attachment) -> Json:
+        """What the interceptor sees: its own copy, unless it is known to leave the value alone."""
+        return self.value if attachment.interceptor.is_gentle else _decode(self.text)
+
+
+def headers_of(call: Call, attachment: Attachment) -> dict[str, str]:
+    """The headers of the request that the interceptor may see."""
     headers = call.headers
-    if headers:
-        headers = {name: headers[name] for name in attachment.headers if name in headers}
-    return {
-        "call_id": call.id,
-        "principal": call.principal,
-        "tool": call.tool,
-        "run": call.session_id or _trace(call),
-        "headers": headers,
-        "meta": call.meta,
-        "labels": call.labels,
-    }
+    if not headers:
+        return headers
+    return {name: headers[name] for name in attachment.headers if name in headers}
+
+
+def run_of(call: Call) -> str:
+    """What joins the calls of one run: the MCP session, or else the trace id."""
+    return call.session_id or (_trace(call) if call.meta else "")
 
 
 def _trace(call: Call) -> str:
@@ -93,11 +111,6 @@ def _trace(call: Call) -> str:
     parent = call.meta.get("traceparent")
     parts = parent.split("-") if isinstance(parent, str) else ()
     return parts[1] if len(parts) == 4 else ""
-
-
-def shown_to(value: Json, attachment: Attachment) -> Json:
-    """What the interceptor gets to see: its own copy, unless it is known to leave it alone."""
-    return value if attachment.interceptor.is_gentle else own_copy(value)
 
 
 def own_copy(value: Json) -> Json:
