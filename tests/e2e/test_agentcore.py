@@ -7,6 +7,11 @@ resource, `Target___tool` actions in groups of targets, claims of a token as tag
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -361,3 +366,34 @@ def test_refusals_can_be_told_as_errors() -> None:
 
     assert answer["error"]["message"] == "Policy does not permit this call."
     assert answer["error"]["data"][META_KEY]["code"] == "not_permitted"
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "from-agentcore"
+
+
+def test_the_example_runs_as_its_readme_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ignored = shutil.ignore_patterns("*.db*", ".callgate", "__pycache__")
+    place = shutil.copytree(EXAMPLE, tmp_path / "example", ignore=ignored)
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("IDP_SECRET", "0123456789abcdef" * 4)
+    offline = ["policy", "test", "--tools", "tools.json"]
+    tested = subprocess.run([sys.executable, "-m", "callgate", *offline], capture_output=True)
+    assert b"10 cases: 10 passed" in tested.stdout, tested
+    readme = (place / "README.md").read_text()
+
+    outcomes = []
+    with running(place, (place / "callgate.yaml").read_text()) as gateway:
+        assert gateway.callgate("policy", "tools", "--check", "--output", "tools.json") == ""
+        for words, calls in re.findall(r"TOKEN=\$\((.*?)\)\n((?:\.\./call.*\n)+)", readme):
+            minted = subprocess.run(shlex.split(words), capture_output=True, text=True, check=True)
+            for line in calls.splitlines():
+                _, tool, arguments = shlex.split(line)
+                params = {"name": tool, "arguments": json.loads(arguments)}
+                bearer = f"Bearer {minted.stdout.strip()}"
+                _, answer = gateway.post("tools/call", params, Authorization=bearer)
+                outcomes.append("refused" if answer["result"].get("isError") else "permitted")
+
+    told = re.findall(r"^\| client.*?\| (permitted|refused) \|", readme, re.MULTILINE)
+    assert outcomes == told and len(told) == 6

@@ -28,6 +28,7 @@ SECRET = "0123456789abcdef" * 4
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("DESK_SECRET", SECRET)
+    monkeypatch.setenv("IDP_SECRET", SECRET)
 
 
 def copied(name: str, directory: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Stand-ins for the Lambda functions behind the targets."""
