@@ -22,7 +22,13 @@ MAX_STEPS = 48  # from the root to a subschema: deeper ones tell no more than th
 MAX_NODES = 5_000  # subschemas, each as often as it is referred to: later ones tell no more either
 
 _BEFORE_2019 = ("draft-03", "draft-04", "draft-06", "draft-07")  # nothing holds beside `$ref`
-_OF_OBJECTS = frozenset({"properties", "required", "additionalProperties", "unevaluatedProperties"})
+_OF_INNER = frozenset(
+    {"properties", "required", "additionalProperties", "unevaluatedProperties"}
+    | {"items", "prefixItems"}
+)
+_OF_PARTS = frozenset(
+    {"$ref", "allOf", "anyOf", "oneOf", "then", "else", "dependentSchemas", "dependencies"}
+)
 _LIST_PER_NODE = 16  # items of a list that cost as much as a subschema
 _MAX_SHALLOW_ITEMS = 64
 
@@ -63,13 +69,13 @@ class _Reader:
             return _shallow(schema)
         if "$ref" in schema and self._is_ref_alone:
             return self._target(schema["$ref"], level, steps)
-        return all_of(self._parts(schema, level, steps))
+        own = self._own(schema, level, steps)
+        if _OF_PARTS.isdisjoint(schema):
+            return own
+        return all_of([own, *self._parts(schema, level, steps)])
 
     def _parts(self, schema: dict[str, Json], level: int, steps: int) -> Iterator[Possible]:
-        """Everything that holds of the value at the same time."""
-        yield Possible(kinds=self._kinds(schema))
-        yield self._object(schema, level, steps)
-        yield self._array(schema, level, steps)
+        """What holds of the value besides, at the same time."""
         if "$ref" in schema:
             yield self._target(schema["$ref"], level, steps)
         yield from (self._possible(part, level, steps + 1) for part in _list(schema, "allOf"))
@@ -106,35 +112,38 @@ class _Reader:
         self._left -= len(values) // _LIST_PER_NODE
         return _of_values(values) if kinds is None else kinds & _of_values(values)
 
-    def _object(self, schema: dict[str, Json], level: int, steps: int) -> Possible:
-        if _OF_OBJECTS.isdisjoint(schema):
-            return ANYTHING
-        properties = schema.get("properties")
+    def _own(self, schema: dict[str, Json], level: int, steps: int) -> Possible:
+        """What the schema says by itself."""
+        kinds = self._kinds(schema)
+        if _OF_INNER.isdisjoint(schema):
+            return ANYTHING if kinds is None else Possible(kinds=kinds)
+        properties, items = schema.get("properties"), schema.get("items")
+        is_declared = isinstance(properties, dict)
+        is_tuple = "prefixItems" in schema or isinstance(items, list)
         is_closed = "patternProperties" not in schema and (
             schema.get("additionalProperties") is False
             or schema.get("unevaluatedProperties") is False
         )
         needed = _list(schema, "required")
         self._left -= len(needed) // _LIST_PER_NODE
-        fields: dict[str, Possible] | None = {} if is_closed else None
-        if isinstance(properties, dict):
-            fields = {
-                name: self._possible(part, level + 1, steps + 1)
-                for name, part in properties.items()
-            }
         return Possible(
-            fields=fields,
+            kinds=kinds,
+            fields=self._fields(properties, level, steps) if is_declared or is_closed else None,
             required=frozenset(name for name in needed if isinstance(name, str)),
             is_closed=is_closed and "unevaluatedProperties" not in schema,
-            meant="object" if isinstance(properties, dict) else None,
+            items=None
+            if is_tuple or "items" not in schema
+            else self._possible(items, level + 1, steps + 1),
+            is_tuple=is_tuple,
+            meant="object" if is_declared else "array" if "items" in schema else None,
         )
 
-    def _array(self, schema: dict[str, Json], level: int, steps: int) -> Possible:
-        if "prefixItems" in schema or isinstance(schema.get("items"), list):
-            return Possible(is_tuple=True)
-        if "items" not in schema:
-            return ANYTHING
-        return Possible(items=self._possible(schema["items"], level + 1, steps + 1), meant="array")
+    def _fields(self, properties: Json, level: int, steps: int) -> dict[str, Possible]:
+        if not isinstance(properties, dict):
+            return {}
+        return {
+            name: self._possible(part, level + 1, steps + 1) for name, part in properties.items()
+        }
 
 
 def _list(schema: dict[str, Json], keyword: str) -> list[Json]:
