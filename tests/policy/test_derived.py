@@ -15,7 +15,9 @@ from callgate.policy.derived import (
     derive,
     derived_shape,
 )
+from callgate.policy.engine import Engine, Question
 from callgate.policy.inference import input_shape
+from callgate.policy.names import Names
 from callgate.policy.schema import context_shape
 from callgate.policy.shapes import (
     LONG,
@@ -28,6 +30,8 @@ from callgate.policy.shapes import (
     record,
     required,
 )
+from callgate.policy.source import read_policies
+from fakes.calls import a_principal, a_tool
 from fakes.cedar import decide
 
 Json = Any
@@ -113,6 +117,8 @@ def test_a_map_has_keys_and_size() -> None:
         (["/a", "a"], {"count": 2, "escapes": False}),
         (["a", "../b"], {"count": 2, "escapes": True}),
         (["/a", ""], {"count": 2, "escapes": False}),
+        (["a", ""], {"count": 2, "escapes": False}),
+        (["..a/x", "..a/y"], {"count": 2, "escapes": False, "common_path": "..a"}),
     ],
 )
 def test_several_paths_have_what_they_share(texts: list[str], expected: Json) -> None:
@@ -203,3 +209,38 @@ def test_policies_read_facts_with_the_types_that_the_documentation_names() -> No
     ]  # fmt: skip
 
     assert decide(whole, build(whole, SHAPE, value, {}, 0.0), conditions) == conditions
+
+
+CONFINED = """
+@id("confined") permit(principal, action == Callgate::Action::"fs___read", resource) when {
+  context.derived.path has path && context.derived.path.path like "/data/*" &&
+  context.derived.path.escapes == false
+};
+@id("no-internal") forbid(principal, action == Callgate::Action::"fs___read", resource) when {
+  context.input has proxy && !(context.derived has proxy && context.derived.proxy has host &&
+    context.derived.proxy.host == "proxy.example.com")
+};
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_permitted"),
+    [
+        ({"path": "/data/a"}, True),
+        ({"path": "/data/../etc/passwd"}, False),
+        ({"path": "/data"}, False),
+        ({"path": "/data/a", "proxy": "https://proxy.example.com:3128"}, True),
+        ({"path": "/data/a", "proxy": "https://proxy.example.com\\@evil.com"}, False),
+        ({"path": "/data/a", "proxy": "https://proxy.example.com@evil.com"}, False),
+        ({"path": 5}, False),
+    ],
+)
+def test_the_engine_decides_on_facts(arguments: Json, is_permitted: bool) -> None:
+    schema = {"properties": {"path": {"type": "string"}, "proxy": {"type": "string"}}}
+    tool = a_tool("fs", "read", {**schema, "required": ["path"]})
+    engine = Engine(read_policies([("p", CONFINED)]), Names())
+    ada = a_principal()
+    question = Question(principal=ada, tool=tool, arguments=arguments, enriched={}, now=0.0)
+
+    assert engine.authorize(question).is_permitted == is_permitted
+    assert engine.is_listed(ada, tool, 0.0)

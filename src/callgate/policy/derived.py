@@ -30,17 +30,17 @@ STRING_FACTS = record(
     length=required(LONG),
     bytes=required(LONG),
     path=optional(STRING),
-    is_absolute=optional(BOOL),
-    escapes=optional(BOOL),
-    has_backslash=optional(BOOL),
+    is_absolute=required(BOOL),
+    escapes=required(BOOL),
+    has_backslash=required(BOOL),
     scheme=optional(STRING),
     host=optional(STRING),
     port=optional(LONG),
     domain=optional(STRING),
     ip=optional(_IP),
     url_path=optional(STRING),
-    has_userinfo=optional(BOOL),
-    is_ambiguous=optional(BOOL),
+    has_userinfo=required(BOOL),
+    is_ambiguous=required(BOOL),
     address_local=optional(STRING),
     address_domain=optional(STRING),
     instant=optional(_INSTANT),
@@ -139,12 +139,13 @@ def _of_set(items: list[Json], wanted: Collection[str]) -> Facts:
 
 
 def _common_path(paths: list[Facts]) -> str | None:
-    """The directory, or the path itself, that all are below; None where one is no such path."""
-    if not paths or len({facts.get("is_absolute") for facts in paths}) != 1:
+    """The directory, or the path itself, that all are below; None where some are no such paths."""
+    texts = [facts.get("path", "..") for facts in paths]
+    if len({facts["is_absolute"] for facts in paths}) != 1:
         return None
-    if "path" not in paths[0] or any(facts["path"].startswith("..") for facts in paths):
+    if any(text == ".." or text.startswith("../") for text in texts):
         return None
-    split = [[part for part in facts["path"].split("/") if part != "."] for facts in paths]
+    split = [[part for part in text.split("/") if part != "."] for text in texts]
     shared: list[str] = []
     for level in zip(*split, strict=False):
         if len(set(level)) != 1:

@@ -62,9 +62,10 @@ def _size(text: str) -> Facts:
 
 def _path(text: str) -> Facts:
     """As a POSIX path, without looking at any file system: links are not followed."""
-    if not text or "\0" in text:
-        return {}
-    is_absolute = text.startswith("/")
+    is_absolute, has_backslash = text.startswith("/"), "\\" in text
+    told = {"is_absolute": is_absolute, "has_backslash": has_backslash}
+    if not text or "\0" in text:  # what comes after the NUL is dropped by some, and so anywhere
+        return {**told, "escapes": bool(text)}
     escapes = text.startswith("~")  # shells and many tools put a home directory there
     kept: list[str] = []
     for part in text.split("/"):
@@ -77,15 +78,15 @@ def _path(text: str) -> Facts:
                 kept.append(part)
         elif part not in ("", "."):
             kept.append(part)
-    return {
-        "path": "/" + "/".join(kept) if is_absolute else "/".join(kept) or ".",
-        "is_absolute": is_absolute,
-        "escapes": escapes,
-        "has_backslash": "\\" in text,
-    }
+    path = "/" + "/".join(kept) if is_absolute else "/".join(kept) or "."
+    return {**told, "path": path, "escapes": escapes}
 
 
 def _web(text: str) -> Facts:
+    return {"has_userinfo": False, "is_ambiguous": False, **_place(text)}
+
+
+def _place(text: str) -> Facts:
     """As a URL, or else as a host with or without a port."""
     if len(text) > MAX_URL_CHARACTERS:
         found = _SCHEME.match(text)
@@ -105,7 +106,7 @@ def _url(text: str) -> Facts:
     scheme = url.protocol[:-1].lower()
     authority = _authority(text)
     if not url.hostname and not authority:
-        return {"scheme": scheme, "is_ambiguous": False}
+        return {"scheme": scheme}
     facts: Facts = dict(_host(url.hostname))
     port = int(url.port) if url.port else _PORTS.get(scheme)
     if not facts or not _is_even(text, scheme, facts["host"], port):
@@ -116,7 +117,6 @@ def _url(text: str) -> Facts:
         "scheme": scheme,
         "url_path": url.pathname,
         "has_userinfo": "@" in authority,
-        "is_ambiguous": False,
         **facts,
     }
 
@@ -193,7 +193,7 @@ def _bare(text: str) -> Facts:
     if with_port is not None:
         name, port = with_port[1], int(with_port[2])
         facts: Mapping[str, str] = {} if name.isdecimal() or port > 65_535 else _host(name)
-        return {**facts, "port": port, "is_ambiguous": False} if facts else {}
+        return {**facts, "port": port} if facts else {}
     if _BARE_IPV6.fullmatch(text) is not None:
         facts = _host(text if text.startswith("[") else f"[{text}]")
     elif _BARE_IPV4.fullmatch(text) is not None:
@@ -204,7 +204,7 @@ def _bare(text: str) -> Facts:
             return {}
     else:
         return {}
-    return {**facts, "is_ambiguous": False} if facts else {}
+    return dict(facts)
 
 
 def _network(text: str) -> Facts:
