@@ -113,9 +113,11 @@ def run_stdio_client(scenario: Coroutine[Any, Any, T]) -> T:
     return result
 
 
-def fetch(url: str, body: bytes | None = None, headers: Any = None) -> tuple[int, Any]:
+def fetch(
+    url: str, body: bytes | None = None, headers: Any = None, method: str | None = None
+) -> tuple[int, Any]:
     """Status and JSON of one HTTP exchange."""
-    request = urllib.request.Request(url, body, headers or {})
+    request = urllib.request.Request(url, body, headers or {}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
             body, kind = response.read(), response.headers.get_content_type()

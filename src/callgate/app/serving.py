@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,6 +20,8 @@ AsgiApplication = Callable[
     Awaitable[None],
 ]
 BACKLOG = 2048
+START_SECONDS = 5.0  # for a listener to take connections; after that it is said to be up anyway
+LOOK_SECONDS = 0.005
 
 
 class ListenError(Exception):
@@ -50,6 +53,7 @@ class Listening:
         """Raises ListenError where the address is taken or cannot be listened on."""
         listener = replace(listener, port=_free_port(listener))
         self.url = listener.url
+        self._place = (listener.host, listener.port)
         self._server = Server(
             listener.application,
             address=listener.host,
@@ -69,8 +73,22 @@ class Listening:
     async def __aenter__(self) -> Listening:
         # Held here and awaited in __aexit__: it lives exactly as long as this listener.
         self._serving = asyncio.get_running_loop().create_task(self._server.serve())
-        await asyncio.sleep(0)
+        await self._accepts()
         return self
+
+    async def _accepts(self) -> None:
+        """Returns once it takes connections: Granian's threads need their time to begin."""
+        host, port = self._place
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                while True:
+                    try:
+                        _, writer = await asyncio.open_connection(host, port)
+                    except OSError:
+                        await asyncio.sleep(LOOK_SECONDS)
+                    else:
+                        writer.close()
+                        return
 
     async def __aexit__(self, *exception: object) -> None:
         self._server.stop()  # type: ignore[no-untyped-call] # Granian's, without types
