@@ -9,7 +9,8 @@ from callgate.policy.analysis.extensions import known_address
 from callgate.policy.analysis.literals import address, decimal, instant
 from callgate.policy.analysis.symbols import Symbols
 from callgate.policy.analysis.terms import Truth, conj, disj, implies, same
-from callgate.policy.analysis.values import Address, Scalar, Set, Sort, Value
+from callgate.policy.analysis.texts import same_text
+from callgate.policy.analysis.values import Address, Scalar, Set, Sort, Value, alike
 from callgate.policy.context import build
 from callgate.policy.engine import Question
 from callgate.policy.entities import tag_text
@@ -26,25 +27,26 @@ def pinned(symbols: Symbols, question: Question) -> list[Truth]:
             ((_, members),) = value.unknown
             for item in parent.get(path[-1], ()):
                 members.has(_scalar(members.sort, item))
-    found = [*symbols.settled(), *_principal(symbols, question), *_context(symbols, context)]
-    return [truth for truth in found if truth is not True]
+    symbols.settled()  # what is asked now is asked of all that it brings in
+    pins = [*_principal(symbols, question), *_context(symbols, context)]
+    return [truth for truth in (*symbols.settled(), *pins) if truth is not True]
 
 
 def _principal(symbols: Symbols, question: Question) -> list[Truth]:
     principal = question.principal
     of_type = symbols.names.ANONYMOUS if principal.kind == "anonymous" else symbols.names.USER
     found = [same(truth, name == of_type) for name, truth in symbols.types.items()]
-    found.append(same(symbols.id, principal.id))
+    found.append(same_text(symbols.id, principal.id))
     found += [same(truth, name in principal.groups) for name, truth in symbols.groups.items()]
     for name, (is_there, value) in symbols.attributes().items():
         given = getattr(principal, name)
         found.append(same(is_there, given is not None))
         if given is not None and isinstance(value, Scalar):
-            found.append(same(value.term, given))
+            found.append(alike(value.sort, value.term, given))
     claims = {k: tag_text(v) for k, v in principal.claims.items() if v is not None}
     for key, is_there, text in symbols.tags:
-        found.append(same(is_there, disj(*(same(key, claim) for claim in claims))))
-        found += [implies(same(key, k), same(text, v)) for k, v in claims.items()]
+        found.append(same(is_there, disj(*(same_text(key, claim) for claim in claims))))
+        found += [implies(same_text(key, k), same_text(text, v)) for k, v in claims.items()]
     return found
 
 
@@ -68,7 +70,7 @@ def _parent(context: Json, path: tuple[str, ...]) -> Json:
 def _value(value: Value, given: Any) -> Truth:
     match value:
         case Scalar():
-            return same(value.term, _scalar(value.sort, given))
+            return alike(value.sort, value.term, _scalar(value.sort, given))
         case Address():
             known = known_address(*address(given))
             names = ("is_v6", "number", "prefix", "low", "high")
@@ -77,7 +79,7 @@ def _value(value: Value, given: Any) -> Truth:
             items = [_scalar(members.sort, item) for item in given]
             return conj(
                 *(
-                    same(truth, disj(*(same(element, item) for item in items)))
+                    same(truth, disj(*(alike(members.sort, element, item) for item in items)))
                     for element, truth in members.asked
                 )
             )

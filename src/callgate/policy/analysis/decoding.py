@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from callgate.model import Json, Principal
+from callgate.policy.analysis import literals, recovering
 from callgate.policy.analysis.findings import PRINCIPAL_KINDS
 from callgate.policy.analysis.limits import Limits, Node
-from callgate.policy.analysis.literals import DECIMAL_DIGITS, address_text
-from callgate.policy.analysis.recovering import MISSING, text_with
 from callgate.policy.analysis.solving import Assignment
-from callgate.policy.analysis.symbols import Path, Symbols
-from callgate.policy.analysis.terms import Unsayable
+from callgate.policy.analysis.symbols import Path, Slot, Symbols
+from callgate.policy.analysis.terms import Truth, Unsayable
+from callgate.policy.analysis.texts import Text, Unknown, agrees
 from callgate.policy.analysis.values import Address, Record, Scalar, Set, Sort, Value
-from callgate.policy.context import instant
+from callgate.policy.context import instant, kind_of
+from callgate.policy.derived import derive
 from callgate.policy.engine import Question
+from callgate.policy.exact import canonical
 from callgate.policy.schema import Kind, Shape
 
 ISSUER = "https://issuer.example"
@@ -46,22 +46,31 @@ def decoded(symbols: Symbols, found: Assignment) -> Question:
 class _Reader:
     def __init__(self, symbols: Symbols, found: Assignment) -> None:
         self._symbols, self._found = symbols, found
+        self._texts = symbols.texts.chosen(found.holds)
+
+    def text(self, term: Text) -> str:
+        if isinstance(term, str):
+            return term
+        if isinstance(term, Unknown):
+            return self._texts[term]
+        one = next(one for guard, one in term.options if self._found.holds(guard))
+        return self.text(one)
 
     def principal(self) -> Principal:
         symbols, found = self._symbols, self._found
         of_type = next(name for name, truth in symbols.types.items() if found.holds(truth))
         attributes = {
-            name: _sound(found.value(value.term))
+            name: self.text(value.term)
             for name, (is_there, value) in symbols.attributes().items()
             if isinstance(value, Scalar) and found.holds(is_there)
         }
         claims = {
-            _sound(found.value(key)): _sound(found.value(text))
+            self.text(key): self.text(text)
             for key, is_there, text in symbols.tags
             if found.holds(is_there)
         }
         return Principal(
-            id=_sound(found.value(symbols.id)),
+            id=self.text(symbols.id),
             issuer=attributes.get("issuer", ISSUER),
             kind=PRINCIPAL_KINDS[of_type],
             claims=claims,
@@ -91,7 +100,7 @@ class _Reader:
             members = self._symbols.census.get(name)
             for path, is_in in members.asked if members is not None else ():
                 if self._found.holds(is_in):
-                    made.setdefault(_sound(self._found.value(path)), value)
+                    made.setdefault(self.text(path), value)
         return made
 
     def _record(self, path: Path, shape: Shape, node: Node) -> dict[str, Json]:
@@ -112,11 +121,11 @@ class _Reader:
         value = self._symbols.fields[path][1]
         match value:
             case Scalar():
-                return self._scalar(path, value)
+                return self._scalar(path, shape, value)
             case Set():
                 return self._items(path, value, node.limits())
             case Record() if shape.kind is Kind.TEXT:
-                return self._json(value)
+                return self._json(path, shape, value)
             case Record() if shape.kind is Kind.UNION:
                 for name, field in shape.fields.items():
                     at = (*path, name)
@@ -125,57 +134,106 @@ class _Reader:
                 raise Unsayable("no alternative of a union was chosen")
         return self._record(path, shape, node)
 
-    def _scalar(self, path: Path, value: Scalar) -> Json:
-        plain = self._plain(value)
-        facts = self._symbols.facts(("derived", *path[1:])) if path[0] == "input" else {}
-        if value.sort is not Sort.STRING or not facts:
+    def _scalar(self, path: Path, shape: Shape, value: Scalar) -> Json:
+        plain, facts = self._plain(value), self._facts(path)
+        if not facts or not isinstance(plain, str):
             return plain
-        return text_with({name: self._fact(slot) for name, slot in facts.items()}, str(plain))
+        known = {name: self._fact(one) for name, (there, one) in facts.items() if self._is(there)}
+        for text in (plain, *recovering.texts(known)):
+            if self._agrees(value.term, text) and self._has_facts(path, shape, text):
+                return text
+        return plain
 
-    def _fact(self, slot: tuple[object, Value]) -> Json:
-        is_there, value = slot
-        if not self._found.holds(is_there):
-            return MISSING
+    def _is(self, truth: Truth) -> bool:
+        return self._found.holds(truth)
+
+    def _agrees(self, term: Text, text: str) -> bool:
+        return not isinstance(term, Unknown) or agrees(term, text, self._found.holds)
+
+    def _facts(self, path: Path) -> dict[str, Slot]:
+        """The facts that policies read of an argument."""
+        return self._symbols.facts(("derived", *path[1:])) if path[0] == "input" else {}
+
+    def _has_facts(self, path: Path, shape: Shape, value: Json) -> bool:
+        """Whether an argument has the facts that were found for it."""
+        facts = self._facts(path)
+        if not facts:
+            return True
+        known = self._symbols.shape.fields["derived"].shape
+        for name in path[1:]:
+            known = known.fields[name].shape
+        wanted = Shape(kind=Kind.RECORD, fields={name: known.fields[name] for name in facts})
+        real = derive(wanted, shape, value, "")
+        return all(
+            self._is(is_there) is (name in real)
+            and (name not in real or self._is_fact(fact, real[name]))
+            for name, (is_there, fact) in facts.items()
+        )
+
+    def _is_fact(self, fact: Value, real: Json) -> bool:
+        match fact:
+            case Scalar(sort=Sort.STRING, term=term):
+                return self._agrees(term, real)
+            case Scalar(sort=Sort.DATETIME, term=term):
+                return literals.instant(real) == self._found.value(term)
+            case Address():
+                number, prefix = (self._found.value(term) for term in (fact.number, fact.prefix))
+                return literals.address(real) == (self._is(fact.is_v6), number, prefix)
+            case Scalar():
+                return bool(self._plain(fact) == real)
+            case Set(unknown=((_, members),)):
+                return all(
+                    self._is(is_in) is (self._plain(Scalar(members.sort, element)) in real)
+                    for element, is_in in members.asked
+                )
+        return True
+
+    def _fact(self, value: Value) -> Json:
         match value:
             case Scalar(sort=Sort.DATETIME, term=term):
                 return instant(int(self._found.value(term)) / 1000)
             case Scalar():
                 return self._plain(value)
             case Address():
-                is_v6, number, prefix = (
-                    int(self._found.value(term))
-                    for term in (value.is_v6, value.number, value.prefix)
-                )
-                return address_text(bool(is_v6), number, prefix)
-        return MISSING
+                number, prefix = (int(self._found.value(t)) for t in (value.number, value.prefix))
+                return literals.address_text(self._is(value.is_v6), number, prefix)
+        return None
 
     def _plain(self, value: Scalar) -> Json:
+        if value.sort is Sort.STRING:
+            return self.text(value.term)
         found = self._found.value(value.term)
         if value.sort is Sort.DECIMAL:
-            whole, rest = divmod(int(found), 10**DECIMAL_DIGITS)
-            return int(found) / 10**DECIMAL_DIGITS if rest else whole
-        return _sound(found) if isinstance(found, str) else found
+            whole, rest = divmod(int(found), 10**literals.DECIMAL_DIGITS)
+            return int(found) / 10**literals.DECIMAL_DIGITS if rest else whole
+        return found
 
     def _items(self, path: Path, value: Set, limits: Limits) -> list[Json]:
         ((_, members),) = value.unknown
         made: list[Json] = []
         for element, is_in in members.asked:
             item = self._plain(Scalar(members.sort, element))
-            if self._found.holds(is_in) and not any(item == one for one in made):
+            if self._is(is_in) and item not in made:
                 made.append(item)
-        count = self._symbols.facts(("derived", *path[1:])).get("count")
-        wanted = self._fact(count) if count is not None else limits.fewest or 0
+        count = self._facts(path).get("count")
+        wanted = self._fact(count[1]) if count is not None else limits.fewest or 0
         missing = min(int(wanted), 10_000) - len(made)
         return made + made[:1] * missing if made else made
 
-    def _json(self, value: Record) -> Json:
-        json, kind = (value.field(name)[1] for name in ("json", "kind"))
+    def _json(self, path: Path, shape: Shape, value: Record) -> Json:
+        json, kind = (slot[1] for slot in map(value.field, ("json", "kind")))
         assert isinstance(json, Scalar) and isinstance(kind, Scalar)  # noqa: S101 - see Symbols
-        text = _sound(self._found.value(json.term))
-        try:
-            return msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeError):
-            raise Unsayable(f"no value has the JSON text {text!r}") from None
+        unknown = json.term
+        fitting = [one for one, truth in unknown.truths.items() if self._is(truth)]
+        pieces = [piece for pattern in fitting for piece in pattern if piece]
+        for one in recovering.json_values(pieces, self.text(unknown)):
+            if (
+                self._agrees(unknown, canonical(one).decode())
+                and self._agrees(kind.term, kind_of(one))
+                and self._has_facts(path, shape, one)
+            ):
+                return one
+        raise Unsayable("no value has the JSON text that is asked for")
 
 
 def _any(shape: Shape, node: Node) -> Json:
@@ -200,14 +258,6 @@ def _any(shape: Shape, node: Node) -> Json:
         case Kind.UNION:
             return _EMPTY[next(iter(shape.fields))]
     return _EMPTY[limits.kinds[0]] if limits.kinds and limits.kinds[0] in _EMPTY else {}
-
-
-def _sound(text: object) -> str:
-    """A text that JSON can carry. Raises Unsayable."""
-    found = str(text)
-    if any("\ud800" <= character <= "\udfff" for character in found):
-        raise Unsayable("the solver chose half a character")
-    return found
 
 
 _NOWHERE = Node(root={}, schema=None)

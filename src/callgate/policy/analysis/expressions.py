@@ -14,12 +14,11 @@ from callgate.policy.analysis.terms import (
     at_most,
     conj,
     disj,
-    is_like,
     less,
     negation,
     pick,
-    same,
 )
+from callgate.policy.analysis.texts import is_like, same_text
 from callgate.policy.analysis.values import (
     Entity,
     Option,
@@ -247,9 +246,9 @@ class Expressions:
 
     def _lies_in(self, one: Option, other: Option) -> Truth:
         if one.type == other.type:
-            if one.type != self._action or same(one.id, other.id) is True:
-                return same(one.id, other.id)
-            return other.id in self._above(one.id)
+            if one.type != self._action or one.id == other.id:
+                return same_text(one.id, other.id)
+            return other.id in self._above(str(one.id))
         if other.type == self._group and isinstance(other.id, str):
             return conj(self._symbols.is_principal(one), self._symbols.is_member(other.id))
         return False

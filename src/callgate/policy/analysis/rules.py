@@ -9,22 +9,23 @@ from callgate.model import Json
 from callgate.policy.analysis.limits import Limits, Number
 from callgate.policy.analysis.literals import DECIMAL_DIGITS, LONG_MAX, LONG_MIN
 from callgate.policy.analysis.terms import (
-    MAX_CODE_POINT,
     Term,
     Truth,
     at_most,
     between,
     conj,
     disj,
-    is_like,
-    length,
+    negation,
     remainder,
     same,
 )
-from callgate.policy.analysis.values import Sort
+from callgate.policy.analysis.texts import Text, is_like, length, same_text
+from callgate.policy.analysis.values import Sort, alike
 
 JSON_KINDS = ("null", "boolean", "integer", "number", "string", "array", "object")
 _SCALE = 10**DECIMAL_DIGITS
+MAX_COUNTED = 256
+_TYPE_OF = {Sort.BOOL: bool, Sort.LONG: int, Sort.DECIMAL: int, Sort.STRING: str}
 _STARTS = {"string": '"', "array": "[", "object": "{"}
 
 
@@ -32,17 +33,17 @@ def scalar_rule(sort: Sort, term: Term, limits: Limits) -> Truth:
     """What holds of a scalar."""
     match sort:
         case Sort.BOOL:
-            return _one_of(term, limits, bool, 1)
+            return _one_of(sort, term, limits, 1)
         case Sort.LONG:
-            return _number_rule(term, limits, 1)
+            return _number_rule(sort, term, limits, 1)
         case Sort.DECIMAL:
-            return _number_rule(term, limits, _SCALE)
+            return _number_rule(sort, term, limits, _SCALE)
         case Sort.STRING:
             return _text_rule(term, limits)
     return between(LONG_MIN, term, LONG_MAX)
 
 
-def _number_rule(term: Term, limits: Limits, scale: int) -> Truth:
+def _number_rule(sort: Sort, term: Term, limits: Limits, scale: int) -> Truth:
     low, high = LONG_MIN, LONG_MAX
     if limits.minimum is not None:
         low = max(low, _scaled(limits.minimum, scale, ROUND_CEILING))
@@ -53,33 +54,34 @@ def _number_rule(term: Term, limits: Limits, scale: int) -> Truth:
     if limits.below is not None:
         high = min(high, _scaled(limits.below, scale, ROUND_CEILING) - 1)
     steps = same(remainder(term, limits.step * scale), 0) if limits.step is not None else True
-    return conj(between(low, term, high), steps, _one_of(term, limits, int, scale))
+    return conj(between(low, term, high), steps, _one_of(sort, term, limits, scale))
 
 
 def _scaled(number: Number, scale: int, rounding: str) -> int:
     return int((Decimal(repr(number)) * scale).to_integral_value(rounding=rounding))
 
 
-def _text_rule(term: Term, limits: Limits) -> Truth:
+def _text_rule(term: Text, limits: Limits) -> Truth:
     shortest, longest = limits.shortest, limits.longest
+    if limits.options is not None:
+        return _one_of(Sort.STRING, term, limits, 1)
+    # Most texts have a longest length that no policy comes near: what it costs buys nothing.
+    if longest is not None and longest > MAX_COUNTED:
+        longest = None
+    if shortest == 1 and longest is None:
+        return negation(same_text(term, ""))
     return conj(
         at_most(shortest, length(term)) if shortest is not None else True,
         at_most(length(term), longest) if longest is not None else True,
-        _one_of(term, limits, str, 1),
     )
 
 
-def _one_of(term: Term, limits: Limits, of_type: type, scale: int) -> Truth:
-    """That a value is one of those the schema lists, as far as the solver can say them."""
+def _one_of(sort: Sort, term: Term, limits: Limits, scale: int) -> Truth:
+    """That a value is one of those the schema lists."""
     if limits.options is None:
         return True
-    values = [_option(option, of_type, scale) for option in limits.options]
-    found = [value for value in values if value is not None]
-    if any(
-        isinstance(value, str) and ord(max(value, default="\0")) > MAX_CODE_POINT for value in found
-    ):
-        return True
-    return disj(*(same(term, value) for value in found))
+    values = [_option(option, _TYPE_OF[sort], scale) for option in limits.options]
+    return disj(*(alike(sort, term, value) for value in values if value is not None))
 
 
 def _option(value: Json, of_type: type, scale: int) -> Term | None:
@@ -90,9 +92,9 @@ def _option(value: Json, of_type: type, scale: int) -> Term | None:
     return value if type(value) is of_type else None
 
 
-def json_rule(json: Term, kind: Term, limits: Limits) -> Truth:
+def json_rule(json: Text, kind: Text, limits: Limits) -> Truth:
     """How the JSON text of a value and its kind belong together."""
-    return disj(*(conj(same(kind, one), _spelt(json, one)) for one in _kinds(limits)))
+    return disj(*(conj(same_text(kind, one), _spelt(json, one)) for one in _kinds(limits)))
 
 
 def _kinds(limits: Limits) -> tuple[str, ...]:
@@ -106,11 +108,11 @@ def _kinds(limits: Limits) -> tuple[str, ...]:
     return tuple(kind for kind in JSON_KINDS if kind in named or kind == "null")
 
 
-def _spelt(json: Term, kind: str) -> Truth:
+def _spelt(json: Text, kind: str) -> Truth:
     if kind == "null":
-        return same(json, "null")
+        return same_text(json, "null")
     if kind == "boolean":
-        return disj(same(json, "true"), same(json, "false"))
+        return disj(same_text(json, "true"), same_text(json, "false"))
     if kind in _STARTS:
         return is_like(json, [_STARTS[kind], None])
     return disj(*(is_like(json, [first, None]) for first in "-0123456789"))

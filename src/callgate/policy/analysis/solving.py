@@ -30,9 +30,9 @@ class Assignment:
         """Whether a truth holds in it. Raises Unsayable."""
         return truth if isinstance(truth, bool) else bool(self.value(truth))
 
-    def value(self, term: Term) -> bool | int | str:
-        """What a term is in it. Raises Unsayable."""
-        if isinstance(term, bool | int | str):
+    def value(self, term: Term) -> bool | int:
+        """What a truth or a number is in it. Raises Unsayable."""
+        if isinstance(term, bool | int):
             return term
         return known(self._model.eval(term, model_completion=True))
 

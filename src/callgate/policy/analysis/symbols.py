@@ -13,7 +13,6 @@ from callgate.policy.analysis.literals import instant
 from callgate.policy.analysis.rules import json_rule, scalar_rule
 from callgate.policy.analysis.terms import (
     Term,
-    Text,
     Truth,
     Unsayable,
     at_most,
@@ -21,15 +20,13 @@ from callgate.policy.analysis.terms import (
     conj,
     disj,
     implies,
-    is_plain,
-    joined,
     negation,
     number_variable,
     remainder,
     same,
-    text_variable,
     truth_variable,
 )
+from callgate.policy.analysis.texts import Text, Texts, same_text
 from callgate.policy.analysis.values import (
     Address,
     Entity,
@@ -51,7 +48,6 @@ Slot: TypeAlias = tuple[Truth, Value]  # is it there, and its value if so
 
 LAST_INSTANT = instant("9999-12-31T23:59:59.999Z")
 _UNKNOWN = Node(root={}, schema=None)
-_EASY = ('"text"', "{}", "[]", "1", "true")  # JSON texts
 _SORTS = {
     Kind.STRING: Sort.STRING,
     Kind.BOOL: Sort.BOOL,
@@ -75,12 +71,13 @@ class Symbols:
         self.input = input_shape(tool.input_schema)
         self.shape = context_shape(self.input, enrichments)
         self.since = since
-        self.universe = Universe(scalar_variable)
+        self.texts = Texts()
+        self.universe = Universe(self._variable)
         self.rules: list[Truth] = []
         self.wishes: list[Truth] = []  # what makes an example plain to read; none has to hold
         self.inexact: set[str] = set()  # what may be related in ways that are not said here
         self.types = {name: truth_variable(f"is {name}") for name in PRINCIPAL_KINDS}
-        self.id = self._text("principal.id", "someone")
+        self.id = self.texts.unknown("principal.id", "someone")
         self.groups: dict[str, Truth] = {}
         self.tags: list[tuple[Text, Truth, Text]] = []  # claim, is it there, its text
         self.fields: dict[Path, Slot] = {}  # of the context, as far as read
@@ -95,11 +92,15 @@ class Symbols:
             self.rules.extend(negation(conj(one, other)) for other in types[:number])
 
     def settled(self) -> list[Truth]:
-        """Everything that holds of the request, after all policies were compiled. Once."""
+        """Everything that holds of the request, after all policies were compiled. Again, where
+        anything more was asked."""
         for path in dict.fromkeys(at[:-1] for at in self.fields if at[0] == "derived"):
             self.rules.extend(self._fact_rules(path))
         self.universe.settle()
-        return [rule for rule in (*self.rules, *self.universe.rules) if rule is not True]
+        rules = (*self.rules, *self.universe.rules, *self.texts.rules())
+        if self.texts.inexact:
+            self.inexact.add("which of very many patterns fit one text")
+        return [rule for rule in rules if rule is not True]
 
     # The principal.
 
@@ -119,7 +120,7 @@ class Symbols:
         namespace, _, name = option.type.rpartition("::")
         if namespace != self.names.namespace or name not in self.types:
             return False
-        return conj(self.types[name], same(self.id, option.id))
+        return conj(self.types[name], same_text(self.id, option.id))
 
     def is_member(self, group: str) -> Truth:
         """Whether the principal is in a group."""
@@ -136,7 +137,8 @@ class Symbols:
             return None
         if name not in self._attributes:
             is_there = True if name == "issuer" else self._presence(f"principal has {name}")
-            text = self._text(f"principal.{name}", "https://issuer" if name == "issuer" else "some")
+            plain = "https://issuer.example" if name == "issuer" else f"some {name}"
+            text = self.texts.unknown(f"principal.{name}", plain)
             self._attributes[name] = is_there, Scalar(Sort.STRING, text)
         return self._attributes[name]
 
@@ -147,13 +149,15 @@ class Symbols:
     def tag(self, key: Text) -> tuple[Truth, Text]:
         """Whether the principal has a claim, and its text."""
         for known, is_there, text in self.tags:
-            if same(known, key) is True:
+            if same_text(known, key) is True:
                 return is_there, text
         number = len(self.tags)
-        made = self._presence(f"has tag {number}"), self._text(f"tag {number}", "some")
+        made = self._presence(f"has tag {number}"), self.texts.unknown(f"tag {number}", "some")
         for known, is_there, text in self.tags:
-            alike = conj(same(is_there, made[0]), same(text, made[1]))
-            self.rules.append(implies(same(known, key), alike))
+            is_one = same_text(known, key)
+            if is_one is not False:
+                alike = conj(same(is_there, made[0]), same_text(text, made[1]))
+                self.rules.append(implies(is_one, alike))
         self.tags.append((key, *made))
         return made
 
@@ -221,14 +225,12 @@ class Symbols:
         raise Unsayable(f"{said(path)} is of kind {shape.kind.value}")
 
     def _scalar(self, path: Path, sort: Sort, limits: Limits) -> Scalar:
-        term = scalar_variable(sort, f"value {path}")
+        term = self._variable(sort, f"value {path}")
         self.rules.append(scalar_rule(sort, term, limits))
         if path == ("system", "now"):
             self.rules.append(between(int(self.since * 1000), term, LAST_INSTANT))
             self.wishes.append(same(term, max(int(self.since * 1000), instant("2026-01-01"))))
-        elif sort is Sort.STRING:
-            self.wishes += [is_plain(term), same(term, "text")]
-        elif sort is not Sort.BOOL:
+        elif sort not in (Sort.STRING, Sort.BOOL):
             self.wishes += [between(0, term, 10**6), same(remainder(term, 10), 0)]
         return Scalar(sort, term)
 
@@ -239,7 +241,7 @@ class Symbols:
         )
         whole = Set(unknown=((True, members),))
         if node.limits().fewest:
-            self.rules.append(negation(self.universe.all_are(members, lambda _: False)))
+            self.rules.append(negation(self.universe.all_are(members, lambda _: False, key="none")))
         return whole
 
     def _address(self, path: Path) -> Address:
@@ -257,13 +259,10 @@ class Symbols:
         return Address(is_v6=is_v6, number=number, prefix=prefix, low=low, high=high)
 
     def _json(self, path: Path, limits: Limits) -> Record:
-        json, kind = text_variable(f"json {path}"), text_variable(f"kind {path}")
+        json, kind = (self.texts.unknown(f"{part} {path}") for part in ("json", "kind"))
         self.inexact.add(f"the JSON text of {said(path)}")
         self.rules.append(json_rule(json, kind, limits))
-        inside = text_variable(f"inside {path}")
-        is_simple = conj(same(kind, "string"), same(json, joined('"', inside, '"')))
-        self.wishes += [disj(negation(same(kind, "string")), conj(is_simple, is_plain(inside)))]
-        self.wishes += [is_simple, disj(*(same(json, text) for text in _EASY))]
+        self.wishes.append(same_text(kind, "string"))
         found: dict[str, Slot] = {
             name: (True, Scalar(Sort.STRING, term))
             for name, term in (("json", json), ("kind", kind))
@@ -311,7 +310,7 @@ class Symbols:
 
     def _may_be_extra(self, path: Text) -> Truth:
         is_open = Node.of(self.tool.input_schema).takes_undeclared() or _nests(self.input)
-        return conj(is_open, *(negation(same(path, name)) for name in self.input.fields))
+        return conj(is_open, *(negation(same_text(path, name)) for name in self.input.fields))
 
     def _may_be_null(self, path: Text) -> Truth:
         """An argument that need not be there, or that says itself that it may be null."""
@@ -333,17 +332,10 @@ class Symbols:
         self.wishes.append(negation(made))
         return made
 
-    def _text(self, name: str, plain: str) -> Text:
-        made = text_variable(name)
-        self.wishes += [is_plain(made), same(made, plain)]
-        return made
-
-
-def scalar_variable(sort: Sort, name: str) -> Term:
-    """An unknown of a sort."""
-    if sort is Sort.BOOL:
-        return truth_variable(name)
-    return text_variable(name) if sort is Sort.STRING else number_variable(name)
+    def _variable(self, sort: Sort, name: str) -> Term:
+        if sort is Sort.BOOL:
+            return truth_variable(name)
+        return self.texts.unknown(name) if sort is Sort.STRING else number_variable(name)
 
 
 def _nests(shape: Shape) -> bool:

@@ -1,9 +1,8 @@
-"""Solver terms that fold: Python's own bool, int and str where a value is known, else z3's."""
+"""Solver terms that fold: Python's own bool and int where a value is known, else z3's."""
 
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
@@ -11,11 +10,7 @@ import z3  # type: ignore[import-untyped]
 
 Truth: TypeAlias = Any  # bool | z3.BoolRef
 Number: TypeAlias = Any  # int | z3.ArithRef
-Text: TypeAlias = Any  # str | z3.SeqRef
-Term: TypeAlias = Any  # any of them
-
-MAX_CODE_POINT = 0x2FFFF  # of SMT-LIB's strings
-_ESCAPE = re.compile(r"\\u\{([0-9a-fA-F]+)\}")
+Term: TypeAlias = Any  # any of them, and texts.Text
 
 
 class Unsayable(Exception):  # noqa: N818 - a finding about a policy
@@ -30,11 +25,6 @@ def truth_variable(name: str) -> Truth:
 def number_variable(name: str) -> Number:
     """An unknown whole number, without bounds of its own."""
     return z3.Int(name)
-
-
-def text_variable(name: str) -> Text:
-    """An unknown text."""
-    return z3.String(name)
 
 
 def conj(*truths: Truth) -> Truth:
@@ -124,90 +114,19 @@ def truncated(number: Number, by: int) -> Number:
     return pick(disj(at_most(0, number), same(remainder(number, by), 0)), quotient, quotient + 1)
 
 
-def length(text: Text) -> Number:
-    """The number of code points."""
-    return len(text) if isinstance(text, str) else z3.Length(text)
-
-
-def is_like(text: Text, pieces: list[str | None]) -> Truth:
-    """Whether a text fits a pattern of literal pieces and wildcards (None)."""
-    pieces = _squeezed(pieces)
-    if isinstance(text, str):
-        pattern = "".join(".*" if piece is None else re.escape(piece) for piece in pieces)
-        return re.fullmatch(pattern, text, re.DOTALL) is not None
-    match pieces:
-        case []:
-            return same(text, "")
-        case [None]:
-            return True
-        case [str(whole)]:
-            return same(text, whole)
-        case [str(start), None]:
-            return z3.PrefixOf(lifted(start), text)
-        case [None, str(end)]:
-            return z3.SuffixOf(lifted(end), text)
-        case [None, str(middle), None]:
-            return z3.Contains(text, lifted(middle))
-    anything = z3.Full(z3.ReSort(z3.StringSort()))
-    parts = [anything if piece is None else z3.Re(lifted(piece)) for piece in pieces]
-    return z3.InRe(text, z3.Concat(*parts))
-
-
-def ends_with(text: Text, end: Text) -> Truth:
-    """Whether a text ends so."""
-    if isinstance(text, str) and isinstance(end, str):
-        return text.endswith(end)
-    return z3.SuffixOf(lifted(end), lifted(text))
-
-
-def is_plain(text: Text) -> Truth:
-    """Whether a text is of printable ASCII, without quotes and backslashes."""
-    ranges = (" ", "!"), ("#", "["), ("]", "~")
-    return z3.InRe(text, z3.Star(z3.Union(*(z3.Range(low, high) for low, high in ranges))))
-
-
-def joined(*texts: Text) -> Text:
-    """Texts, one after the other."""
-    if all(isinstance(text, str) for text in texts):
-        return "".join(texts)
-    return z3.Concat(*(lifted(text) for text in texts))
-
-
-def _squeezed(pieces: list[str | None]) -> list[str | None]:
-    """Neighbouring literals joined, neighbouring wildcards as one."""
-    found: list[str | None] = []
-    for piece in pieces:
-        last = found[-1] if found else ""
-        if piece is None:
-            if not found or last is not None:
-                found.append(None)
-        elif found and last is not None:
-            found[-1] = last + piece
-        elif piece:
-            found.append(piece)
-    return found
-
-
 def lifted(value: Term) -> Term:
-    """A z3 term, also of what is known. Raises Unsayable."""
+    """A z3 term, also of what is known."""
     if isinstance(value, bool):
         return z3.BoolVal(value)
     if isinstance(value, int):
         return z3.IntVal(value)
-    if isinstance(value, str):
-        if value and ord(max(value)) > MAX_CODE_POINT:
-            raise Unsayable("a text has characters beyond U+2FFFF")
-        # The solver reads \u{…} in a text: what is written so must stay as it is.
-        return z3.StringVal(value.replace("\\", "\\u{5c}"))
     return value
 
 
-def known(term: Term) -> bool | int | str:
-    """The Python value of a solver's constant."""
-    if isinstance(term, bool | int | str):
+def known(term: Term) -> bool | int:
+    """The Python value of a solver's constant. Raises Unsayable."""
+    if isinstance(term, bool | int):
         return term
-    if z3.is_string_value(term):
-        return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), term.as_string())
     if z3.is_int_value(term):
         return int(term.as_long())
     if z3.is_true(term) or z3.is_false(term):
@@ -216,4 +135,4 @@ def known(term: Term) -> bool | int | str:
 
 
 def _is_known(value: Term) -> bool:
-    return isinstance(value, bool | int | str)
+    return isinstance(value, bool | int)

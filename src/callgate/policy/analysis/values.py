@@ -10,7 +10,6 @@ from typing import TypeAlias
 from callgate.policy.analysis.terms import (
     Number,
     Term,
-    Text,
     Truth,
     Unsayable,
     conj,
@@ -21,6 +20,7 @@ from callgate.policy.analysis.terms import (
     same,
     truth_variable,
 )
+from callgate.policy.analysis.texts import Text, choose_text, same_text
 
 
 class Sort(StrEnum):
@@ -97,6 +97,11 @@ TRUE = Scalar(Sort.BOOL, True)
 NO_MEMBERS = Set()
 
 
+def alike(sort: Sort, left: Term, right: Term) -> Truth:
+    """Equality of two terms of a sort."""
+    return same_text(left, right) if sort is Sort.STRING else same(left, right)
+
+
 class Members:
     """The unknown members of one set of scalars, as far as anybody asked after them."""
 
@@ -106,75 +111,112 @@ class Members:
         """`rule` holds for every possible member."""
         self.sort = sort
         self.asked: list[tuple[Term, Truth]] = []
-        self._name = name
         self.universe = universe
+        self._name = name
         self._rule = rule
 
     def has(self, element: Term) -> Truth:
         """Whether the element is a member."""
         for known, truth in self.asked:
-            if same(known, element) is True:
+            if alike(self.sort, known, element) is True:
                 return truth
         made = truth_variable(f"{self._name} has {len(self.asked)}")
         rules = self.universe.rules
         rules.append(implies(made, self._rule(element)))
         for known, truth in self.asked:
-            rules.append(implies(same(known, element), same(made, truth)))
+            rules.append(implies(alike(self.sort, known, element), same(made, truth)))
         self.asked.append((element, made))
-        self.universe.mention(self.sort, element)
         return made
 
 
-class Universe:
-    """Every element that is asked of sets, and what relations between sets mean for each of them.
+@dataclass(frozen=True, slots=True)
+class _Relation:
+    """All members have a quality, which may be to be a member of other sets."""
 
-    Relations over unknown members are settled last, over the elements asked after and one witness
-    each. That is enough: a request that satisfies the conditions still does when each set keeps
-    only those of its members, for no policy can see any other.
+    holds: Truth
+    members: Members
+    others: tuple[Members, ...]
+    witness: Term  # a member without the quality, where it does not hold
+    quality: Callable[[Term], Truth]
+
+
+class Universe:
+    """What relations between sets of unknown members mean, for every element that is asked after.
+
+    They are settled last, over the elements asked after and one witness each. That is enough: a
+    request that satisfies the conditions still does when each set keeps only those of its
+    members, for no policy can see any other.
     """
 
     def __init__(self, variable: Callable[[Sort, str], Term]) -> None:
         self.rules: list[Truth] = []
         self._variable = variable
-        self._elements: dict[Sort, list[Term]] = {}
-        self._relations: list[tuple[Truth, Members, Term, Callable[[Term], Truth]]] = []
+        self._relations: dict[object, _Relation] = {}
+        self._settled = 0
 
-    def mention(self, sort: Sort, element: Term) -> None:
-        """Takes note of an element."""
-        known = self._elements.setdefault(sort, [])
-        if not any(same(element, one) is True for one in known):
-            known.append(element)
-
-    def all_are(self, members: Members, quality: Callable[[Term], Truth]) -> Truth:
-        """Whether every member has a quality."""
+    def all_are(
+        self,
+        members: Members,
+        quality: Callable[[Term], Truth],
+        others: tuple[Members, ...] = (),
+        key: object = None,
+    ) -> Truth:
+        """Whether every member has a quality; one that has a key is told once only."""
+        known = self._relations.get((members, others, key)) if key is not None else None
+        if known is not None:
+            return known.holds
         name = f"relation {len(self._relations)}"
         holds = truth_variable(name)
         witness = self._variable(members.sort, f"{name} witness")
-        self.mention(members.sort, witness)
-        self._relations.append((holds, members, witness, quality))
+        made = _Relation(holds, members, others, witness, quality)
+        self._relations[(members, others, key) if key is not None else name] = made
         return holds
 
     def settle(self) -> None:
-        """Says what the relations mean. Once, after everything was asked."""
-        for holds, members, witness, quality in self._relations:
-            self.rules.append(disj(holds, conj(members.has(witness), negation(quality(witness)))))
-            for element in self._elements[members.sort]:
-                case = implies(members.has(element), quality(element))
-                self.rules.append(implies(holds, case))
+        """Says what the relations mean, after everything was asked. Once."""
+        relations = list(self._relations.values())[self._settled :]
+        self._settled = len(self._relations)
+        for relation in relations:
+            is_counterexample = conj(
+                relation.members.has(relation.witness), negation(relation.quality(relation.witness))
+            )
+            self.rules.append(disj(relation.holds, is_counterexample))
+        for group in _connected(relations):
+            sets = list(dict.fromkeys(one for r in group for one in (r.members, *r.others)))
+            elements = [element for one in sets for element, _ in one.asked]
+            for relation in group:
+                for element in elements:
+                    case = implies(relation.members.has(element), relation.quality(element))
+                    self.rules.append(implies(relation.holds, case))
+
+
+def _connected(relations: list[_Relation]) -> list[list[_Relation]]:
+    """The relations, grouped by the sets that they share, directly or not."""
+    found: list[tuple[set[Members], list[_Relation]]] = []
+    for relation in relations:
+        sets, group = {relation.members, *relation.others}, [relation]
+        apart = []
+        for others, other_group in found:
+            if others & sets:
+                sets, group = sets | others, other_group + group
+            else:
+                apart.append((others, other_group))
+        found = [*apart, (sets, group)]
+    return [group for _, group in found]
 
 
 def equal(left: Value, right: Value) -> Truth:
     """Cedar's `==` for two values of one type. Raises Unsayable."""
     match left, right:
         case Scalar(), Scalar() if left.sort is right.sort:
-            return same(left.term, right.term)
+            return alike(left.sort, left.term, right.term)
         case Address(), Address():
-            alike = conj(same(left.is_v6, right.is_v6), same(left.number, right.number))
-            return conj(same(left.prefix, right.prefix), alike)
+            is_one = conj(same(left.is_v6, right.is_v6), same(left.number, right.number))
+            return conj(same(left.prefix, right.prefix), is_one)
         case Entity(), Entity():
             return disj(
                 *(
-                    conj(one.guard, other.guard, same(one.id, other.id))
+                    conj(one.guard, other.guard, same_text(one.id, other.id))
                     for one in left.options
                     for other in right.options
                     if one.type == other.type
@@ -218,7 +260,17 @@ def _all_in(members: Members, whole: Set) -> Truth:
 
     if any(guard is True and other is members for guard, other in whole.unknown):
         return True
-    return members.universe.all_are(members, is_in)
+    others = tuple(other for _, other in whole.unknown)
+    return members.universe.all_are(members, is_in, others, _key(whole))
+
+
+def _key(whole: Set) -> object:
+    """What tells a set of known members; None where some are not known."""
+    known = [one.term for guard, one in whole.given if guard is True and isinstance(one, Scalar)]
+    is_known = len(known) == len(whole.given) and not whole.unknown
+    if is_known and all(isinstance(one, bool | int | str) for one in known):
+        return "in", *sorted(known, key=str)
+    return None
 
 
 def is_empty(whole: Set) -> Truth:
@@ -238,7 +290,10 @@ def overlap(left: Set, right: Set) -> Truth:
 
 
 def _are_apart(left: Members, right: Members) -> Truth:
-    return left.universe.all_are(left, lambda element: negation(right.has(element)))
+    def is_out(element: Term) -> Truth:
+        return negation(right.has(element))
+
+    return left.universe.all_are(left, is_out, (right,), "apart")
 
 
 def choose(condition: Truth, then: Value, otherwise: Value) -> Value:
@@ -247,7 +302,8 @@ def choose(condition: Truth, then: Value, otherwise: Value) -> Value:
         return then if condition else otherwise
     match then, otherwise:
         case Scalar(), Scalar() if then.sort is otherwise.sort:
-            return Scalar(then.sort, pick(condition, then.term, otherwise.term))
+            join = choose_text if then.sort is Sort.STRING else pick
+            return Scalar(then.sort, join(condition, then.term, otherwise.term))
         case Address(), Address():
             return Address(
                 is_v6=pick(condition, then.is_v6, otherwise.is_v6),
