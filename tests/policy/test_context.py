@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callgate.policy.context import Census, Unrepresentable, build, census, convert
-from callgate.policy.schema import Kind, Shape, context_shape, input_shape
+from callgate.policy.schema import Kind, Shape, context_shape, cut, input_shape
 
 LONG, DECIMAL = Shape(kind=Kind.LONG), Shape(kind=Kind.DECIMAL)
 
@@ -99,3 +99,36 @@ def test_the_context_holds_input_facts_and_time() -> None:
         "system": {"now": "1970-01-01T00:00:00.500Z"},
         "enriched": {"geo": {"country": "DE"}},
     }
+
+
+def test_nulls_and_undeclared_keys_are_named_inside_unions_and_arrays_too() -> None:
+    item = {"type": "object", "properties": {"a": {"type": ["string", "null"]}}}
+    shape = input_shape(
+        {
+            "properties": {
+                "either": {"anyOf": [{"type": "string"}, item]},
+                "items": {"type": "array", "items": item},
+                "rows": {"type": "array", "items": {"type": ["integer", "null"]}},
+            }
+        }
+    )
+    arguments = {
+        "either": {"a": None, "z": 1},
+        "items": [{"a": None}, {"y": None}, {"a": None, "y": 2}],
+        "rows": [1, None],
+    }
+
+    assert census(shape, arguments) == Census(
+        nulls=("either.a", "items[].a", "rows[]"), extra=("either.z", "items[].y")
+    )
+
+
+def test_of_a_union_a_policy_is_not_refused_for_what_it_does_not_read() -> None:
+    arguments = input_shape({"properties": {"x": {"type": ["string", "number"]}}})
+    shape = context_shape(arguments, {})
+    reads_text = cut(shape, [("input", "x", "string")])
+
+    assert build(reads_text, arguments, {"x": 1e-9}, {}, 0.0) == {"input": {"x": {}}}
+    assert build(reads_text, arguments, {"x": "a"}, {}, 0.0) == {"input": {"x": {"string": "a"}}}
+    with pytest.raises(Unrepresentable):
+        build(shape, arguments, {"x": 1e-9}, {}, 0.0)

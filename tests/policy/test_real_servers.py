@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 from callgate.policy.context import build, census
 from callgate.policy.names import Names
 from callgate.policy.schema import Kind, Shape, cedar_schema, context_shape, input_shape
+from callgate.policy.source import read_policies
+from callgate.policy.validation import Validator
 from fakes.calls import a_tool
 from fakes.cedar import decide, leaves, quoted, told, unseen
 from fakes.schemas import First, value_of
@@ -72,6 +75,23 @@ def test_policies_read_every_argument_of_every_tool(server: str, is_full: bool) 
         found = census(shape, value)
         # What is inside arrays of objects is in their text too.
         assert hidden == {at for at in (*found.extra, *found.nulls) if "[]" not in at}, tool["name"]
+
+
+def test_the_policies_of_the_documentation_fit_the_tools_that_they_name() -> None:
+    page = (CAPTURED.parents[2] / "docs" / "policy-types.md").read_text("utf-8")
+    blocks = re.findall(r"^```cedar\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    policies = read_policies((f"block{n}", block) for n, block in enumerate(blocks))
+    targets = {"files": "server-filesystem", "memory": "server-memory", "web": "mcp-server-fetch"}
+    validator, named = Validator(Names()), set()
+    for target, server in targets.items():
+        for definition in tools_of(server):
+            tool = a_tool(target, definition["name"], definition["inputSchema"])
+            meant = [policy for policy in policies if tool.qualified_name in policy.actions]
+            context = context_shape(input_shape(tool.input_schema), {})
+            assert validator.invalid(tool, context, meant) == {}
+            named.update(policy.id for policy in meant)
+
+    assert named == {policy.id for policy in policies}
 
 
 def test_nearly_all_places_have_a_type() -> None:
