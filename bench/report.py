@@ -11,12 +11,15 @@ from pathlib import Path
 
 import crossing_report
 import lists
+import policy_report
 import sessions
 import targets
 from alone import Alone
 from contestant import CONNECTIONS, Contestant
 from crossing import Crossing
 from load import Measurement
+
+from policy import Policies
 
 INTRODUCTION = """\
 # Benchmark
@@ -46,6 +49,7 @@ class Run:
     crossings: Sequence[Crossing]
     idle: list[sessions.Idle]
     lists: lists.Lists | None
+    policies: Policies | None
 
 
 def render(run: Run) -> str:
@@ -55,7 +59,8 @@ def render(run: Run) -> str:
         parts += [table(run.contestants, connections) for connections in CONNECTIONS]
     parts += [by_itself(run.alone), crossing_report.section(run.crossings, run.parts)]
     parts += [sessions.section(run.idle), lists.section(run.lists) if run.lists else ""]
-    parts += [targets.section(run.contestants, run.alone, run.idle), failures(run)]
+    parts += [policy_report.section(run.policies) if run.policies else ""]
+    parts += [targets.section(run.contestants, run.alone, run.idle, run.policies), failures(run)]
     return "\n".join(part for part in parts if part)
 
 

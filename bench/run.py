@@ -18,8 +18,10 @@ from load import wrk
 from peers.peer import Peer
 from roster import CALLGATE, CONVERSING, PEERS
 
+import policy
+
 HERE = Path(__file__).parent
-PARTS = ("calls", "alone", "streams", "bridged", "sessions", "lists")
+PARTS = ("calls", "alone", "streams", "bridged", "sessions", "lists", "policies")
 
 
 def main() -> None:
@@ -33,6 +35,7 @@ def main() -> None:
         compare(contestants, folders, options)
     crossings = cross(folders, options)
     by_itself, idle, lists = examine_callgate(folders, options)
+    policies = policy.examine(folders, options.rounds) if "policies" in options.parts else None
     command = shlex.join(["python", "bench/run.py", *sys.argv[1:]])
     text = report.render(
         report.Run(
@@ -45,6 +48,7 @@ def main() -> None:
             crossings=crossings,
             idle=idle,
             lists=lists,
+            policies=policies,
         )
     )
     print(text)

@@ -6,9 +6,12 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import policy_report
 import sessions
 from alone import Alone
 from contestant import CONNECTIONS, Contestant
+
+from policy import Policies
 
 CALLGATE = "Callgate"
 CALLGATE_FEW = "Callgate, 10 policies"
@@ -60,7 +63,10 @@ def cpu_of(contestants: Sequence[Contestant], name: str, connections: int) -> fl
 
 
 def section(
-    contestants: Sequence[Contestant], alone: Alone | None, idle: list[sessions.Idle]
+    contestants: Sequence[Contestant],
+    alone: Alone | None,
+    idle: list[sessions.Idle],
+    policies: Policies | None,
 ) -> str:
     lines = [line for ratio in RATIOS for line in ratio_lines(ratio, contestants)]
     if alone is not None and not alone.failure:
@@ -85,6 +91,8 @@ def section(
             f"{sessions.SESSIONS:,} idle sessions (no stream) under {sessions.LIMIT_KB:.0f} KB each"
         )
         lines.append(line(text, "-", f"{idle_kb:.1f} KB", idle_kb < sessions.LIMIT_KB))
+    for text, measured, is_met in policy_report.target_lines(policies):
+        lines.append(line(text, "-", measured, is_met))
     if not lines:
         return ""
     head = ["## Targets", "", "| target | connections | measured | met |", "|---|--:|--:|---|"]
