@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -8,8 +8,9 @@ import pytest
 from callgate.authoring.drafting import MAX_TEXT_CHARACTERS, Drafter, DraftError, Proposal
 from callgate.authoring.grounding import Ground
 from callgate.authoring.model_client import Message, ModelError
+from callgate.authoring.weighing import Weighed
 from callgate.policy.names import Names
-from callgate.policy.source import read_policies
+from callgate.policy.source import Policy, read_policies
 from callgate.protocol.validators import Validators
 from fakes.calls import a_tool
 
@@ -69,8 +70,23 @@ class Model:
         return answer if isinstance(answer, str) else json.dumps(answer)
 
 
-def draft(model: Model, text: str = TEXT, attempts: int = 3) -> tuple[Proposal, ...]:
-    drafter = Drafter(GROUND, model, Validators().validate, attempts)
+def says_nothing(_: Policy) -> Weighed:
+    return Weighed()
+
+
+def draft(
+    model: Model,
+    text: str = TEXT,
+    attempts: int = 3,
+    weigh: Callable[[Policy], Weighed] = says_nothing,
+) -> tuple[Proposal, ...]:
+    drafter = Drafter(
+        ground=GROUND,
+        ask=model,
+        fits=Validators().validate,
+        weigh=weigh,
+        max_attempts=attempts,
+    )
     return asyncio.run(drafter.draft(text))
 
 
@@ -138,6 +154,25 @@ def test_a_contradiction_that_stays_is_shown_as_one() -> None:
 
     assert proposal.is_usable
     assert [trial.is_contradiction for trial in proposal.trials] == [True, False, False]
+
+
+def test_what_can_never_be_used_is_told_like_an_error() -> None:
+    found = iter([Weighed(problems=("it never matches",)), Weighed(notes=("n",))])
+    model = Model(ONE, CASES, policy(GOOD), policy(GOOD))
+
+    (proposal,) = draft(model, weigh=lambda _: next(found))
+
+    assert proposal.is_usable and proposal.checked.notes[-1] == "n"
+    assert "- it never matches" in model.asked[3][-1].content
+
+
+def test_a_doubt_is_told_once_and_then_shown() -> None:
+    model = Model(ONE, CASES, policy(GOOD), policy(GOOD))
+
+    (proposal,) = draft(model, weigh=lambda _: Weighed(doubts=("it may fail",)))
+
+    assert proposal.doubts == ("it may fail",)
+    assert "- it may fail" in model.asked[3][-1].content
 
 
 def test_an_answer_that_makes_it_worse_is_not_taken() -> None:

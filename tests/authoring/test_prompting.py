@@ -34,7 +34,7 @@ def test_every_place_in_every_prompt_is_filled() -> None:
         asking_for_policy(GROUND, REQUIREMENT),
         asking_for_cases(GROUND, REQUIREMENT),
         asking_again("x", ["problem"]),
-        asking_again("x", ["problem"], name="contradiction"),
+        asking_again("x", ["problem"], name="doubt"),
     ]
 
     for messages in conversations:
@@ -43,7 +43,7 @@ def test_every_place_in_every_prompt_is_filled() -> None:
 
 
 def prompt_has_text(name: str) -> bool:
-    words = ("most", "namespace", "gateway", "cedar", "ground", "problems", "contradictions")
+    words = ("most", "namespace", "gateway", "cedar", "ground", "problems")
     return bool(prompt(name, **dict.fromkeys(words, "x")))
 
 

@@ -19,7 +19,6 @@ from callgate.authoring.prompting import (
 )
 from callgate.authoring.replies import (
     Impossible,
-    Proposed,
     ReplyError,
     Requirement,
     read_cases,
@@ -27,9 +26,10 @@ from callgate.authoring.replies import (
     read_requirements,
 )
 from callgate.authoring.trials import Trial, cases_of, tried
+from callgate.authoring.weighing import Weighed
 from callgate.model import Value
 from callgate.policy.cases import Case, Fits
-from callgate.policy.source import SHADOW
+from callgate.policy.source import SHADOW, Policy
 
 MAX_TEXT_CHARACTERS = 10_000
 
@@ -50,7 +50,13 @@ class Proposal(Value):
     explanation: str = ""  # the model's words
     assumptions: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
+    doubts: tuple[str, ...] = ()  # what the model was told of the policy, and left
     failure: str = ""  # why there is no policy
+
+    @property
+    def doubtful(self) -> int:
+        """How much is to be said against it."""
+        return sum(trial.is_contradiction for trial in self.trials) + len(self.doubts)
 
     @property
     def is_usable(self) -> bool:
@@ -65,6 +71,7 @@ class Drafter:
     ground: Ground
     ask: Ask
     fits: Fits
+    weigh: Callable[[Policy], Weighed]
     max_attempts: int
     mode: str = SHADOW
     tell: Callable[[str], None] = lambda _: None
@@ -158,7 +165,7 @@ class Drafter:
             best = _better(best, proposal)
             if is_again or not problems:
                 return best
-            messages = [*messages, *asking_again(answer, problems, name="contradiction")]
+            messages = [*messages, *asking_again(answer, problems, name="doubt")]
         if best is not None:
             return best
         return _failed(
@@ -180,31 +187,29 @@ class Drafter:
         checked = check(self.ground, reply, self._taken, self.mode)
         if checked.policy is None:
             return None, list(checked.problems)
+        weighed = self.weigh(checked.policy)
+        if weighed.problems:
+            return None, list(weighed.problems)
         trials = tried(self.ground, checked.policy, cases, self.fits)
-        ours = [_contradiction(trial) for trial in trials if trial.is_ours]
-        return _proposed(requirement, reply, checked, trials), ours
+        proposal = Proposal(
+            requirement=requirement,
+            checked=replace(checked, notes=(*checked.notes, *weighed.notes)),
+            explanation=reply.explanation,
+            assumptions=reply.assumptions,
+            trials=trials,
+            doubts=weighed.doubts,
+        )
+        contradictions = [_contradiction(trial) for trial in trials if trial.is_ours]
+        return proposal, [*weighed.doubts, *contradictions]
 
 
 def _better(first: Proposal | None, second: Proposal) -> Proposal:
-    """Of two valid answers, the one with fewer contradictions; a policy before none."""
+    """Of two valid answers, the one with less to be said against it; a policy before none."""
     if first is None:
         return second
     if first.is_usable != second.is_usable:
         return first if first.is_usable else second
-    counts = [sum(trial.is_contradiction for trial in one.trials) for one in (first, second)]
-    return first if counts[0] < counts[1] else second
-
-
-def _proposed(
-    requirement: Requirement, reply: Proposed, checked: Checked, trials: tuple[Trial, ...]
-) -> Proposal:
-    return Proposal(
-        requirement=requirement,
-        checked=checked,
-        explanation=reply.explanation,
-        assumptions=reply.assumptions,
-        trials=trials,
-    )
+    return first if first.doubtful < second.doubtful else second
 
 
 def _failed(requirement: Requirement, failure: str, checked: Checked | None = None) -> Proposal:

@@ -10,7 +10,7 @@ from callgate.authoring.grounding import Ground, describe, quoted
 from callgate.authoring.model_client import Message
 from callgate.authoring.replies import MAX_CASES, MAX_REQUIREMENTS, Requirement
 
-PROMPTS = ("split", "cedar", "policy", "cases", "repair", "contradiction")
+PROMPTS = ("split", "cedar", "policy", "cases", "repair", "doubt")
 MAX_PROBLEM_CHARACTERS = 600
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
@@ -58,12 +58,11 @@ def asking_for_cases(ground: Ground, requirement: Requirement) -> list[Message]:
 
 
 def asking_again(answer: str, problems: Sequence[str], *, name: str = "repair") -> list[Message]:
-    """The turns that follow an answer with problems."""
+    """The turns that follow an answer with problems, or a valid one with doubts (`doubt`)."""
     listed = "\n".join(f"- {problem[:MAX_PROBLEM_CHARACTERS]}" for problem in problems[:10])
-    key = "problems" if name == "repair" else "contradictions"
     return [
         Message(role="assistant", content=answer),
-        Message(role="user", content=prompt(name, **{key: listed})),
+        Message(role="user", content=prompt(name, problems=listed)),
     ]
 
 

@@ -39,6 +39,7 @@ def told(proposal: Proposal) -> Iterator[str]:
         yield f"  the model says: {one_line(proposal.explanation, 500)}"
     yield from (f"  assumed: {one_line(one, 500)}" for one in proposal.assumptions)
     yield from (f"  note: {one_line(one, 500)}" for one in proposal.checked.notes)
+    yield from (f"  DOUBT  {one_line(one, 500)}" for one in proposal.doubts)
     yield from (f"  {_tried(trial)}" for trial in proposal.trials)
 
 
@@ -74,6 +75,7 @@ def _comments(proposal: Proposal) -> Iterator[str]:
     yield f"Understood as: {one_line(proposal.requirement.meaning, most)}"
     yield from (f"Assumed: {one_line(one, most)}" for one in proposal.assumptions)
     yield from (f"Note: {one_line(one, most)}" for one in proposal.checked.notes)
+    yield from (f"Doubt: {one_line(one, most)}" for one in proposal.doubts)
     wrong = [trial for trial in proposal.trials if trial.is_contradiction]
     for trial in wrong:
         yield f"Contradicted by the case: {one_line(trial.result.case.name, most)}"

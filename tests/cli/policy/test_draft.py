@@ -172,7 +172,7 @@ def test_a_contradiction_is_shown_as_one(directory: Path, endpoint: ModelEndpoin
     (line,) = [line for line in done.stdout.splitlines() if "CONTRADICTION" in line]
     assert "expected permit, but the call is refused: forbidden by finance-limit" in line
     assert done.stdout.splitlines()[-3] == (
-        "1 policy for 1 requirement; 1 contradiction: read those first"
+        "1 policy for 1 requirement; 1 contradiction or doubt: read those first"
     )
     assert "// Contradicted by the case: 1000\n" in (directory / "drafts/finance.cedar").read_text()
 

@@ -7,15 +7,18 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import click
 
+from callgate.authoring.analysing import Limits
 from callgate.authoring.drafting import Drafter, DraftError, Proposal
 from callgate.authoring.grounding import Ground
 from callgate.authoring.hidden import one_line
 from callgate.authoring.model_client import ModelClient, ModelError
 from callgate.authoring.settings import DraftingSettings
+from callgate.authoring.weighing import weigh
 from callgate.authoring.writing import cases_text, policies_text, told
 from callgate.cli.policy.grounds import (
     STAND_IN,
@@ -32,6 +35,7 @@ from callgate.config.placing import place
 from callgate.policy.source import ACTIVE, SHADOW
 from callgate.sources.files import find, places
 
+SOLVER_SECONDS = 10.0  # for one question: a person waits for one policy, not for hundreds
 NO_ENDPOINT = """\
 no language model is configured; say in callgate.yaml which one drafts policies:
 
@@ -127,7 +131,13 @@ def _drafted(
     async def drafting() -> tuple[Proposal, ...]:
         async with ModelClient(settings) as model:
             drafter = Drafter(
-                ground, model.ask, grounds.fits, settings.max_attempts, mode, tell=_progress
+                ground=ground,
+                ask=model.ask,
+                fits=grounds.fits,
+                weigh=partial(weigh, ground, limits=Limits(query_seconds=SOLVER_SECONDS)),
+                max_attempts=settings.max_attempts,
+                mode=mode,
+                tell=_progress,
             )
             return await drafter.draft(words)
 
@@ -147,11 +157,12 @@ def _show(proposals: Sequence[Proposal]) -> None:
         for line in told(proposal):
             click.echo(line)
     usable = sum(proposal.is_usable for proposal in proposals)
-    wrong = sum(trial.is_contradiction for one in proposals for trial in one.trials)
+    doubts = sum(proposal.doubtful for proposal in proposals)
+    said = counted(doubts, "contradiction or doubt", "contradictions and doubts")
     click.echo()
     click.echo(
         f"{counted(usable, 'policy', 'policies')} for {counted(len(proposals), 'requirement')}"
-        + (f"; {counted(wrong, 'contradiction')}: read those first" if wrong else "")
+        + (f"; {said}: read those first" if doubts else "")
     )
 
 
