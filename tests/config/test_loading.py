@@ -277,6 +277,22 @@ def test_listening_beyond_this_machine_without_tls_is_warned_about(
     assert any("without TLS" in warning for warning in config.warnings) is warns
 
 
+@pytest.mark.parametrize("source", ["store: true", "git: {repository: policies}"])
+def test_policies_may_come_from_elsewhere_than_files(tmp_path: Path, source: str) -> None:
+    config = loaded(tmp_path, f"policies: {{{source}}}")
+    assert not any("No policy file" in warning for warning in config.warnings)
+
+
+def test_a_password_for_a_repository_is_a_reference_and_is_shown_as_one(tmp_path: Path) -> None:
+    git = "policies: {git: {repository: 'https://h.example/p', password: %s}}"
+    config = loaded(tmp_path, git % "'${env:TOKEN}'")
+    assert config.shown["policies"]["git"]["password"] == "${env:TOKEN}"
+    assert config.policies.git is not None
+    assert config.policies.git.password is not None
+    assert config.policies.git.password.get_secret_value() == "s3cret-value"
+    assert "a secret must not stand in this file" in problems(tmp_path, git % "hunter2")[0]
+
+
 def test_anonymous_access_is_warned_about(tmp_path: Path) -> None:
     config = loaded(tmp_path, "identity: {anonymous: {id: dev}}")
     assert any("principal 'dev'" in warning for warning in config.warnings)

@@ -64,6 +64,8 @@ targets:
     env: {GITHUB_TOKEN: hunter2, MAX_TOKENS: "5"}
 interceptors:
   - enriches: {token: string}
+listeners:
+  control: {operators: {ada: hunter2}, readers: {eve: hunter2}}
 """
     found = list(literal_secrets(read_yaml(text, "c.yaml"), "c.yaml"))
     assert [(problem.line, problem.path) for problem in found] == [
@@ -71,5 +73,7 @@ interceptors:
         (7, "targets.web.url"),
         (8, "targets.web.headers.Authorization"),
         (11, "targets.git.env.GITHUB_TOKEN"),
+        (15, "listeners.control.operators.ada"),
+        (15, "listeners.control.readers.eve"),
     ]
     assert all("hunter2" not in str(problem) and "ghp_" not in str(problem) for problem in found)

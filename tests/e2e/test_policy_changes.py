@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from callgate.protocol.refusals import META_KEY
+from callgate.storage.settings import StoreSettings
+from callgate.storage.versions import SqlitePolicyVersions
 from fakes.repository import Repository
 from fakes.running import LISTENERS, Running, fetch, running
+from fakes.versions import a_version
 
 pytestmark = pytest.mark.e2e
 
@@ -86,6 +89,20 @@ def test_a_policy_is_put_promoted_and_rolled_back_and_calls_follow(tmp_path: Pat
         assert [line.split()[0] for line in lines] == ["3", "2", "1"]
         assert gateway.callgate("audit", "verify")
         assert gateway.stop() == 0
+
+
+def test_what_another_process_stores_is_taken_over(tmp_path: Path) -> None:
+    with running(tmp_path, STORED, shop__py=SHOP, p__cedar=PERMIT) as gateway:
+        assert code(gateway, 200) == "ok"
+        versions = SqlitePolicyVersions(StoreSettings(path=tmp_path / "callgate.db"))
+        versions.add(a_version(1, cap=f'@id("cap") {CAP}'))
+        gateway.await_log("is in force")
+        assert code(gateway, 200) == "not_permitted"
+
+        versions.add(a_version(2, cap="permit("))
+        gateway.await_log("the old one stays: policies: store:cap:1")
+        assert code(gateway, 200) == "not_permitted"
+        assert put(gateway, "cap", CAP)[1]["version"]["number"] == 3
 
 
 def test_operators_sign_their_changes_and_readers_make_none(

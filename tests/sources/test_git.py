@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from dulwich import porcelain
+from dulwich.repo import Repo
 
 from callgate.sources.git import GitRepository, sourced
 from callgate.sources.git_child import Commit, Found
@@ -67,6 +68,17 @@ def test_new_commits_are_fetched_over_http(tmp_path: Path, origin: Repository) -
         commit = commit_of(repository.look())
 
     assert (commit.id, commit.files) == (second, {"b.cedar": POLICY})
+
+
+def test_history_is_not_fetched(tmp_path: Path, origin: Repository) -> None:
+    for number in range(5):
+        origin.commit(a_dot_cedar=f"// {number}\n")
+    with origin.served() as url:
+        looking(tmp_path, url).look()
+    (copy,) = (tmp_path / ".callgate" / "git").iterdir()
+
+    with Repo(str(copy)) as repo:
+        assert len(list(repo.object_store)) == 3  # a commit, its tree, its file
 
 
 def test_a_password_is_sent_and_never_said(tmp_path: Path, origin: Repository) -> None:
