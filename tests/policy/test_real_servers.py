@@ -82,7 +82,8 @@ def test_the_policies_of_the_documentation_fit_the_tools_that_they_name() -> Non
     blocks = re.findall(r"^```cedar\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     policies = read_policies((f"block{n}", block) for n, block in enumerate(blocks))
     targets = {"files": "server-filesystem", "memory": "server-memory", "web": "mcp-server-fetch"}
-    validator, named = Validator(Names()), set()
+    validator = Validator(Names())
+    named: set[str] = set()
     for target, server in targets.items():
         for definition in tools_of(server):
             tool = a_tool(target, definition["name"], definition["inputSchema"])
