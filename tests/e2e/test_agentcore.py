@@ -387,7 +387,8 @@ def test_the_example_runs_as_its_readme_tells(
     with running(place, (place / "callgate.yaml").read_text()) as gateway:
         assert gateway.callgate("policy", "tools", "--check", "--output", "tools.json") == ""
         for words, calls in re.findall(r"TOKEN=\$\((.*?)\)\n((?:\.\./call.*\n)+)", readme):
-            minted = subprocess.run(shlex.split(words), capture_output=True, text=True, check=True)
+            mint = [sys.executable, *shlex.split(words)[1:]]
+            minted = subprocess.run(mint, capture_output=True, text=True, check=True)
             for line in calls.splitlines():
                 _, tool, arguments = shlex.split(line)
                 params = {"name": tool, "arguments": json.loads(arguments)}

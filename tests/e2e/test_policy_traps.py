@@ -142,6 +142,11 @@ TRAPS: dict[str, Trap] = {
             ('{"x": {"y": "ok"}}', {"x": {"y": "ok"}}),
         ),
     ),
+    "an_argument_is_declared_under_a_reserved_name": Trap(
+        fields(x="string", **{"__extn": "string"}),
+        ANY,
+        (('{"__extn": "x"}', INVALID), ('{"x": "a"}', {"x": "a"})),
+    ),
     # Groups of actions exist only where the entities were made with the schema.
     "forbid_on_the_group_of_a_target": Trap(
         fields(),
@@ -715,6 +720,15 @@ def test_a_body_beyond_the_limit_is_not_read(shop: Running) -> None:
 
     assert connection.getresponse().status == 413
     connection.close()
+
+
+@pytest.mark.parametrize("claims", [{"sub": "eve\nada"}, {"sub": ["ada"]}, {"groups": [5]}])
+def test_a_principal_whose_name_is_no_name_reaches_no_policy(world: World, claims: Any) -> None:
+    before = world.forwarded("integers")
+
+    outcome, answer = world.call("t___integers", '{"amount": 5}', claims)
+
+    assert (outcome, world.forwarded("integers")) == ("unauthenticated", before), answer
 
 
 def test_a_list_does_not_show_what_could_never_be_permitted(world: World) -> None:
