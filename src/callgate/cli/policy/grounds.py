@@ -32,7 +32,7 @@ from callgate.sources.sourced import STORE, Sourced, SourceError
 from callgate.storage.versions import SqlitePolicyVersions
 
 DEFAULT_CONFIG = Path("callgate.yaml")
-STAND_IN = "not-set"
+STAND_IN = "not-set-" * 8  # as long as any secret must be
 CANNOT = 2  # exit code: the question could not be answered
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
