@@ -15,6 +15,7 @@ from callgate.policy.account import Account
 from callgate.policy.answers import NO_PERMIT, answer_of, verdict_of
 from callgate.policy.context import Unrepresentable, build
 from callgate.policy.explain import Inquiry, Scene, account
+from callgate.policy.hints import Narrowing
 from callgate.policy.names import Names
 from callgate.policy.outlook import Outlook
 from callgate.policy.plans import Known, Part, Plan, Plans, ToolKey
@@ -143,6 +144,12 @@ class Engine:
             if is_shown:
                 found.append(tool)
         return found, varies
+
+    def narrowing(self, principal: Principal, tool: Tool, now: float) -> Narrowing | None:
+        """What arguments must be like; None where nothing is permitted, or all goes through."""
+        if not self.is_enforced or not self.is_listed(principal, tool, now):
+            return None
+        return self._outlook.narrowing(self._plans.plan(principal, tool), now)
 
     def is_usable(
         self, principal: Principal, tool: Tool, arguments: dict[str, Json], now: float

@@ -1,4 +1,4 @@
-"""What could be permitted while arguments are open: for lists. It never permits a call."""
+"""What could be permitted while arguments are open: lists and hints. It permits no call."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from callgate.model import Json
 from callgate.policy.expressions import Chain, Expression
 from callgate.policy.formulas import Formula, either, is_satisfiable
 from callgate.policy.ground import NOTHING_GIVEN, Given, Ground, given_of
+from callgate.policy.hints import Narrowing, narrowing_of
 from callgate.policy.leaves import Leaf, Leaves
 from callgate.policy.plans import Action, Choice, Known, Plan, Plans, View
 from callgate.policy.preview import Situation, holds, probe
@@ -86,6 +87,20 @@ class Outlook:
         read = plan.part.context.fields.get("input")
         given = given_of(arguments, None if read is None else read.shape)
         return self._decided(plan.action, self.residuals(plan, now, given))
+
+    def narrowing(self, plan: Plan, now: float) -> Narrowing:
+        """What some arguments must be like, of a tool that is possible."""
+        choice, part = plan.part.choice, plan.part
+        kept = plan.narrowing if choice.reads_facts else part.narrowing
+        if kept is not None and not choice.reads_time:
+            return kept
+        residuals = self.residuals(plan, now)
+        found = narrowing_of(goals(residuals), residuals, plan.action.input)
+        if choice.reads_facts:
+            plan.narrowing = found
+        else:
+            part.narrowing = found
+        return found
 
     def residuals(self, plan: Plan, now: float, given: Given = NOTHING_GIVEN) -> list[Residual]:
         """What is open in each policy in scope."""

@@ -11,6 +11,7 @@ import cedarpy
 from callgate.model import Json, Principal, Tool, Verdict
 from callgate.policy.entities import Facts, facts_of
 from callgate.policy.expressions import Chain
+from callgate.policy.hints import Narrowing
 from callgate.policy.index import Key, Lineage, ScopeIndex, Uid
 from callgate.policy.leaves import Leaf, Limits
 from callgate.policy.names import Names
@@ -59,6 +60,7 @@ class Part:
         self.reads_context = choice.reads_context
         self.reads_time = choice.reads_time
         self.schema: cedarpy.Schema | None = None
+        self.narrowing: Narrowing | None = None  # where no condition looks beyond the context
         self._validator = validator
         self._context: Shape | None = None
         self._invalid: frozenset[str] | None = None
@@ -157,6 +159,7 @@ class Plan:
     entities: cedarpy.Entities | None = None
     verdict: Verdict | None = None  # where no policy reads the context, Cedar is asked just once
     is_listed: bool | None = None
+    narrowing: Narrowing | None = None
     is_forbidden: bool | None = None
 
 
