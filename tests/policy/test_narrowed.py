@@ -46,7 +46,15 @@ def test_what_both_take_is_taken_and_nothing_else(subject: Subject) -> None:
         ({"pattern": "^a"}, {"pattern": "^b"}, {"pattern": "^a", "allOf": [{"pattern": "^b"}]}),
         ({"pattern": "^a"}, {"pattern": "^a"}, {"pattern": "^a"}),
         ({"allOf": [{"type": "string"}]}, {"enum": ["b"]}, {"allOf": [{"type": "string"}], "enum": ["b"]}),
-        ({"$ref": "#/$defs/x"}, {"enum": ["b"]}, {"allOf": [{"$ref": "#/$defs/x"}, {"enum": ["b"]}]}),
+        (
+            {"$ref": "#/$defs/x", "description": "What.", "x-mcp-header": "X"},
+            {"enum": ["b"]},
+            {
+                "description": "What.",
+                "x-mcp-header": "X",
+                "allOf": [{"$ref": "#/$defs/x", "description": "What.", "x-mcp-header": "X"}, {"enum": ["b"]}],
+            },
+        ),
         ({"items": {"type": "string"}}, {"items": {"not": {"enum": ["x"]}}}, {"items": {"type": "string", "not": {"enum": ["x"]}}}),
         ({"type": ["integer", "null"]}, {"type": "integer"}, {"type": ["integer", "null"], "allOf": [{"type": "integer"}]}),
         (True, {"enum": ["b"]}, {"enum": ["b"]}),

@@ -184,6 +184,7 @@ class Application:
             name=config.gateway.name,
             instructions=config.gateway.instructions,
             refuses_as_error=config.gateway.refusals == "json_rpc_error",
+            lists=config.policies.lists,
             target_timeouts=target_timeouts(config),
             may_ask=may_ask(config),
             protection=build_protection(config),

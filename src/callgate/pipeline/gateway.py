@@ -50,6 +50,7 @@ class Gateway:
     name: str = "main"
     instructions: str | None = None
     refuses_as_error: bool = False  # JSON-RPC errors instead of tool results
+    lists: str = "plain"  # plain | hints | narrow: what tools/list says of permitted arguments
     target_timeouts: dict[str, float] = field(default_factory=dict)  # target → seconds
     may_ask: dict[str, frozenset[str]] = field(default_factory=dict)  # target → capabilities
     protection: Protection = field(default_factory=Protection)

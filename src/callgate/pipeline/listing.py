@@ -9,11 +9,15 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from msgspec.structs import replace
 
-from callgate.model import Call, Json, Outcome, Refused, Reply, Value
+from callgate.model import Call, Json, Outcome, Principal, Refused, Reply, Tool, Value
+from callgate.pipeline.attaching import REQUEST
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.locating import Route
+from callgate.policy.narrowed import narrowed
 from callgate.protocol.methods import method_tool
 
+PLAIN, HINTS, NARROW = LISTS = ("plain", "hints", "narrow")  # what tools/list says of arguments
+PERMITTED = "callgate/permitted"
 MAX_PAGES = 1000
 MAX_ITEMS = 10_000
 _LONG = 3_600_000  # ms: an empty list of a target that has none makes no list shorter-lived
@@ -75,12 +79,34 @@ async def visible_tools(call: Call, gateway: Gateway, route: Route) -> tuple[lis
         tools, is_timed = engine.listed(principal, gateway.catalog.tools(target, offer), now)
         varies = varies or is_timed
         for tool in tools:
-            shown.append(
-                tool.definition
-                if route.target is not None
-                else {**tool.definition, "name": tool.qualified_name}
-            )
+            definition = tool.definition
+            if gateway.lists != PLAIN:
+                definition = _told(gateway, principal, tool, now)
+            if route.target is None:
+                definition = {**definition, "name": tool.qualified_name}
+            shown.append(definition)
     return shown, varies
+
+
+def _told(gateway: Gateway, principal: Principal, tool: Tool, now: float) -> dict[str, Json]:
+    """The definition with what policies still permit of the arguments.
+
+    INVARIANT: said only where it is the caller's own arguments that policies will see.
+    """
+    definition = tool.definition
+    if any(not one.is_observing for one in gateway.chain.select(REQUEST, tool)):
+        return definition  # an interceptor may change them on the way
+    narrowing = gateway.engine.narrowing(principal, tool, now)
+    if narrowing is None or (not narrowing.schema and gateway.lists == NARROW):
+        return definition
+    if gateway.lists == NARROW:
+        return {**definition, "inputSchema": narrowed(tool.input_schema, narrowing.schema)}
+    permitted = {"schema": narrowing.schema, "exact": narrowing.is_exact}
+    meta = definition.get("_meta")
+    return {
+        **definition,
+        "_meta": {**(meta if isinstance(meta, dict) else {}), PERMITTED: permitted},
+    }
 
 
 async def visible_items(call: Call, gateway: Gateway, route: Route, ask: Ask) -> Page:

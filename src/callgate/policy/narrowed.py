@@ -17,6 +17,7 @@ _TIGHTER: Mapping[str, Callable[[Json, Json], Json]] = {
     "exclusiveMaximum": min,
     "maxItems": min,
 }
+_TOLD = frozenset({"title", "description"})  # what readers of a schema look for beside a reference
 _OF_OBJECTS = frozenset({"properties", "required"})
 
 
@@ -50,7 +51,8 @@ def met(own: Json, more: Schema) -> Json:
     if not isinstance(own, Mapping):
         return own
     if "$ref" in own:
-        return {"allOf": [dict(own), dict(more)]}
+        told = {key: own[key] for key in own if key in _TOLD or key.startswith("x-")}
+        return {**told, "allOf": [dict(own), dict(more)]}
     inner = {keyword: value for keyword, value in more.items() if keyword in _OF_OBJECTS}
     made = narrowed(own, inner) if inner else dict(own)
     beside = [

@@ -101,3 +101,7 @@ class PoliciesSettings(Settings):
 
     store: bool = False
     """Whether policies can also be kept in the record's database, through the control API."""
+
+    lists: Literal["plain", "hints", "narrow"] = "plain"
+    """What `tools/list` says of arguments that policies still permit: nothing; beside the tool, in
+    `_meta`; or in its input schema."""
