@@ -20,7 +20,13 @@ def build_chain(config: Config, clock: Clock) -> Chain:
 
 
 def _attachment(settings: InterceptorSettings, config: Config, clock: Clock) -> Attachment:
-    place = Place(name=settings.name, directory=config.directory, clock=clock)
+    place = Place(
+        name=settings.name,
+        directory=config.directory,
+        clock=clock,
+        points=frozenset(settings.on),
+        timeout_seconds=settings.timeout_seconds,
+    )
     try:
         interceptor = KINDS[settings.kind](settings.of_kind, place)
         condition = _condition(settings, config, clock)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from callgate.interceptors.faults import InterceptorError
+from callgate.interceptors.lambda_handler import Terms, load_lambda
 from callgate.interceptors.python_hook import load_hook
 from callgate.interceptors.redact import Redactor
+from callgate.interceptors.webhook import Webhook
 from callgate.model import Value
 from callgate.ports import Clock
 from callgate.scrutiny import Interceptor
@@ -20,6 +22,8 @@ class Place(Value):
     name: str
     directory: Path  # of callgate.yaml: where relative paths start
     clock: Clock
+    points: frozenset[str] = frozenset()  # at which it is asked, as `on` has them
+    timeout_seconds: float = 5.0
 
 
 __all__ = ["KINDS", "InterceptorError", "Place"]
@@ -29,5 +33,11 @@ Make = Callable[[Any, Place], Interceptor]
 KINDS: Mapping[str, Make] = {
     "python": lambda reference, place: load_hook(reference, place.directory),
     "redact": lambda settings, place: Redactor(settings),
+    "lambda": lambda settings, place: load_lambda(
+        settings, place.directory, Terms(place.points, place.timeout_seconds, place.clock.ticks)
+    ),
+    "webhook": lambda settings, place: Webhook(
+        settings, place.name, place.clock, place.timeout_seconds
+    ),
 }
 """The key of each kind, as `InterceptorSettings` has it → what makes one. One line a kind."""

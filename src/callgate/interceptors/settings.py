@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from callgate.interceptors.kinds import KINDS
+from callgate.interceptors.lambda_settings import LambdaSettings, with_short_form
 from callgate.interceptors.redact import RedactSettings
+from callgate.interceptors.webhook import WebhookSettings
 from callgate.protocol.methods import METHODS
 from callgate.settings import Settings
 
@@ -25,6 +27,17 @@ class InterceptorSettings(Settings):
 
     redact: RedactSettings | None = None
     """The built-in redactor."""
+
+    # A keyword of Python, so that it cannot be declared as the others are.
+    __annotations__["lambda"] = LambdaSettings | None
+    locals()["lambda"] = Field(
+        default=None,
+        description="A Lambda-style handler: `file.py:function`, or a block that says more.",
+        json_schema_extra=with_short_form,
+    )
+
+    webhook: WebhookSettings | None = None
+    """A server that is asked over HTTP."""
 
     on: frozenset[Literal["request", "result", "error", "message", "list"]] = frozenset({"request"})
     """What it sees: requests, results (errors among them), only errors, messages in the middle of

@@ -1,0 +1,149 @@
+"""Posts to one server, for interceptors that ask elsewhere: bounded, without redirects, pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.response import ResponseBodyReader
+
+from callgate.interceptors.faults import InterceptorError
+from callgate.model import Value
+from callgate.protocol.origins import is_loopback
+
+MAX_IDLE_SECONDS = 4.0  # common servers close after 5: a request into a closing connection fails
+MAX_IDLE_CONNECTIONS = 64
+
+
+class PostError(Exception):
+    """There was no whole answer; the message says why."""
+
+
+class Answer(Value):
+    """What came back, whatever the status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Tls(Value):
+    """Files in PEM: how this side proves who it is, and whom it trusts besides the usual."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    authority: Path | None = None
+
+
+class Poster:
+    """Connections to one server. A redirect is an answer like any other: nobody follows it."""
+
+    def __init__(
+        self, url: str, *, timeout_seconds: float, max_bytes: int, tls: Tls | None = None
+    ) -> None:
+        self._url = url
+        self._max_bytes = max_bytes
+        self._builder = _builder(url, timeout_seconds, tls or Tls())
+        self._client: Client | None = None
+
+    async def post(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """One POST, once. Server down, slow or talking too much: PostError."""
+        if self._client is None:
+            self._client = self._builder.build()
+        try:
+            request = self._client.post(self._url).headers(dict(headers)).body_bytes(body)
+            async with request.build_streamed() as response:
+                said = {name.lower(): value for name, value in response.headers.items()}
+                content = await self._bounded(response.body_reader)
+                return Answer(status=response.status, headers=said, body=content)
+        except TimeoutError:
+            raise TimeoutError(f"{self._url} did not answer in time") from None
+        except PyreqwestError as error:
+            raise PostError(f"{self._url} cannot be used: {_cause(error)}") from None
+
+    async def _bounded(self, reader: ResponseBodyReader) -> bytes:
+        body = bytearray()
+        while (chunk := await reader.read_chunk()) is not None:
+            body += memoryview(chunk)
+            if len(body) > self._max_bytes:
+                raise PostError(f"{self._url} answered more than {self._max_bytes} bytes")
+        return bytes(body)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+
+def checked_url(url: str) -> str:
+    """The URL, if what is posted to it can be read by nobody else. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must be an https URL with a host")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("must be https; plain http is for this machine only")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not carry a user name or password; remove it")
+    if parts.fragment:
+        raise ValueError("must not have a fragment")
+    if not url.isascii() or any(ord(character) <= 0x20 for character in url):
+        raise ValueError("must be ASCII without spaces; write hosts in punycode")
+    _ = parts.port  # raises where it is no port
+    return url
+
+
+def _builder(url: str, timeout_seconds: float, tls: Tls) -> ClientBuilder:
+    builder = (
+        ClientBuilder()
+        .follow_redirects(False)
+        .timeout(timedelta(seconds=timeout_seconds))
+        .pool_idle_timeout(timedelta(seconds=MAX_IDLE_SECONDS))
+        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+        .gzip(False)
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
+        .referer(False)
+        .user_agent("callgate")
+    )
+    if is_loopback(urlsplit(url).hostname or ""):
+        builder = builder.no_proxy()
+    if tls.authority is not None:
+        builder = builder.add_root_certificate_pem(_certificates(tls.authority))
+    if tls.certificate is not None and tls.key is not None:
+        identity = _certificates(tls.certificate) + b"\n" + _content(tls.key)
+        try:
+            builder = builder.identity_pem(identity)
+        except (ValueError, PyreqwestError) as error:
+            problem = f"{tls.certificate} and {tls.key} are no certificate with its key in PEM"
+            raise InterceptorError(f"{problem}: {error}") from None
+    return builder
+
+
+def _certificates(file: Path) -> bytes:
+    content = _content(file)
+    try:
+        x509.load_pem_x509_certificates(content)
+    except ValueError:
+        raise InterceptorError(f"{file} holds no certificate in PEM") from None
+    return content
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InterceptorError(f"{file} cannot be read ({reason}); correct the path") from None
+
+
+def _cause(error: PyreqwestError) -> str:
+    details = getattr(error, "details", None)
+    causes = details.get("causes") if isinstance(details, dict) else None
+    return str(causes[-1]["message"]) if causes else error.message

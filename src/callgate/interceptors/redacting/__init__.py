@@ -1,0 +1,1 @@
+"""The parts of the redactor: reading, finding, seeing through encodings, replacing, restoring."""

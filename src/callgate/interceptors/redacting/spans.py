@@ -1,0 +1,48 @@
+"""Places in a text where something was found, and how overlapping ones become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """Something found: `start` and `end` in characters, and of what kind it is."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans that do not overlap, in order; of those that did, the widest gives the kind."""
+    made: list[Span] = []
+    widest = 0
+    for span in sorted(spans):
+        if not made or span.start >= made[-1].end:
+            made.append(span)
+            widest = span.end - span.start
+            continue
+        last = made[-1]
+        kind = last.kind
+        if span.end - span.start > widest:
+            kind, widest = span.kind, span.end - span.start
+        made[-1] = Span(last.start, max(last.end, span.end), kind)
+    return made
+
+
+def without(span: Span, holes: Sequence[tuple[int, int]]) -> list[Span]:
+    """What is left of a span outside of the holes, which are in order."""
+    left: list[Span] = []
+    start = span.start
+    for begins, ends in holes:
+        if ends <= start:
+            continue
+        if begins >= span.end:
+            break
+        if begins > start:
+            left.append(Span(start, begins, span.kind))
+        start = max(start, ends)
+    if start < span.end:
+        left.append(Span(start, span.end, span.kind))
+    return left
