@@ -37,7 +37,7 @@ def test_a_finding_is_said_once_and_its_end_too(caplog: pytest.LogCaptureFixture
         checks.take([A, B], [])
 
     assert present == (MISFIT,)
-    assert checks.present == ()
+    assert not checks.present
     assert [record.getMessage() for record in caplog.records] == [
         "policy a (p): does not fit shop___refund",
         "policy a (p): it fits again",
@@ -51,7 +51,7 @@ def test_what_is_not_looked_at_stays(caplog: pytest.LogCaptureFixture) -> None:
     assert checks.present == (MISFIT,)
 
     checks.keep_only({"b"})
-    assert checks.present == ()
+    assert not checks.present
 
 
 def test_only_errors_that_nobody_lives_with_yet_are_new() -> None:

@@ -97,6 +97,18 @@ def test_it_cannot_leave_its_bounds(directory: Path, program: str, error: str) -
     one.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a file of Linux")
+def test_where_memory_runs_short_it_goes_first(directory: Path) -> None:
+    one = child(
+        directory,
+        "confine(memory_bytes=512 << 20, file_bytes=0)\n"
+        "write_frame(outgoing, open('/proc/self/oom_score_adj', 'rb').read())",
+    )
+
+    assert one.receive(100) == b"1000\n"
+    one.close()
+
+
 def test_closing_twice_is_fine(directory: Path) -> None:
     one = child(directory, "incoming.read()")
     one.close()

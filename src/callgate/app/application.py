@@ -95,6 +95,7 @@ class Application:
         try:
             await self.start_targets()
         except BaseException:
+            await asyncio.to_thread(self.parser.close)
             await self.store.close()
             raise
 
@@ -216,7 +217,10 @@ class Application:
     async def _check_again(self, target: str) -> None:
         """A target's tools are others: do the policies on them still fit?"""
         engine = self.gateway.engine
-        await self._check(checking.concerned(engine.policies, engine.names, target))
+        policies = await asyncio.to_thread(
+            checking.concerned, engine.policies, engine.names, target
+        )
+        await self._check(policies)
 
     async def reload(self, file: Path | None = None) -> None:
         """Puts a new configuration into force. Raises ConfigError, PartError; the old one stays."""
@@ -261,13 +265,16 @@ class Application:
         if new := self.checks.are_new(found):
             raise PartError(f"policies: {new[0].source}: {new[0].policy}: {new[0].message}")
 
-    async def change_policies(self, commit: Found | None = None) -> None:
+    async def change_policies(self, commit: Found | None = None, of: Sources | None = None) -> None:
         """Puts the policies of all sources, as they are now, into force. Connections stay.
 
-        `commit` is another one of the repository. Raises PartError: the old policies stay.
+        `commit` is another one in the repository of these sources, and nothing where a reload has
+        put others in their place. Raises PartError: the old policies stay.
         """
         async with self.changing:
             sources, before = self.sources, self.sources.found
+            if of is not None and of is not sources:
+                return
             try:
                 sources.found = commit or before
                 made = await loaded(sources.load)

@@ -59,7 +59,7 @@ async def follow_files(application: Application) -> None:
         if is_nudged or now.configuration != seen.configuration:
             await _attempt(application, "configuration")
         elif now.policies != seen.policies or _has_news(application, seen, now):
-            await _attempt(application, "policies")
+            await _attempt(application, "policy set")
         else:
             continue
         seen = await asyncio.to_thread(_seen, application)
@@ -78,13 +78,9 @@ async def _attempt(application: Application, what: str) -> None:
         else:
             await application.change_policies()
     except (ConfigError, PartError) as error:
-        _log.error("the changed %s not used, the old one stays: %s", _are(what), error)
+        _log.error("the changed %s is not used, the old one stays: %s", what, error)
     except Exception:  # noqa: BLE001 - the next change must still be noticed
-        _log.exception("the changed %s not used, the old one stays", _are(what))
-
-
-def _are(what: str) -> str:
-    return "policies are" if what == "policies" else f"{what} is"
+        _log.exception("the changed %s is not used, the old one stays", what)
 
 
 async def follow_repository(application: Application) -> None:
@@ -115,7 +111,7 @@ async def _polled(application: Application) -> str | None:
         sources.stay(None)
         return None
     try:
-        await application.change_policies(found)
+        await application.change_policies(found, sources)
     except PartError as error:
         return f"commit {commit.id[:12]} by {commit.author} is not used, the old one stays: {error}"
     except Exception as error:  # noqa: BLE001 - the next commit must still be noticed

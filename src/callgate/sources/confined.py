@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO
 
 from callgate.sources.framing import FrameError, read_frame, write_frame
@@ -113,6 +115,9 @@ def confine(*, memory_bytes: int, file_bytes: int) -> None:
         return  # no such limits there; time is bounded all the same
     import resource  # noqa: PLC0415 - there is none for Windows
 
+    with contextlib.suppress(OSError):  # where there is no such file, nothing is that short
+        # Where the machine or container runs short of memory, this one goes, not the gateway.
+        Path("/proc/self/oom_score_adj").write_text("1000")
     limits = (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_FSIZE, file_bytes),
