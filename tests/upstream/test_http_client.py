@@ -380,3 +380,30 @@ def test_closing_ends_what_is_in_flight_and_refuses_what_comes(run: Run) -> None
                 await body_of(client.request("POST"))
 
     run(scenario())
+
+
+def test_wanted_headers_go_with_one_request_and_replace_those_of_every_request(run: Run) -> None:
+    async def scenario() -> None:
+        async with HttpTarget(echo) as target:
+            always = [("X-Static", "yes"), ("Authorization", "Bearer ours")]
+            client = HttpClient(target.url, always, 5.0, frozenset({"authorization", "x-tenant"}))
+            wanted = {"authorization": "Bearer theirs", "x-tenant": "a", "x-static": "no"}
+            for more in ({"wanted": wanted}, {"wanted": {}}, {}):
+                await body_of(client.request("POST", **more))  # type: ignore[arg-type]
+            client.close()
+            first, *others = (seen.headers for seen in target.seen)
+            assert (first["authorization"], first["x-tenant"]) == ("Bearer theirs", "a")
+            assert first["x-static"] == "yes"
+            for headers in others:
+                assert headers["authorization"] == "Bearer ours" and "x-tenant" not in headers
+
+    run(scenario())
+
+
+def test_a_wanted_header_cannot_end_its_line(run: Run) -> None:
+    async def scenario() -> None:
+        client = HttpClient("http://127.0.0.1:1/", [], 5.0, frozenset({"x-tenant"}))
+        with pytest.raises(ValueError, match="cannot be sent"):
+            client.request("POST", wanted={"x-tenant": "a\r\nHost: evil"})
+
+    run(scenario())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from callgate.model import NOTHING, Features, Ran
+from callgate.model import NOTHING, Features, Ran, Reply
 from callgate.ports import TargetError
 from callgate.upstream import http_legacy
 from fakes.http_calls import (
@@ -396,5 +396,40 @@ def test_subscriptions_of_one_session_have_a_bound(
                 reply = await connector.call(request, FakeCaller())
                 assert reply.is_error is is_refused
             assert http.rpcs().count("resources/subscribe") == 1
+
+    run(scenario())
+
+
+def test_what_belongs_to_a_call_carries_its_headers(run: Run) -> None:
+    """Its resumption, the answers to what the target asks in it, and its cancellation."""
+
+    async def asking(seen: Seen, talk: Talk) -> None:
+        if seen.method == "GET":
+            await talk.stream()
+            ask = {"jsonrpc": "2.0", "id": "q", "method": "roots/list"}
+            await talk.event(ask)
+            await talk.until_peer_hangs_up()
+            return
+        await talk.stream()
+        await talk.chunk(b"id: e-1\ndata: \n\n")
+        await talk.end_stream()
+        await talk.hang_up()
+
+    async def scenario() -> None:
+        async with HttpTarget(legacy(asking)) as target:
+            connector = a_connector(target, pass_headers=["x-tenant"])
+            request = a_request(headers={"x-tenant": "a"}, offer=an_offer("roots"))
+            caller = FakeCaller(answers=[Reply(body=b'{"roots":[]}')])
+            calling = asyncio.ensure_future(connector.call(request, caller))
+            await until(lambda: "q" in [s.message.get("id") for s in target.seen if s.body])
+            calling.cancel()
+            await until(lambda: "notifications/cancelled" in target.rpcs())
+            await connector.close()
+            carrying = [
+                seen.method if seen.rpc == "POST" else seen.rpc
+                for seen in target.seen
+                if seen.headers.get("x-tenant") == "a"
+            ]
+            assert sorted(carrying) == ["GET", "POST", "notifications/cancelled", "tools/call"]
 
     run(scenario())

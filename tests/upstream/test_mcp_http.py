@@ -478,6 +478,8 @@ def test_an_older_target_that_is_gone_is_asked_again_what_it_is(run: Run) -> Non
         {"url": "https://x/", "headers": {"Mcp-Name": "y"}},
         {"url": "https://x/", "headers": {"a b": "y"}},
         {"url": "https://x/", "headers": {"X": "y\r\nZ: 1"}},
+        {"url": "https://x/", "pass_headers": ["Cookie"]},
+        {"url": "https://x/", "pass_headers": ["a b"]},
         {"url": "https://x/", "timeout_seconds": 0},
         {"url": "https://x/", "unknown": 1},
     ],
@@ -485,3 +487,68 @@ def test_an_older_target_that_is_gone_is_asked_again_what_it_is(run: Run) -> Non
 def test_settings_that_cannot_work_are_errors(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         HttpTargetSettings(**settings)
+
+
+WANTED = {"x-tenant": "a", "authorization": "Bearer hers", "x-other": "b", "cookie": "c"}
+
+
+@pytest.mark.parametrize("era", [modern, legacy])
+def test_headers_that_interceptors_want_sent_go_with_the_call_alone(run: Run, era: Any) -> None:
+    async def scenario() -> None:
+        async with HttpTarget(era(done)) as target:
+            connector = a_connector(
+                target,
+                headers={"Authorization": "Bearer ours"},
+                pass_headers=["X-Tenant", "Authorization"],
+            )
+            for wanted in (WANTED, {}):
+                await connector.call(a_request(headers=wanted), FakeCaller())
+            await connector.close()
+            called = [seen.headers for seen in target.seen if seen.rpc == "tools/call"]
+            assert (called[0]["x-tenant"], called[0]["authorization"]) == ("a", "Bearer hers")
+            others = [seen.headers for seen in target.seen if seen.rpc != "tools/call"]
+            for headers in (called[1], *others):
+                assert headers["authorization"] == "Bearer ours" and "x-tenant" not in headers
+            assert not [seen for seen in target.seen if {"x-other", "cookie"} & set(seen.headers)]
+
+    run(scenario())
+
+
+def test_no_header_is_passed_on_unless_it_is_named(run: Run) -> None:
+    async def scenario() -> None:
+        _, target = await call(modern(done), a_request(headers=WANTED))
+        assert not [seen for seen in target.seen if set(WANTED) & set(seen.headers)]
+
+    run(scenario())
+
+
+def test_a_header_that_cannot_be_sent_is_no_fault_of_the_target(run: Run) -> None:
+    async def scenario() -> None:
+        async with HttpTarget(modern(done)) as target:
+            connector = a_connector(target, pass_headers=["x-tenant"])
+            await connector.call(a_request(), FakeCaller())
+            with pytest.raises(TargetError) as raised:
+                await connector.call(a_request(headers={"x-tenant": "a\r\nb"}), FakeCaller())
+            await connector.call(a_request(), FakeCaller())
+            await connector.close()
+            assert (raised.value.code, raised.value.ran) == ("interceptor_failed", Ran.NO)
+            assert target.rpcs() == ["server/discover", "tools/call", "tools/call"]
+            assert connector.status.is_ready
+
+    run(scenario())
+
+
+def test_that_a_callers_token_may_be_passed_on_is_said(
+    caplog: pytest.LogCaptureFixture, run: Run
+) -> None:
+    async def scenario() -> None:
+        async with HttpTarget(modern(done)) as target:
+            for names in (["x-tenant"], ["authorization"]):
+                connector = a_connector(target, pass_headers=names)
+                await connector.start()
+                await connector.close()
+
+    run(scenario())
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "target shop: interceptors may send it `authorization`"
+    ]

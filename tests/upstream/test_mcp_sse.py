@@ -465,3 +465,16 @@ def test_the_messages_are_json() -> None:
         assert json.loads(posts[0].body)["params"]["protocolVersion"] == "2025-11-25"
 
     run(scenario)
+
+
+def test_headers_that_interceptors_want_sent_go_with_the_call_alone() -> None:
+    async def scenario(connector: McpSseConnector, target: SseTarget) -> None:
+        calling = begin(connector, headers={"x-tenant": "a", "x-other": "b"})
+        number, request_id = await target.called()
+        await target.say(number, {"id": request_id, "result": {}})
+        await calling
+        carrying = [seen.rpc for seen in target.http.seen if "x-tenant" in seen.headers]
+        assert carrying == ["tools/call"]
+        assert not [seen for seen in target.http.seen if "x-other" in seen.headers]
+
+    run(scenario, pass_headers=["x-tenant"])

@@ -146,6 +146,10 @@ class Duplex(ABC):
     async def write(self, body: bytes, sent: Callable[[], None]) -> None:
         """Sends one message, and calls `sent` once any of it may have arrived. Raises Lost."""
 
+    async def write_asked(self, asked: Asked, body: bytes) -> None:
+        """Sends one request of ours."""
+        await self.write(body, asked.mark_sent)
+
     @abstractmethod
     def say(self, body: bytes) -> None:
         """Sends one message without waiting; dropped where the target does not take it."""
@@ -169,7 +173,7 @@ class Duplex(ABC):
         try:
             if not self.is_alive:
                 raise Lost(self.end_reason)
-            await self.write(body, asked.mark_sent)
+            await self.write_asked(asked, body)
             return await asked.reply()
         except asyncio.CancelledError:
             if asked.is_sent and self.is_alive:

@@ -12,7 +12,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import cast
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from callgate.protocol.framing import FramingError
 from callgate.protocol.http1 import Head, HttpError, ResponseParser
 from callgate.upstream.faults import Lost, Unreachable
+from callgate.upstream.onward import passed
 
 MAX_IDLE_SECONDS = 4.0  # common servers close after 5: a request into a closing connection is lost
 MAX_IDLE_CONNECTIONS = 64
@@ -243,9 +244,19 @@ class Exchange:
 
 
 class HttpClient:
-    """Exchanges with one URL. `headers` go with every request; they may hold secrets."""
+    """Exchanges with one URL. `headers` go with every request; they may hold secrets.
 
-    def __init__(self, url: str, headers: Pairs, connect_timeout_seconds: float) -> None:
+    Of what is `wanted` with one request those are sent that `pass_headers` names, instead of the
+    header of that name that goes with every request.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Pairs,
+        connect_timeout_seconds: float,
+        pass_headers: frozenset[str] = frozenset(),
+    ) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -256,15 +267,30 @@ class HttpClient:
         self._busy: set[_Connection] = set()
         self._is_closed = False
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f" {path} HTTP/1.1", f"Host: {parts.netloc}"]
-        lines += [f"{name}: {value}" for name, value in headers]
-        self._head = "\r\n".join(lines).encode("latin-1")
+        self._start = f" {path} HTTP/1.1\r\nHost: {parts.netloc}"
+        self._headers = tuple(headers)
+        self._pass_headers = pass_headers
+        self._head = _head(self._start, self._headers)
 
-    def request(self, method: str, headers: Pairs = (), body: bytes = b"") -> Exchange:
-        """An exchange to enter. Header values must be free of CR and LF."""
+    def request(
+        self,
+        method: str,
+        headers: Pairs = (),
+        body: bytes = b"",
+        wanted: Mapping[str, str] | None = None,
+    ) -> Exchange:
+        """An exchange to enter. Values of `headers` must be free of CR and LF; `wanted` ones that
+        are not: ValueError.
+        """
+        head = self._head
+        if wanted and self._pass_headers:
+            onward = passed(wanted, self._pass_headers)
+            names = {name for name, _ in onward}
+            kept = [pair for pair in self._headers if pair[0].lower() not in names]
+            head = _head(self._start, (*kept, *onward))
         extra = "".join([f"\r\n{name}: {value}" for name, value in headers]).encode("latin-1")
         length = b"\r\nContent-Length: %d\r\n\r\n" % len(body)
-        return Exchange(self, b"".join((method.encode(), self._head, extra, length, body)))
+        return Exchange(self, b"".join((method.encode(), head, extra, length, body)))
 
     async def connect(self) -> _Connection:
         """An idle connection, or a new one. Origin down, slow or untrusted: Unreachable."""
@@ -335,3 +361,7 @@ class HttpClient:
         for connection in (*self._idle, *self._busy):
             connection.abort()
         self._idle.clear()
+
+
+def _head(start: str, headers: Pairs) -> bytes:
+    return "\r\n".join([start, *(f"{name}: {value}" for name, value in headers)]).encode("latin-1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -189,7 +189,8 @@ class LegacySide:
         except asyncio.CancelledError:
             if attempt.is_sent:
                 note = cancelled(attempt.request_id)
-                self._wire.tasks.start(self._wire.tell(session.headers, note), "cancelling")
+                telling = self._wire.tell(session.headers, note, wanted=attempt.wanted)
+                self._wire.tasks.start(telling, "cancelling")
             raise
         finally:
             if attempt.asks is not None:
@@ -207,7 +208,7 @@ class LegacySide:
         while last_id is not None and VISIBLE.fullmatch(last_id) and tries < MAX_RESUMES:
             await asyncio.sleep(min(max(retry_seconds or 0.0, tries * 0.1), MAX_RETRY_SECONDS))
             headers = [*session.headers, ("Last-Event-ID", last_id)]
-            exchange = self._wire.client.request("GET", headers)
+            exchange = self._wire.client.request("GET", headers, wanted=attempt.wanted)
             try:
                 answer = await converse(
                     exchange, attempt.request_id, on_message, self._wire.max_bytes
@@ -229,7 +230,7 @@ class LegacySide:
         """Takes what the target says on the stream of one request."""
         if message.id is not None:
             if attempt.asks is None:
-                attempt.asks = self._asks(session)
+                attempt.asks = self._asks(session, attempt.wanted)
             answer = partial(answer_target, session.offer, message, attempt.caller, (attempt,))
             attempt.asks.begin(message, answer)
         elif message.method in (PROGRESS, LOGGED):
@@ -268,8 +269,9 @@ class LegacySide:
         if session.beyond is not None and (method in CHANGES or method in (UPDATED, LOGGED)):
             await session.beyond.notify(method, read_params(message))
 
-    def _asks(self, session: Session) -> Asks:
-        return Asks(self._wire.tasks, partial(self._wire.tell, session.headers))
+    def _asks(self, session: Session, wanted: Mapping[str, str] | None = None) -> Asks:
+        telling = partial(self._wire.tell, session.headers, wanted=wanted)
+        return Asks(self._wire.tasks, telling)
 
     async def _again(self, session: Session) -> Session:
         """What a lost session is replaced by, once nothing is in flight in it. Raises TargetError.

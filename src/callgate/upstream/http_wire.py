@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from itertools import count
 
 from callgate.model import NOTHING, Era, Offer, Ran
@@ -68,6 +69,11 @@ class Attempt:
         return "" if self.request is None else self.request.session_key
 
     @property
+    def wanted(self) -> Mapping[str, str]:
+        """The headers that interceptors want sent with it."""
+        return {} if self.request is None else self.request.headers
+
+    @property
     def is_sent(self) -> bool:
         """Whether any byte of it may have reached the target."""
         return self.exchange is not None and self.exchange.is_sent
@@ -94,12 +100,19 @@ class Wire:
         self, attempt: Attempt, headers: Headers, body: bytes, on_message: OnMessage
     ) -> Answer:
         """Sends a request and waits for its answer. Raises what an exchange raises."""
-        exchange = attempt.exchange = self.client.request("POST", headers, body)
+        exchange = attempt.exchange = self.client.request("POST", headers, body, attempt.wanted)
         return await converse(exchange, attempt.request_id, on_message, self.max_bytes)
 
-    async def tell(self, headers: Headers, body: bytes, method: str = "POST") -> None:
+    async def tell(
+        self,
+        headers: Headers,
+        body: bytes,
+        method: str = "POST",
+        wanted: Mapping[str, str] | None = None,
+    ) -> None:
         """Sends what needs no answer. Target down or slow: it finds out by itself."""
-        async with asyncio.timeout(COURTESY_SECONDS), self.client.request(method, headers, body):
+        exchange = self.client.request(method, headers, body, wanted)
+        async with asyncio.timeout(COURTESY_SECONDS), exchange:
             return
 
     def turned_down(self, answer: Answer) -> TargetError:

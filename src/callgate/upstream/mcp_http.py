@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 from pydantic import Field, field_validator
 
-from callgate.model import CALL_TOOL, NOTHING, Era, Features, Json, Offer, Reply
+from callgate.model import CALL_TOOL, NOTHING, Era, Features, Json, Offer, Ran, Reply
 from callgate.ports import (
     Caller,
     Clock,
@@ -31,6 +32,7 @@ from callgate.upstream.faults import Faults, Patience, within
 from callgate.upstream.http_client import HttpClient
 from callgate.upstream.http_dialogue import HttpDialogue
 from callgate.upstream.http_wire import Attempt, NoHandshake, Wire
+from callgate.upstream.onward import AUTHORIZATION, checked_names, passed
 from callgate.upstream.session import WORDS, Changes, Notes, Standing, list_pages
 from callgate.upstream.settings import McpTargetSettings
 from callgate.upstream.tasks import Tasks
@@ -45,6 +47,7 @@ RESERVED_HEADERS = frozenset(
     | {"accept-encoding", "te", "upgrade", "expect", "last-event-id"}
 )
 
+_log = logging.getLogger("callgate.upstream")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 
@@ -58,6 +61,10 @@ class HttpTargetSettings(McpTargetSettings):
     headers: dict[str, str] = Field(default={}, repr=False)
     """Headers sent with every request, such as `Authorization: Bearer ${env:TOKEN}`. A caller's own
     credentials are never sent."""
+
+    pass_headers: frozenset[str] = frozenset()
+    """Headers that interceptors may have sent with a call, such as `x-tenant`, instead of one of
+    that name in `headers`. `authorization` lets them send a caller's own credentials."""
 
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """How long one call may take, from the gateway's side."""
@@ -82,6 +89,11 @@ class HttpTargetSettings(McpTargetSettings):
             raise ValueError("must not have a fragment")
         _ = parts.port  # raises where it is no port
         return url
+
+    @field_validator("pass_headers")
+    @classmethod
+    def _check_pass_headers(cls, names: frozenset[str]) -> frozenset[str]:
+        return checked_names(names)
 
     @field_validator("headers")
     @classmethod
@@ -126,6 +138,7 @@ class McpHttpConnector:
                 *settings.headers.items(),
             ],
             settings.connect_timeout_seconds,
+            settings.pass_headers,
         )
         limit = settings.max_response_bytes
         self._wire = Wire(self._client, self._faults, self._tasks, self._changes, limit)
@@ -171,6 +184,12 @@ class McpHttpConnector:
 
     async def start(self) -> None:
         """Has changes listened for from the first request on, which is what connects."""
+        if AUTHORIZATION in self._settings.pass_headers:
+            _log.warning(
+                "target %s: interceptors may send it `authorization`; one that passes a caller's "
+                "token on lets the target act as that caller elsewhere",
+                self.name,
+            )
         self._is_started = True
         self._watch()
 
@@ -220,6 +239,7 @@ class McpHttpConnector:
 
     async def call(self, request: TargetRequest, caller: Caller) -> Reply:
         """Makes one request, once. Raises TargetError. Cancelled: the target is told to stop."""
+        self._check_headers(request)
         if not self._is_older:
             attempt = Attempt(self._wire.next_id(), request, caller)
             attempt.patience = Patience(request.timeout_seconds)
@@ -228,6 +248,14 @@ class McpHttpConnector:
             except NoHandshake as error:
                 await self._become_older(error)
         return await self._ask_older(lambda older: older.call(request, caller))
+
+    def _check_headers(self, request: TargetRequest) -> None:
+        """A header that cannot be sent is the fault of who wants it: the target is left alone."""
+        try:
+            passed(request.headers, self._settings.pass_headers)
+        except ValueError as error:
+            reason = "An interceptor wants a header sent that cannot be; the tool did not run."
+            raise TargetError("interceptor_failed", reason, ran=Ran.NO, detail=str(error)) from None
 
     async def _call(self, attempt: Attempt, request: TargetRequest) -> Reply:
         dialogue = self._dialogue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -47,7 +47,8 @@ class SseLink(Duplex):
     def _client(self, url: str, *headers: tuple[str, str]) -> HttpClient:
         settings = self._settings
         pairs = [*headers, ("User-Agent", "callgate"), *settings.headers.items()]
-        return HttpClient(url, pairs, settings.connect_timeout_seconds)
+        seconds = settings.connect_timeout_seconds
+        return HttpClient(url, pairs, seconds, settings.pass_headers)
 
     async def connect(self) -> None:
         """Opens the stream and waits for the endpoint. Raises Unreachable, Lost, WireError."""
@@ -87,10 +88,18 @@ class SseLink(Duplex):
         elif name == "message":
             self.hear(read_message(data))
 
+    async def write_asked(self, asked: Asked, body: bytes) -> None:
+        """Posts one request, with what interceptors want sent with it."""
+        wanted = asked.notes.request.headers if asked.notes is not None else {}
+        await self._post(body, asked.mark_sent, wanted)
+
     async def write(self, body: bytes, sent: Callable[[], None]) -> None:
         """Posts one message. Raises Unreachable, Lost, HttpError, WireError."""
+        await self._post(body, sent, {})
+
+    async def _post(self, body: bytes, sent: Callable[[], None], wanted: Mapping[str, str]) -> None:
         assert self._endpoint is not None  # noqa: S101 - connected before anything is said
-        exchange = self._endpoint.request("POST", body=body)
+        exchange = self._endpoint.request("POST", body=body, wanted=wanted)
         try:
             async with exchange:
                 status = exchange.status
