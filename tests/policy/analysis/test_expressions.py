@@ -144,6 +144,8 @@ CONDITIONS = [
     # Facts.
     'context.derived has url.host && context.derived.url.host == "example.com"',
     'context.derived has url.domain && context.derived.url.domain like "*.com"',
+    'context.derived has url.host && context.derived.url.host == "example.com" && context.derived.url has domain',
+    'context.derived has url.domain && context.derived.url.domain == "example.com" && context.derived.url has host',
     "context.derived.s.length > 3",
     "context.derived.s.bytes > context.derived.s.length",
     'context.derived.s has path && context.derived.s.path like "/a/*" && context.derived.s has escapes && !context.derived.s.escapes',

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from callgate.model import Tool
-from callgate.policy.analysis.decoding import decoded
+from callgate.model import Json, Tool
+from callgate.policy.analysis.decoding import Decoded, decoded
 from callgate.policy.analysis.findings import Example, Subject
 from callgate.policy.analysis.meaning import Compiler, Meaning
+from callgate.policy.analysis.pinning import pins
 from callgate.policy.analysis.replay import example
 from callgate.policy.analysis.solving import Answer, Assignment, Solver
-from callgate.policy.analysis.symbols import Symbols
+from callgate.policy.analysis.symbols import Path, Symbols
 from callgate.policy.analysis.terms import Truth, Unsayable, conj, disj, negation
 from callgate.policy.engine import Question
+from callgate.policy.exact import Unrepresentable
 from callgate.policy.source import Policy
 from callgate.policy.validation import Validator
 
+MAX_TRIED = 40  # obvious arguments in the place of one
 UNCONFIRMED = "internal error: Cedar does not confirm what the solver found"
 
 Confirm: TypeAlias = Callable[[Question], str | None]
@@ -109,14 +112,38 @@ class Asked:
             if found is None:
                 continue
             found_any = True
-            try:
-                question = decoded(self.symbols, found)
-                outcome = confirm(question)
-            except (Unsayable, UnicodeError):
-                continue
-            if outcome is not None:
-                return example(question, outcome)
+            shown = self._confirmed(found, truths, confirm)
+            if shown is not None:
+                return shown
         return self._reason() if found_any else self.late
+
+    def _confirmed(
+        self, found: Assignment, truths: Sequence[Truth], confirm: Confirm
+    ) -> Example | None:
+        """What was found as an example, or one with another argument, if Cedar confirms it."""
+        try:
+            first = decoded(self.symbols, found)
+            for made in (first, *self._others(first.loose, truths)):
+                outcome = confirm(made.question)
+                if outcome is not None:
+                    return example(made.question, outcome)
+        except (Unsayable, Unrepresentable, UnicodeError):
+            pass  # there are no such arguments
+        return None
+
+    def _others(
+        self, loose: Mapping[Path, tuple[Json, ...]], truths: Sequence[Truth]
+    ) -> Iterator[Decoded]:
+        """The same with obvious arguments in the place of one that has not the facts it should."""
+        for path, values in loose.items():
+            shape = self.symbols.shape
+            for name in path:
+                shape = shape.fields[name].shape
+            for value in values[:MAX_TRIED]:
+                pinned = [*truths, *pins(self.symbols, path, shape, value)]
+                found = self._solver.plainest(pinned, self.symbols.wishes)
+                if found is not None:
+                    yield decoded(self.symbols, found, {path: value})
 
     def _reason(self) -> str:
         if not self.symbols.inexact:

@@ -12,6 +12,7 @@ class Standing(Value):
 
     policy: str
     matches: bool | None = None  # some request satisfies it
+    because: tuple[int, ...] = ()  # where it never matches: clauses that rule that out, 0: scope
     is_idle: bool | None = False  # its conditions hold wherever its scope matches
     may_fail: bool | None = False
     covered_by: tuple[str, ...] = ()  # policies of its effect that together do all that it does

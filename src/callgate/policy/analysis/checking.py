@@ -63,7 +63,13 @@ class _Check:
         matches = is_needed or self._may(number, "does it ever match?", [meaning.is_satisfied])
         if not matches:
             may_fail, failed = self._failure(number)
-            return Standing(policy=policy.id, matches=matches, may_fail=may_fail, failed=failed)
+            return Standing(
+                policy=policy.id,
+                matches=matches,
+                because=self._reasons(number) if matches is False else (),
+                may_fail=may_fail,
+                failed=failed,
+            )
         return self._matching(number, is_needed)
 
     def _matching(self, number: int, is_needed: bool) -> Standing:
@@ -135,6 +141,14 @@ class _Check:
         if found is None:
             self._doubt(question, self._asked.late, self._meanings[number].policy.id)
         return found
+
+    def _reasons(self, number: int) -> tuple[int, ...]:
+        """The clauses that cannot hold together, by number; 0 is the scope."""
+        meaning = self._meanings[number]
+        parts = {str(n): truth for n, truth in enumerate((meaning.in_scope, *meaning.clauses))}
+        if self._asked.is_possible(lambda _: False, [], parts) is not False:
+            return ()
+        return tuple(sorted(int(name) for name in self._asked.core))
 
     def _failure(self, number: int) -> tuple[bool | None, Example | None]:
         """Whether its evaluation can fail, with a request on which it does."""

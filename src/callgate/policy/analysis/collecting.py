@@ -144,15 +144,34 @@ def _cancelled(
 
 def _never(policy: Policy, standings: list[Standing], places: _Places) -> Finding:
     is_permit = policy.effect == "permit"
+    reasons = {one.because for one in standings}
+    why = _why(policy, reasons.pop()) if len(reasons) == 1 else ""
     return Finding(
         kind=FindingKind.NEVER_MATCHES,
         severity=Severity.ERROR,
         policies=(policy.id,),
         tools=places.tools(policy.id, standings),
         aliases=("ALLOW_NONE",) if is_permit else ("DENY_NONE",),
-        message=f"no request can satisfy it: it never {'permits' if is_permit else 'forbids'}"
-        " anything",
+        message=f"it never {'permits' if is_permit else 'forbids'} anything: "
+        f"{why or 'no request can satisfy it'}",
     )
+
+
+def _why(policy: Policy, because: tuple[int, ...]) -> str:
+    """Why it cannot match, in the words of its clauses."""
+    clauses = {clause.number: clause for clause in policy.clauses}
+    words = []
+    for number in because:
+        clause = clauses.get(number)
+        if clause is not None:
+            text = " ".join(clause.text.split())
+            words.append(f"`{text}`" if clause.kind == "when" else f"unless `{text}`")
+    if not words:
+        return "nobody who can call is in its scope" if because == (0,) else ""
+    in_scope = " for those in its scope" if 0 in because else ""
+    if len(words) == 1:
+        return f"{words[0]} never holds{in_scope}"
+    return f"{' and '.join(words)} never hold together{in_scope}"
 
 
 def _always(policy: Policy, standings: list[Standing], places: _Places) -> Finding:
@@ -188,7 +207,7 @@ def _of_tools(subject: Subject, found: Sequence[Checked], places: _Places) -> It
             yield Finding(
                 kind=FindingKind.ALLOWS_EVERYONE,
                 severity=Severity.WARNING,
-                policies=(),
+                policies=_for_all(subject, one, "permit"),
                 tools=one.tools,
                 aliases=("ALLOW_ALL",),
                 message=f"everyone may use {_names(one.tools)}, whatever the arguments",
@@ -210,11 +229,26 @@ def _closed(subject: Subject, one: Checked, places: _Places) -> Iterator[Finding
     yield Finding(
         kind=FindingKind.DENIES_EVERYONE if is_meant else FindingKind.CONTRADICTORY,
         severity=Severity.INFO if is_meant else Severity.ERROR,
-        policies=() if is_meant else tuple(policy.id for policy in named),
+        policies=_for_all(subject, one, "forbid")
+        if is_meant
+        else tuple(policy.id for policy in named),
         tools=one.tools,
         aliases=("DENY_ALL",),
         message=message if is_meant else f"it permits the use of a tool, but {message}",
         example=one.refused,
+    )
+
+
+def _for_all(subject: Subject, one: Checked, effect: str) -> tuple[str, ...]:
+    """The policies that apply to every request there, by themselves."""
+    idle = {standing.policy: standing.is_idle for standing in one.standings}
+    return tuple(
+        policy.id
+        for policy in subject.policies
+        if policy.id in idle
+        and policy.effect == effect
+        and policy.principal.op == "All"
+        and (idle[policy.id] or not policy.has_conditions)
     )
 
 

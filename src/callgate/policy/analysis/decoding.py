@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callgate.model import Json, Principal
+from callgate.model import Value as Value_
 from callgate.policy.analysis import literals, recovering
 from callgate.policy.analysis.findings import PRINCIPAL_KINDS
 from callgate.policy.analysis.limits import Limits, Node
+from callgate.policy.analysis.pinning import is_as, real_facts
 from callgate.policy.analysis.solving import Assignment
 from callgate.policy.analysis.symbols import Path, Slot, Symbols
 from callgate.policy.analysis.terms import Truth, Unsayable
 from callgate.policy.analysis.texts import Text, Unknown, agrees
 from callgate.policy.analysis.values import Address, Record, Scalar, Set, Sort, Value
 from callgate.policy.context import instant, kind_of
-from callgate.policy.derived import derive
 from callgate.policy.engine import Question
-from callgate.policy.exact import canonical
+from callgate.policy.exact import Unrepresentable, canonical
 from callgate.policy.schema import Kind, Shape
 
 ISSUER = "https://issuer.example"
@@ -31,21 +32,35 @@ _EMPTY: Mapping[str, Json] = {
 }
 
 
-def decoded(symbols: Symbols, found: Assignment) -> Question:
-    """The request. Raises Unsayable where no arguments could look to policies as it says."""
-    reader = _Reader(symbols, found)
-    return Question(
+class Decoded(Value_):
+    """A request, and what else to try for arguments that have not the facts that were found."""
+
+    question: Question
+    loose: dict[Path, tuple[Json, ...]] = {}
+
+
+def decoded(
+    symbols: Symbols, found: Assignment, preferred: Mapping[Path, Json] | None = None
+) -> Decoded:
+    """The request, with preferred arguments where they do as well.
+
+    Raises Unsayable where no arguments could look to policies as it says.
+    """
+    reader = _Reader(symbols, found, preferred or {})
+    question = Question(
         principal=reader.principal(),
         tool=symbols.tool,
         arguments=reader.arguments(),
         enriched=reader.enriched(),
         now=reader.now(),
     )
+    return Decoded(question=question, loose=reader.loose)
 
 
 class _Reader:
-    def __init__(self, symbols: Symbols, found: Assignment) -> None:
-        self._symbols, self._found = symbols, found
+    def __init__(self, symbols: Symbols, found: Assignment, preferred: Mapping[Path, Json]) -> None:
+        self.loose: dict[Path, tuple[Json, ...]] = {}
+        self._symbols, self._found, self._preferred = symbols, found, preferred
         self._texts = symbols.texts.chosen(found.holds)
 
     def text(self, term: Text) -> str:
@@ -139,9 +154,11 @@ class _Reader:
         if not facts or not isinstance(plain, str):
             return plain
         known = {name: self._fact(one) for name, (there, one) in facts.items() if self._is(there)}
-        for text in (plain, *recovering.texts(known)):
+        tried = tuple(dict.fromkeys((plain, *recovering.texts(known))))
+        for text in (self._preferred.get(path, plain), *tried):
             if self._agrees(value.term, text) and self._has_facts(path, shape, text):
                 return text
+        self.loose[path] = tried
         return plain
 
     def _is(self, truth: Truth) -> bool:
@@ -157,36 +174,15 @@ class _Reader:
     def _has_facts(self, path: Path, shape: Shape, value: Json) -> bool:
         """Whether an argument has the facts that were found for it."""
         facts = self._facts(path)
-        if not facts:
-            return True
-        known = self._symbols.shape.fields["derived"].shape
-        for name in path[1:]:
-            known = known.fields[name].shape
-        wanted = Shape(kind=Kind.RECORD, fields={name: known.fields[name] for name in facts})
-        real = derive(wanted, shape, value, "")
+        try:
+            real = real_facts(self._symbols, path, shape, value)
+        except Unrepresentable:
+            return False
         return all(
             self._is(is_there) is (name in real)
-            and (name not in real or self._is_fact(fact, real[name]))
+            and (name not in real or self._is(is_as(fact, real[name])))
             for name, (is_there, fact) in facts.items()
         )
-
-    def _is_fact(self, fact: Value, real: Json) -> bool:
-        match fact:
-            case Scalar(sort=Sort.STRING, term=term):
-                return self._agrees(term, real)
-            case Scalar(sort=Sort.DATETIME, term=term):
-                return literals.instant(real) == self._found.value(term)
-            case Address():
-                number, prefix = (self._found.value(term) for term in (fact.number, fact.prefix))
-                return literals.address(real) == (self._is(fact.is_v6), number, prefix)
-            case Scalar():
-                return bool(self._plain(fact) == real)
-            case Set(unknown=((_, members),)):
-                return all(
-                    self._is(is_in) is (self._plain(Scalar(members.sort, element)) in real)
-                    for element, is_in in members.asked
-                )
-        return True
 
     def _fact(self, value: Value) -> Json:
         match value:
@@ -226,14 +222,18 @@ class _Reader:
         unknown = json.term
         fitting = [one for one, truth in unknown.truths.items() if self._is(truth)]
         pieces = [piece for pattern in fitting for piece in pattern if piece]
-        for one in recovering.json_values(pieces, self.text(unknown)):
-            if (
-                self._agrees(unknown, canonical(one).decode())
-                and self._agrees(kind.term, kind_of(one))
-                and self._has_facts(path, shape, one)
+        first = [self._preferred[path]] if path in self._preferred else []
+        tried = tuple(recovering.json_values(pieces, self.text(unknown)))
+        likely = []
+        for one in (*first, *tried):
+            if self._agrees(unknown, canonical(one).decode()) and self._agrees(
+                kind.term, kind_of(one)
             ):
-                return one
-        raise Unsayable("no value has the JSON text that is asked for")
+                if self._has_facts(path, shape, one):
+                    return one
+                likely.append(one)
+        self.loose[path] = tuple(likely) or tried
+        return self.loose[path][0]
 
 
 def _any(shape: Shape, node: Node) -> Json:

@@ -11,6 +11,7 @@ from callgate.policy.analysis.terms import (
     at_most,
     between,
     conj,
+    disj,
     implies,
     negation,
     same,
@@ -21,8 +22,6 @@ from callgate.policy.readings import registrable
 
 Slots = Mapping[str, tuple[Truth, Value]]  # of the facts that policies read, by name
 
-_OF_PATHS = ("path", "is_absolute", "escapes", "has_backslash")
-_OF_HOSTS = ("url_path", "has_userinfo")  # with a scheme and a host, or not at all
 _BEYOND_PORTS = 99_999
 _ABSOLUTE: list[str | None] = ["/", None]
 
@@ -30,15 +29,20 @@ _ABSOLUTE: list[str | None] = ["/", None]
 def of_text(raw: Text, slots: Slots) -> Iterator[Truth]:
     """What holds of facts read from a string. Less than everything: never more."""
     yield from _sizes(raw, slots)
-    paths = [slots[name] for name in _OF_PATHS if name in slots]
-    if paths:
-        is_path = negation(same_text(raw, "")), negation(is_like(raw, [None, "\0", None]))
-        yield from (same(is_there, conj(*is_path)) for is_there, _ in paths)
+    nul: list[str | None] = [None, "\0", None]
     for name, pattern in (("is_absolute", _ABSOLUTE), ("has_backslash", [None, "\\", None])):
         if name in slots:
             yield implies(slots[name][0], same(_term(slots, name), is_like(raw, pattern)))
+    if "escapes" in slots:
+        has_nul, is_home = is_like(raw, nul), is_like(raw, ["~", None])
+        goes_up = is_like(raw, [None, "..", None])
+        there, escapes = slots["escapes"][0], _term(slots, "escapes")
+        yield implies(conj(there, disj(is_home, has_nul)), escapes)
+        yield implies(conj(there, escapes), disj(is_home, has_nul, goes_up))
     if "path" in slots:
         path = _term(slots, "path")
+        is_none = disj(same_text(raw, ""), is_like(raw, nul))
+        yield same(slots["path"][0], negation(is_none))
         yield negation(same_text(path, ""))
         yield implies(slots["path"][0], same(is_like(path, _ABSOLUTE), is_like(raw, _ABSOLUTE)))
     yield from _hosts(slots)
@@ -59,14 +63,13 @@ def _hosts(slots: Slots) -> Iterator[Truth]:
         for name in hosts:
             yield from _domains(slots[name][0], _term(slots, name), slots)
     if "is_ambiguous" in slots and "host" in slots:
-        is_plain = conj(slots["is_ambiguous"][0], negation(_term(slots, "is_ambiguous")))
-        yield implies(slots["host"][0], is_plain)
+        is_doubtful = conj(slots["is_ambiguous"][0], _term(slots, "is_ambiguous"))
+        yield negation(conj(slots["host"][0], is_doubtful))
     if "port" in slots:
         yield between(0, _term(slots, "port"), _BEYOND_PORTS)
-    for name in _OF_HOSTS:
-        for needed in ("scheme", "host"):
-            if name in slots and needed in slots:
-                yield implies(slots[name][0], slots[needed][0])
+    for needed in ("scheme", "host"):
+        if "url_path" in slots and needed in slots:
+            yield implies(slots["url_path"][0], slots[needed][0])
     if len(hosts) == 2:
         yield negation(conj(slots["host"][0], slots["address_domain"][0]))
 

@@ -133,19 +133,41 @@ class _Automaton:
     def _count_texts(self, found: dict[frozenset[Pattern], Case]) -> None:
         """Lists the texts of the cases that have few. A case it cannot finish has plenty."""
         few = {fitting for fitting, case in found.items() if not case.has_plenty}
-        paths, open_ones = 0, [(self._start, "")] if few else []
+        useful = self._leading_to(few) if few else set()
+        paths, open_ones = 0, [(self._start, "")] if self._start in useful else []
         while open_ones and paths < _MAX_PATHS:
             following = []
             for state, text in open_ones:
                 case = found[self._fitting(state)]
                 if not case.has_plenty and len(case.texts) <= MAX_TEXTS:
                     case.texts.append(text)
-                following += [(self._after(state, c), text + c) for c in self._alphabet]
-            open_ones = [(state, text) for state, text in following if state]
+                after = ((self._after(state, c), text + c) for c in self._alphabet)
+                following += [(state, text) for state, text in after if state in useful]
+            open_ones = following
             paths += len(open_ones)
         for fitting in few:
             case = found[fitting]
             case.has_plenty = bool(open_ones) or len(case.texts) > MAX_TEXTS
+
+    def _leading_to(self, few: set[frozenset[Pattern]]) -> set[int]:
+        """The states from which characters of the patterns lead to one of these cases."""
+        before: dict[int, set[int]] = {}
+        seen, open_ones = {self._start}, [self._start]
+        while open_ones:
+            state = open_ones.pop()
+            for after in (self._after(state, character) for character in self._alphabet):
+                before.setdefault(after, set()).add(state)
+                if after not in seen:
+                    seen.add(after)
+                    open_ones.append(after)
+        useful = {state for state in seen if self._fitting(state) in few}
+        open_ones = list(useful)
+        while open_ones:
+            for state in before.get(open_ones.pop(), ()):
+                if state not in useful:
+                    useful.add(state)
+                    open_ones.append(state)
+        return useful
 
 
 def sketch(fitting: Iterable[Pattern], filler: str) -> str:

@@ -19,6 +19,7 @@ class Meaning:
     in_scope: Truth
     is_satisfied: Truth
     is_failing: Truth
+    clauses: tuple[Truth, ...] = ()  # whether each holds, in the order of the text
     problem: str = ""
 
     @property
@@ -43,20 +44,21 @@ class Compiler:
         """
         in_scope = self._scope(policy.principal)
         if misfit is not None:
-            return Meaning(policy, in_scope, False, in_scope, f"does not fit the tool: {misfit}")
+            return Meaning(policy, in_scope, False, in_scope, problem=f"does not fit: {misfit}")
         try:
-            holds, fails = self._conditions(policy, in_scope)
+            holds, fails, clauses = self._conditions(policy, in_scope)
         except Unsayable as problem:
             return self._open(policy, in_scope, str(problem))
         except RecursionError:
             return self._open(policy, in_scope, "it is nested too deep")
-        return Meaning(policy, in_scope, holds, fails)
+        return Meaning(policy, in_scope, holds, fails, tuple(clauses))
 
     def _open(self, policy: Policy, in_scope: Truth, problem: str) -> Meaning:
         """A policy of which only the scope is known: it may hold or fail wherever that matches."""
         holds, fails = self._symbols.doubt(policy)
         fails = conj(in_scope, fails)
-        return Meaning(policy, in_scope, conj(in_scope, holds, negation(fails)), fails, problem)
+        holds = conj(in_scope, holds, negation(fails))
+        return Meaning(policy, in_scope, holds, fails, problem=problem)
 
     def _scope(self, scope: Scope) -> Truth:
         principal = self._expressions.principal
@@ -72,13 +74,15 @@ class Compiler:
         of_type = is_of(principal, scope.entity_type or "")
         return conj(of_type, named) if scope.uids else of_type
 
-    def _conditions(self, policy: Policy, in_scope: Truth) -> tuple[Truth, Truth]:
-        holds, fails = in_scope, False
-        for condition in policy.est["conditions"]:
-            if holds is False:
-                break
-            value, error = self._expressions.truth(condition["body"])
-            wanted = value if condition["kind"] == "when" else negation(value)
+    def _conditions(self, policy: Policy, in_scope: Truth) -> tuple[Truth, Truth, list[Truth]]:
+        """Whether all clauses hold, whether one fails, and whether each holds by itself."""
+        holds, fails, each = in_scope, False, list[Truth]()
+        for clause in policy.clauses:
+            value, error = self._expressions.truth(clause.est)
+            wanted = value if clause.kind == "when" else negation(value)
+            each.append(conj(negation(error), wanted))
             fails = disj(fails, conj(holds, error))
-            holds = conj(holds, negation(error), wanted)
-        return holds, fails
+            holds = conj(holds, each[-1])
+            if holds is False:
+                break  # Cedar goes no further either; the rest need not even have a type
+        return holds, fails, each

@@ -15,6 +15,7 @@ def texts(facts: Mapping[str, Json]) -> Iterator[str]:
     """Texts that may have these facts; those not named need not be there."""
     host, domain = facts.get("host"), facts.get("domain")
     hosts = [one for one in (host, domain, facts.get("ip")) if isinstance(one, str) and one]
+    hosts = [f"www{one}" if one.startswith(".") else one for one in hosts]
     hosts += [f"www.{domain}"] if domain else []
     hosts += ["example.com", "www.example.com"]
     schemes = [one for one in (facts.get("scheme"), "https", "http") if isinstance(one, str)]

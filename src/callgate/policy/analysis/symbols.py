@@ -87,6 +87,7 @@ class Symbols:
 
     def _rule_one_type(self) -> None:
         types = list(self.types.values())
+        self.wishes.append(self.types[Names.USER])
         self.rules.append(disj(*types))
         for number, one in enumerate(types):
             self.rules.extend(negation(conj(one, other)) for other in types[:number])
