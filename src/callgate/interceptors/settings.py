@@ -13,6 +13,7 @@ from callgate.interceptors.webhook import WebhookSettings
 from callgate.protocol.methods import METHODS
 from callgate.settings import Settings
 
+FactType = Literal["string", "integer", "boolean", "decimal", "strings", "datetime", "ip"]
 HeaderName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9-]+$")]
 
 
@@ -78,7 +79,7 @@ class InterceptorSettings(Settings):
     headers: frozenset[HeaderName] = frozenset()
     """Headers of the request that it may see. `authorization` only where it is named here."""
 
-    enriches: dict[str, Literal["string", "integer", "boolean", "decimal"]] = {}
+    enriches: dict[str, FactType] = {}
     """The facts that it may add for policy, and their types."""
 
     @property

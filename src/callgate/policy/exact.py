@@ -8,11 +8,13 @@ from decimal import Decimal
 import msgspec
 
 from callgate.model import Json
+from callgate.policy.readings import read
 from callgate.policy.shapes import Kind, Shape
 
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 DECIMAL_MAX = Decimal("922337203685477.5807")
 DECIMAL_DIGITS = 4
+_PLAIN_IP = frozenset("0123456789abcdefABCDEF.:/")  # nothing beside the address: no URL, no port
 
 canonical = msgspec.json.Encoder(order="sorted").encode
 """The JSON text that policies see of what has no type: sorted keys, no spaces."""
@@ -46,7 +48,25 @@ def convert(shape: Shape, value: Json, path: str) -> Json:
             return _union(shape, value, path)
         case Kind.TEXT:
             return {"json": canonical(value).decode(), "kind": kind_of(value)}
+        case Kind.DATETIME | Kind.IPADDR if isinstance(value, str):
+            return _read(shape.kind, value, path)
     raise Unrepresentable(path, f"{shape.kind.value} expected, {kind_of(value)} given")
+
+
+_READ_AS = {
+    Kind.DATETIME: ("instant", "an RFC 3339 instant or date"),
+    Kind.IPADDR: ("ip", "an IP address or network"),
+}
+
+
+def _read(kind: Kind, text: str, path: str) -> Json:
+    """A fact of an interceptor that has a form of its own; instants in whole milliseconds."""
+    reading, form = _READ_AS[kind]
+    found = read(text, (reading,))
+    is_more = kind is Kind.IPADDR and (not _PLAIN_IP.issuperset(text) or text.count(":") == 1)
+    if reading not in found or is_more:
+        raise Unrepresentable(path, f"{form} expected")
+    return found[reading]
 
 
 def _record(shape: Shape, value: dict[str, Json], path: str) -> dict[str, Json]:

@@ -60,6 +60,9 @@ FACT_SHAPES: Mapping[str, Shape] = {
     "boolean": BOOL,
     "integer": LONG,
     "decimal": DECIMAL,
+    "strings": STRINGS,
+    "datetime": Shape(kind=Kind.DATETIME),
+    "ip": Shape(kind=Kind.IPADDR),
 }
 """The types that an interceptor may declare for the facts it adds."""
 
