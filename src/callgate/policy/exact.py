@@ -36,10 +36,8 @@ def convert(shape: Shape, value: Json, path: str) -> Json:
             return value
         case Kind.BOOL if isinstance(value, bool):
             return value
-        case Kind.LONG:
-            return _long(value, path)
-        case Kind.DECIMAL:
-            return _decimal(value, path)
+        case Kind.LONG | Kind.DECIMAL:
+            return _number(shape.kind, value, path)
         case Kind.SET if isinstance(value, list) and shape.items is not None:
             return [convert(shape.items, item, f"{path}/{i}") for i, item in enumerate(value)]
         case Kind.RECORD if isinstance(value, dict):
@@ -100,6 +98,10 @@ def _union(shape: Shape, value: Json, path: str) -> dict[str, Json]:
         return {}  # no policy reads values of this kind
     given = kind_of(value)
     raise Unrepresentable(path, f"{' or '.join(shape.fields)} expected, {given} given")
+
+
+def _number(kind: Kind, value: Json, path: str) -> int | str:
+    return _long(value, path) if kind is Kind.LONG else _decimal(value, path)
 
 
 def _long(value: Json, path: str) -> int:
