@@ -56,6 +56,27 @@ def test_nesting_is_bounded_before_any_parser_runs(opening: str) -> None:
         list(statements(f"{HEAD} when {{ {deep} }};"))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "||".join(["true"] * 5000),
+        "if true then true else " * 3000 + "true",
+        "context" + ".a" * 50_000,
+        "1" + " + 1" * 50_000,
+    ],
+)
+def test_terms_in_a_row_are_bounded_before_any_parser_runs(body: str) -> None:
+    with pytest.raises(TextError, match="operators"):
+        list(statements(f"{HEAD} when {{ {body} }};"))
+
+
+def test_many_names_in_texts_are_no_operators() -> None:
+    names = ", ".join(f'Callgate::Action::"a.b-{i}||c"' for i in range(5000))
+
+    (found,) = statements(f"permit(principal, action in [{names}], resource);")
+    assert len(found.text) > 100_000
+
+
 def test_one_statement_and_a_whole_text_are_bounded() -> None:
     with pytest.raises(TextError, match="one policy is longer"):
         list(statements(f'{HEAD} when {{ context.a == "{"x" * 300_000}" }};'))

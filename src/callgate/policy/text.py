@@ -11,6 +11,9 @@ from callgate.model import Value
 MAX_NESTING = 100  # cedarpy dies of a stack overflow from about 500 nested parentheses on
 MAX_TEXT_BYTES = 16 << 20
 MAX_STATEMENT_BYTES = 256 << 10
+MAX_OPERATORS = 1000  # in one policy: the parser goes down for each in a row, without brackets too
+MAX_ACCESSES = 3000
+_SHORT = 2 * MAX_OPERATORS  # characters: what is shorter cannot hold so many
 
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _COARSE = re.compile(rf'{_STRING}|//[^\n]*|[(\[{{]|[)\]}}]|[!-]+|;|"', re.DOTALL)
@@ -19,6 +22,9 @@ _FINE = re.compile(
     rf"(?P<space>\s+|//[^\n]*)|(?P<string>{_STRING})|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<number>[0-9]+)|(?P<sign>::|==|!=|<=|>=|&&|\|\||[@()\[\]{},;.<>!+*:=?%/-])",
     re.DOTALL,
+)
+_TERMS = re.compile(
+    rf"{_STRING}|//[^\n]*|(?P<operator>&&|\|\||[+*-]|\bif\b)|(?P<access>\.)", re.DOTALL
 )
 _OPENING = frozenset("([{")
 _CLOSING = frozenset(")]}")
@@ -101,8 +107,20 @@ def _statement(text: str, start: int, end: int, line: int) -> Statement:
         raise TextError(
             f"one policy is longer than {MAX_STATEMENT_BYTES} characters; split it", start
         )
+    if end - start > _SHORT:
+        _check_terms(text, start, end)
     column = start - text.rfind("\n", 0, start)
     return Statement(text=text[start:end], offset=start, line=line, column=column)
+
+
+def _check_terms(text: str, start: int, end: int) -> None:
+    operators = accesses = 0
+    for found in _TERMS.finditer(text, start, end):
+        operators += found["operator"] is not None
+        accesses += found["access"] is not None
+        if operators > MAX_OPERATORS or accesses > MAX_ACCESSES:
+            problem = f"one policy has more than {MAX_OPERATORS} operators; split it"
+            raise TextError(problem, found.start())
 
 
 def tokens(text: str) -> list[Token]:
