@@ -35,7 +35,6 @@ TESTED_ELSEWHERE = {
     "model.py": "the vocabulary: every test",
     "pipeline/gateway.py": "tests/pipeline/test_pipeline.py",
     "pipeline/interception.py": "tests/pipeline/test_pipeline.py",
-    "pipeline/listing.py": "tests/downstream/test_http.py",
     "pipeline/stages.py": "tests/pipeline/test_pipeline.py",
     "ports.py": "the vocabulary: tests/contracts",
     "policy/names.py": "tests/policy/test_engine.py",

@@ -13,7 +13,7 @@ MAX_STEPS = 4_000  # of one search: some 10 ms
 LAST_LOOKED_AT = 8  # parts of an option, before it is chosen: what comes last is new in it
 
 
-class Test(NamedTuple):
+class Check(NamedTuple):
     """The value of one place passes a test."""
 
     leaf: Leaf
@@ -42,7 +42,7 @@ class Some(NamedTuple):
     options: tuple[Formula, ...]
 
 
-Formula: TypeAlias = bool | Test | Presence | All | Some
+Formula: TypeAlias = bool | Check | Presence | All | Some
 
 
 def both(*parts: Formula) -> Formula:
@@ -71,12 +71,12 @@ def either(*parts: Formula) -> Formula:
     return found[0] if len(found) == 1 else Some(tuple(found)) if found else False
 
 
-def tests_in(formula: Formula) -> Iterator[Test | Presence]:
+def checks_in(formula: Formula) -> Iterator[Check | Presence]:
     """Every test that occurs, each of the shared parts once."""
     open_ones, seen = [formula], set()
     while open_ones:
         one = open_ones.pop()
-        if isinstance(one, Test | Presence):
+        if isinstance(one, Check | Presence):
             yield one
         elif isinstance(one, All | Some) and id(one) not in seen:
             seen.add(id(one))
@@ -98,7 +98,7 @@ class State:
         """One that can change by itself."""
         return State(self.values, self.there)
 
-    def take(self, test: Test | Presence) -> bool:
+    def take(self, test: Check | Presence) -> bool:
         """Cuts itself down to what passes. False where nothing does: then it is of no more use."""
         if isinstance(test, Presence):
             return self._place(test)
@@ -115,7 +115,7 @@ class State:
             return there.get(test.gate, test.is_there) is test.is_there and all(
                 there.get(gate, True) for gate in test.outer
             )
-        if isinstance(test, Test):
+        if isinstance(test, Check):
             domain = self.values.get(test.leaf.path, test.start)
             return domain.met(test.operator, test.operand) is not None
         if isinstance(test, All):

@@ -10,14 +10,14 @@ from callgate.model import Json, Value
 from callgate.policy.domains import Domain, Numbers, Sets, Texts
 from callgate.policy.expressions import Chain
 from callgate.policy.formulas import (
+    Check,
     Formula,
     Presence,
     State,
-    Test,
     both,
+    checks_in,
     either,
     is_satisfiable,
-    tests_in,
 )
 from callgate.policy.leaves import SCALE, Leaf
 from callgate.policy.residuals import Residual
@@ -72,7 +72,7 @@ class _Place:
         self.path = path
         self.field = field
         self.outer = outer  # the places that it is in and that need not be there
-        self.tests: list[Test] = []
+        self.tests: list[Check] = []
 
     @property
     def is_optional(self) -> bool:
@@ -83,7 +83,7 @@ def _places(goals: Iterable[Formula], arguments: Shape) -> list[_Place]:
     """All of them, the outer before the inner."""
     found: dict[Chain, _Place] = {}
     for goal in goals:
-        for test in tests_in(goal):
+        for test in checks_in(goal):
             path = test.gate if isinstance(test, Presence) else test.leaf.path
             field = _field(arguments, path)
             if field is None:
@@ -91,7 +91,7 @@ def _places(goals: Iterable[Formula], arguments: Shape) -> list[_Place]:
             if path not in found:
                 gates = test.outer if isinstance(test, Presence) else test.leaf.gates
                 found[path] = _Place(path, field, tuple(gate for gate in gates if gate != path))
-            if isinstance(test, Test):
+            if isinstance(test, Check):
                 found[path].tests.append(test)
     return [found[path] for path in sorted(found, key=lambda path: (len(path), path))]
 
@@ -196,7 +196,9 @@ def _projected(place: _Place, may: Callable[[Domain], bool]) -> Domain | None:
     return _sets(start, place.tests, may)
 
 
-def _numbers(start: Numbers, tests: Sequence[Test], may: Callable[[Domain], bool]) -> Domain | None:
+def _numbers(
+    start: Numbers, tests: Sequence[Check], may: Callable[[Domain], bool]
+) -> Domain | None:
     pieces = list(_pieces(start, tests))
     if len(pieces) > MAX_PIECES:
         return None
@@ -213,7 +215,7 @@ def _numbers(start: Numbers, tests: Sequence[Test], may: Callable[[Domain], bool
     return Numbers(low, high, None, frozenset(piece.low for piece in dead))
 
 
-def _pieces(start: Numbers, tests: Iterable[Test]) -> Iterator[Numbers]:
+def _pieces(start: Numbers, tests: Iterable[Check]) -> Iterator[Numbers]:
     """Neighbouring ranges, of which each test holds for all of one or for none."""
     if start.options is not None:
         yield from (Numbers(n, n) for n in sorted(start.options))
@@ -231,7 +233,7 @@ def _pieces(start: Numbers, tests: Iterable[Test]) -> Iterator[Numbers]:
     yield from (Numbers(low, after - 1) for low, after in pairwise(inside))
 
 
-def _texts(start: Texts, tests: Sequence[Test], may: Callable[[Domain], bool]) -> Domain | None:
+def _texts(start: Texts, tests: Sequence[Check], may: Callable[[Domain], bool]) -> Domain | None:
     if start.options is not None:
         alive = frozenset(text for text in start.options if may(Texts(frozenset({text}))))
         is_less = alive and alive < start.options and len(alive) <= MAX_SHOWN
@@ -263,7 +265,7 @@ def _texts(start: Texts, tests: Sequence[Test], may: Callable[[Domain], bool]) -
     return Texts(None, dead, (open_ones | {exactly(text) for text in alive},))
 
 
-def _sets(start: Sets, tests: Sequence[Test], may: Callable[[Domain], bool]) -> Domain | None:
+def _sets(start: Sets, tests: Sequence[Check], may: Callable[[Domain], bool]) -> Domain | None:
     named = {test.operand for test in tests if test.operator in ("holds", "lacks")}
     if len(named) > MAX_PIECES:
         return None

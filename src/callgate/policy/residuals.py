@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from callgate.policy.domains import OPPOSITES, Scalar
 from callgate.policy.expressions import Chain, Expression, chain_of, context_chains
-from callgate.policy.formulas import Formula, Presence, Test, both, either
+from callgate.policy.formulas import Check, Formula, Presence, both, either
 from callgate.policy.ground import ALWAYS_THERE, ENTITIES, KINDS, Constant, Ground
 from callgate.policy.leaves import Leaf
 from callgate.policy.shapes import WITH_FIELDS, Kind
@@ -336,8 +336,8 @@ class Reader:
         """A test and its opposite; where nobody asked whether the place is there, both may fail."""
         assert leaf.start is not None  # noqa: S101 - its kind is one that is told apart
         opposite = (">=", operand + 1) if operator == "<=" else (OPPOSITES[operator], operand)
-        true: Formula = Test(leaf, leaf.start, operator, operand)
-        false: Formula = Test(leaf, leaf.start, *opposite)
+        true: Formula = Check(leaf, leaf.start, operator, operand)
+        false: Formula = Check(leaf, leaf.start, *opposite)
         if self._rely(leaf.gates, gates):
             there = Presence(leaf.gates[-1], leaf.gates[:-1], True)
             true, false = both(there, true), both(there, false)
