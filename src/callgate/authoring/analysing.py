@@ -28,7 +28,9 @@ from callgate.policy.source import Policy
 
 CHECK = "callgate.policy.analysis.checking:checked"
 COMPARE = "callgate.policy.analysis.differing:compared"
+_STARTING_SECONDS = 60.0  # the solver is large, and a process that is new has to read it
 _ENDING_SECONDS = 5.0
+_READY = None  # what a worker says first
 
 _Found = TypeVar("_Found", Checked, Compared)
 
@@ -141,11 +143,19 @@ class _Worker:
         theirs.close()
         self.job: int | None = None
         self.due_at = 0.0
+        self._is_ready = False
+        self._seconds = 0.0
 
     def give(self, number: int, job: Environment, seconds: float) -> None:
-        """Starts a job."""
-        self.job, self.due_at = number, monotonic() + seconds
+        """Starts a job. A worker that is not ready yet has time for that besides."""
+        self.job, self._seconds = number, seconds
+        self.due_at = monotonic() + seconds + (0.0 if self._is_ready else _STARTING_SECONDS)
         self.connection.send(job)
+
+    def is_ready(self) -> None:
+        """From here on its time runs."""
+        self._is_ready = True
+        self.due_at = monotonic() + self._seconds
 
     def end(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -168,7 +178,8 @@ class _Pool(Generic[_Found]):
         late: Callable[[Environment, str], _Found],
     ) -> None:
         self._function, self._limits = function, limits
-        self._late = late  # what is said of an environment that nobody got through
+        # What is said of an environment that nobody got through.
+        self._late: Callable[[Environment, str], _Found] = late
         self._subject = replace(subject, policies=(), tools=())  # each job brings its own
 
     def run(self, jobs: Sequence[Environment]) -> list[_Found]:
@@ -206,10 +217,12 @@ class _Pool(Generic[_Found]):
             position = busy[connection]
             worker = workers[position]
             assert worker.job is not None  # noqa: S101 - it is busy
-            answer: _Found | str = "the process of the solver died"
+            answer: _Found | str | None = "the process of the solver died"
             with suppress(EOFError, OSError):
                 answer = connection.recv()
-            if isinstance(answer, str):
+            if answer is _READY:
+                worker.is_ready()
+            elif isinstance(answer, str):
                 found[worker.job] = self._late(jobs[worker.job], answer)
                 workers[position] = self._instead_of(worker)
             else:
@@ -229,6 +242,7 @@ def _work(connection: Connection, function: str, subject: Subject, seconds: floa
     module, _, name = function.partition(":")
     ask = getattr(import_module(module), name)  # here only: the solver is an extra
     with suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
+        connection.send(_READY)
         while True:
             job = connection.recv()
             try:

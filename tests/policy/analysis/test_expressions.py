@@ -8,13 +8,17 @@ import pytest
 
 from callgate.model import Principal
 from callgate.policy.account import State
+from callgate.policy.analysis.asking import permitted
+from callgate.policy.analysis.compare import Relation
+from callgate.policy.analysis.differing import compared
+from callgate.policy.analysis.environments import changed_environments
 from callgate.policy.analysis.findings import Subject
 from callgate.policy.analysis.meaning import Compiler
 from callgate.policy.analysis.replay import Replay
 from callgate.policy.analysis.solving import Answer, Solver
 from callgate.policy.analysis.symbols import Symbols
 from callgate.policy.analysis.terms import negation
-from callgate.policy.engine import Question
+from callgate.policy.engine import Engine, Question
 from callgate.policy.names import Names
 from callgate.policy.source import read_policies
 from fakes.calls import a_principal, a_tool
@@ -317,3 +321,37 @@ def test_the_solver_and_cedar_say_the_same_of_a_policy(policy: Any) -> None:
 
 def _only(truth: bool) -> list[Answer]:
     return [Answer.YES, Answer.NO] if truth else [Answer.NO, Answer.YES]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_solver_and_the_engine_say_the_same_of_a_whole_set(seed: int) -> None:
+    pick = random.Random(seed)
+    policies = tuple(pick.sample(POLICIES, 12))
+    engine = Engine(policies, NAMES, ENRICHMENTS)
+
+    for question, _ in zip(requests(seed), range(5), strict=False):
+        symbols = Symbols(TOOL, NAMES, ENRICHMENTS)
+        compiler = Compiler(symbols)
+        allowed = permitted([compiler.policy(policy) for policy in policies])
+        solver = Solver(pinned(symbols, question), 5.0)
+        verdict = engine.authorize(question).is_permitted
+        assert [solver.ask([allowed]), solver.ask([negation(allowed)])] == _only(verdict), question
+
+
+def test_two_sets_that_are_proven_alike_decide_alike() -> None:
+    pick, alike = random.Random(1), 0
+    for _ in range(30):
+        whole = tuple(pick.sample(POLICIES, 6))
+        part = whole[:-1]
+        subject = Subject(policies=whole, tools=(TOOL,), names=NAMES, enrichments=ENRICHMENTS)
+        (environment,) = changed_environments(subject, part)
+        differing = compared(subject, environment, 5.0).differing
+        alike += not differing
+        engines = [Engine(policies, NAMES, ENRICHMENTS) for policies in (whole, part)]
+        types = {one.principal_type for one in differing}
+        for question, _ in zip(requests(pick.randint(0, 99)), range(25), strict=False):
+            verdicts = {engine.authorize(question).is_permitted for engine in engines}
+            name = NAMES.ANONYMOUS if question.principal.kind == "anonymous" else NAMES.USER
+            assert len(verdicts) == 1 or name in types, question
+        assert all(one.relation is not Relation.UNDECIDED for one in differing), differing
+    assert 0 < alike < 30
