@@ -20,6 +20,14 @@ PAYMENT: dict[str, Any] = {
     "required": ["amount", "currency"],
 }
 
+# Nobody knew whether 33 is a sum of three cubes until 2019; below 100,000 it is none.
+_NUMBER = {"type": "integer", "minimum": -100_000, "maximum": 100_000}
+CUBES = a_tool(
+    schema={"type": "object", "properties": dict.fromkeys("abc", _NUMBER), "required": list("abc")}
+)
+IS_33 = " + ".join(f"context.input.{n} * context.input.{n} * context.input.{n}" for n in "abc")
+IS_33 = f"{IS_33} == 33"
+
 
 def a_payment(name: str = "refund", target: str = "shop") -> Tool:
     """A tool with an amount and a currency."""

@@ -91,14 +91,14 @@ class Asked:
         return None if answer is Answer.OPEN else answer is Answer.YES
 
     def _keep(self, found: Assignment) -> None:
-        def numbers(quality: Callable[[Meaning], Truth]) -> frozenset[int]:
-            return frozenset(n for n, one in enumerate(self.meanings) if found.holds(quality(one)))
-
+        in_scope = {n for n, one in enumerate(self.meanings) if found.holds(one.in_scope)}
         try:
             sighting = Sighting(
-                in_scope=numbers(lambda one: one.in_scope),
-                satisfied=numbers(lambda one: one.is_satisfied),
-                failing=numbers(lambda one: one.is_failing),
+                in_scope=frozenset(in_scope),
+                satisfied=frozenset(
+                    n for n in in_scope if found.holds(self.meanings[n].is_satisfied)
+                ),
+                failing=frozenset(n for n in in_scope if found.holds(self.meanings[n].is_failing)),
             )
         except Unsayable:
             return  # it answers this question, and no other

@@ -28,8 +28,10 @@ class _Check:
         self._meanings = self._asked.meanings
         self._doubts: list[Doubt] = []
         self._active = [n for n, one in enumerate(self._meanings) if one.policy.mode == ACTIVE]
+        self._ineffective: dict[int, Truth] = {}
         self._policies = tuple(self._meanings[n].policy for n in self._active)
         self._stops = {n: self._meanings[n].stops for n in self._active}
+        self._goes_on = {n: negation(stop) for n, stop in self._stops.items()}
         self._forbids = frozenset(
             n for n in self._active if self._meanings[n].policy.effect == "forbid"
         )
@@ -105,10 +107,9 @@ class _Check:
         meaning = self._meanings[number]
         is_permit = meaning.policy.effect == "permit"
         peers = self._peers(number)
-        against = [*(self._effect(peer) for peer in peers)]
+        truths = [meaning.is_satisfied, *map(self._without, peers)]
         if is_permit:
-            against += [self._stops[n] for n in self._active]
-        truths = [meaning.is_satisfied, *(negation(one) for one in against)]
+            truths += self._goes_on.values()
 
         def seen(sighting: Sighting) -> bool:
             effects = self._effects(sighting)
@@ -129,6 +130,12 @@ class _Check:
         """That a policy does what it is for: permits, or refuses."""
         meaning = self._meanings[number]
         return meaning.is_satisfied if meaning.policy.effect == "permit" else meaning.stops
+
+    def _without(self, number: int) -> Truth:
+        """That a policy does not do what it is for."""
+        if number not in self._ineffective:
+            self._ineffective[number] = negation(self._effect(number))
+        return self._ineffective[number]
 
     def _effects(self, sighting: Sighting) -> frozenset[int]:
         return sighting.satisfied | (sighting.failing & self._forbids)
@@ -190,7 +197,7 @@ class _Check:
         differs = self._asked.is_possible(
             lambda s: number in self._effects(s) and self._effects(s).isdisjoint(peers),
             [effect],
-            {str(peer): negation(self._effect(peer)) for peer in peers},
+            {str(peer): self._without(peer) for peer in peers},
         )
         if differs is None:
             self._doubt("is it covered?", self._asked.late, self._meanings[number].policy.id)
@@ -203,7 +210,7 @@ class _Check:
     def _covers(self, peer: int, number: int) -> bool:
         found = self._asked.is_possible(
             lambda s: number in self._effects(s) and peer not in self._effects(s),
-            [self._effect(number), negation(self._effect(peer))],
+            [self._effect(number), self._without(peer)],
         )
         return found is False
 
@@ -213,7 +220,7 @@ class _Check:
         passes = self._asked.is_possible(
             lambda s: number in s.satisfied and not self._stopping(s),
             [meaning.is_satisfied],
-            {str(n): negation(stop) for n, stop in self._stops.items()},
+            {str(n): truth for n, truth in self._goes_on.items()},
         )
         if passes is None:
             self._doubt("is it overridden?", self._asked.late, meaning.policy.id)

@@ -7,7 +7,7 @@ from enum import Enum
 
 import z3  # type: ignore[import-untyped]
 
-from callgate.policy.analysis.terms import Term, Truth, known
+from callgate.policy.analysis.terms import Term, Truth, Unsayable, known
 
 MAX_TRIES = 4  # to leave out wishes that cannot all come true
 
@@ -28,7 +28,13 @@ class Assignment:
 
     def holds(self, truth: Truth) -> bool:
         """Whether a truth holds in it. Raises Unsayable."""
-        return truth if isinstance(truth, bool) else bool(self.value(truth))
+        if isinstance(truth, bool):
+            return truth
+        found = self._model.eval(truth, model_completion=True)
+        value = z3.Z3_get_bool_value(found.ctx_ref(), found.as_ast())  # this is asked very often
+        if value == z3.Z3_L_UNDEF:
+            raise Unsayable(f"the solver left {found} open")
+        return bool(value == z3.Z3_L_TRUE)
 
     def value(self, term: Term) -> bool | int:
         """What a truth or a number is in it. Raises Unsayable."""
