@@ -156,8 +156,9 @@ def read_client_answer(answer: Object, mcp: Object) -> Decision | None:
 
 def _changed(answer: Object, status: int, body: Object) -> Decision | None:
     """What replaces a result or an error, or keeps it back."""
-    if status >= 400 or ("error" in body and "error" not in answer):
-        return Decision(withhold=_refusal(status, body))
+    refusal = _refusal(status, body)
+    if refusal is not None and (status >= 400 or "error" not in answer):
+        return Decision(withhold=refusal)
     if "error" in body:
         error = _error_of(body)
         return Decision(result={"error": error}) if error != answer["error"] else None
