@@ -1,6 +1,10 @@
 """From what holds at single tools to findings about the set: few, proven, each said once."""
 
+import re
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from callgate.model import Tool
 from callgate.policy.analysis.checked import Checked, Doubt
@@ -28,6 +32,26 @@ def told(text: str, *tools: Tool, **more: Any) -> list[tuple[FindingKind, tuple[
 def only(text: str, *tools: Tool, **more: Any) -> Finding:
     (finding,) = reported(text, *tools, **more).findings
     return finding
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "policy-analysis.md"
+SECTION = re.compile(r"### (\w+)\n\n```cedar\n(.*?)```\n\n> ([^\n]+)", re.DOTALL)
+
+
+@pytest.mark.parametrize(("kind", "policies", "message"), SECTION.findall(PAGE.read_text("utf-8")))
+def test_the_page_says_what_is_found(kind: str, policies: str, message: str) -> None:
+    found = reported(policies, a_payment(), SEARCH).findings
+
+    assert (kind, message) in {(finding.kind.value, finding.message) for finding in found}
+
+
+def test_the_page_has_every_kind_with_its_names_and_level() -> None:
+    page = PAGE.read_text("utf-8")
+
+    assert {kind for kind, _, _ in SECTION.findall(page)} == {kind.value for kind in FindingKind}
+    rows = dict(re.findall(r"^\| \[`(\w+)`\]\(#\w+\) \| (\w+) \|", page, re.MULTILINE))
+    assert rows.keys() == {kind.value for kind in FindingKind}
+    assert set(rows.values()) <= {severity.value for severity in Severity}
 
 
 def test_a_sound_policy_set_has_no_findings() -> None:

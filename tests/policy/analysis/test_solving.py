@@ -1,11 +1,9 @@
 """The solver: yes with a request, no with a reason, or no answer in time."""
 
-import pytest
-
 from callgate.policy.analysis.solving import Answer, Solver
 from callgate.policy.analysis.terms import (
     at_most,
-    conj,
+    between,
     less,
     negation,
     number_variable,
@@ -13,7 +11,7 @@ from callgate.policy.analysis.terms import (
     truth_variable,
 )
 
-N, M = number_variable("n"), number_variable("m")
+N, M, K = (number_variable(name) for name in "nmk")
 
 
 def test_a_yes_comes_with_what_is_unknown() -> None:
@@ -43,14 +41,11 @@ def test_questions_do_not_stay_with_the_solver() -> None:
     assert solver.ask([same(N, 1), same(N, 2)]) is Answer.NO
 
 
-@pytest.mark.parametrize("seconds", [0.05])
-def test_a_question_that_takes_too_long_stays_open(seconds: float) -> None:
-    cubes = conj(
-        *(less(1, x) for x in (N, M)), same(N * N * N + M * M * M, 10**15 + 7 * 10**9 + 11)
-    )
-    solver = Solver([], seconds)
+def test_a_question_that_takes_too_long_stays_open() -> None:
+    cubes = N * N * N + M * M * M + K * K * K
+    solver = Solver([between(-100_000, one, 100_000) for one in (N, M, K)], 0.1)
 
-    assert solver.ask([cubes]) is Answer.OPEN
+    assert solver.ask([same(cubes, 33)]) is Answer.OPEN
 
 
 def test_wishes_that_cannot_come_true_are_left_out() -> None:
