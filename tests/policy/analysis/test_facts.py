@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from callgate.model import Json
@@ -43,6 +43,7 @@ def slots_of(text: str) -> Slots:
     return slots
 
 
+@settings(deadline=None)
 @given(TEXT)
 @example("Ada <ada@mail.example.com>")
 @example("example.com:8080")

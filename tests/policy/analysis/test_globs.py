@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.policy.analysis.globs import TooMany, cases, fits, is_literal, pattern_of, sketch
@@ -24,6 +24,7 @@ def test_a_star_in_a_literal_piece_is_no_wildcard() -> None:
     assert fits(("a*", None), "a*b\n") and not fits(("a*", None), "ab")
 
 
+@settings(deadline=None)
 @given(st.frozensets(PATTERN, min_size=1, max_size=4))
 def test_the_cases_are_those_that_occur(patterns: frozenset[tuple[str | None, ...]]) -> None:
     occurring = {frozenset(p for p in patterns if fits(p, text)) for text in TEXTS}

@@ -77,3 +77,10 @@ def test_tools_are_alike_where_all_limits_along_the_shape_are() -> None:
 
     assert found[("o", "n")] == Limits(minimum=1, kinds=("integer",))
     assert found[("l", "[]")] == Limits(shortest=2, kinds=("string",))
+
+
+def test_a_schema_with_patterns_takes_properties_that_it_does_not_name() -> None:
+    closed = {"type": "object", "additionalProperties": False}
+
+    assert not Node.of(closed).takes_undeclared()
+    assert Node.of({**closed, "patternProperties": {"^x-": {}}}).takes_undeclared()

@@ -2,7 +2,7 @@
 
 import cedarpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.policy.analysis import literals
@@ -139,6 +139,7 @@ def test_an_address_is_read_as_cedar_reads_it(text: str) -> None:
         assert says(f'ip("{text}") == ip("{literals.address_text(*found)}")')
 
 
+@settings(deadline=None)
 @given(st.integers(literals.LONG_MIN, literals.LONG_MAX))
 def test_a_decimal_is_written_as_it_is_read(number: int) -> None:
     assert literals.decimal(literals.decimal_text(number)) == number

@@ -4,7 +4,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.policy.analysis.limits import Node
@@ -48,6 +48,7 @@ def test_a_long_text_is_not_counted() -> None:
     assert scalar_rule(Sort.STRING, "x" * 6000, limits) is True
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.one_of(

@@ -22,6 +22,12 @@ SCHEMA: dict[str, Any] = {
         "a.b": {"type": "integer"},
         "a": {"type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"]},
         "free": {"type": ["object", "null"]},
+        "impossible": {"type": "integer", "minimum": 5, "maximum": 4},
+        "never": {
+            "type": "object",
+            "properties": {"x": {"type": "integer", "minimum": 5, "maximum": 4}},
+            "required": ["x"],
+        },
     },
     "required": ["amount", "list", "a.b", "a"],
     "additionalProperties": False,
@@ -119,3 +125,13 @@ def test_a_principal_has_one_type() -> None:
 
 def test_a_path_is_said_as_policies_write_it() -> None:
     assert said(("input", "amount")) == "context.input.amount"
+
+
+def test_an_argument_that_allows_no_value_is_never_there_and_harms_nothing_else() -> None:
+    impossible = "context.input has impossible && context.input.impossible > 0"
+    never = "context.input has never && context.input.never.x > 0"
+
+    assert Asking().answers(impossible) is Answer.NO
+    assert Asking().answers(never) is Answer.NO
+    for one in (impossible, never):
+        assert Asking().answers(f"!({one})", "context.input.amount == 10") is Answer.YES

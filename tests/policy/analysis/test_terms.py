@@ -1,7 +1,7 @@
 """What is known folds: the solver gets only what is open."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.policy.analysis import terms
@@ -22,6 +22,7 @@ def test_truths_fold() -> None:
     assert terms.pick(open_one, 5, 5) == 5
 
 
+@settings(deadline=None)
 @given(st.integers(-1000, 1000), st.integers(1, 50))
 def test_division_rounds_as_machines_and_calendars_do(number: int, by: int) -> None:
     unknown = terms.number_variable("number")

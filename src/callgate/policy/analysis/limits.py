@@ -63,7 +63,10 @@ class Node(Value):
 
     def takes_undeclared(self) -> bool:
         """Whether an object may have properties that the schema does not declare."""
-        return self.schema is None or self.schema.get("additionalProperties") is not False
+        schema = self.schema
+        if schema is None or "patternProperties" in schema:
+            return True
+        return schema.get("additionalProperties") is not False
 
     def limits(self) -> Limits:
         """What the schema says of the values at this place."""

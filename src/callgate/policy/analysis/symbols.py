@@ -283,7 +283,13 @@ class Symbols:
                     is_there = mirrored[0]
                 else:
                     is_there = of.is_required or self._presence(f"there {at}")
-                self.fields[at] = is_there, self._value(at, of.shape, inner)
+                known = len(self.rules)
+                value = self._value(at, of.shape, inner)
+                # Of what is not there nothing holds: its schema may allow no value at all.
+                above = (at[:n] for n in range(1, len(at)))
+                whole = conj(is_there, *(self.fields[p][0] for p in above if p in self.fields))
+                self.rules[known:] = [implies(whole, rule) for rule in self.rules[known:]]
+                self.fields[at] = is_there, value
             return self.fields[at]
 
         if shape.kind is Kind.UNION:
@@ -311,11 +317,12 @@ class Symbols:
 
     def _may_be_extra(self, path: Text) -> Truth:
         is_open = Node.of(self.tool.input_schema).takes_undeclared() or _nests(self.input)
-        return conj(is_open, *(negation(same_text(path, name)) for name in self.input.fields))
+        declared = (name for name in self.input.fields if _is_plain_name(name))
+        return conj(is_open, *(negation(same_text(path, name)) for name in declared))
 
     def _may_be_null(self, path: Text) -> Truth:
         """An argument that need not be there, or that says itself that it may be null."""
-        if not isinstance(path, str) or path not in self.input.fields:
+        if not isinstance(path, str) or not _is_plain_name(path) or path not in self.input.fields:
             return True  # of nested ones nothing is said here
         field = self.input.fields[path]
         if field.shape.kind is Kind.TEXT and not field.is_nullable:
@@ -340,7 +347,14 @@ class Symbols:
 
 
 def _nests(shape: Shape) -> bool:
-    return any(field.shape.kind is Kind.RECORD for field in shape.fields.values())
+    """Whether there are records in it, in which undeclared keys may be."""
+    kinds = (Kind.RECORD, Kind.UNION, Kind.TEXT)
+    return any(field.shape.kind in kinds for field in shape.fields.values())
+
+
+def _is_plain_name(name: str) -> bool:
+    """Whether a name is the path of that argument, and of no other."""
+    return "." not in name and "[" not in name
 
 
 def said(path: Path) -> str:
