@@ -106,7 +106,7 @@ ARGUMENTS = {
         },
         [
             {"depth": depth, **deep}
-            for depth in (-2, *range(-1, 7, 2), 2, 4)
+            for depth in range(-2, 7)
             for deep in ({}, {"deep": True}, {"deep": False})
         ],
         _depth,

@@ -66,7 +66,7 @@ def test_nothing_is_said_where_an_interceptor_may_change_the_arguments(lists: st
 
     def says(**more: Any) -> bool:
         gateway = a_gateway(policies=LIMIT, lists=lists, chain=(attached(**more),))
-        return (shown(gateway))[0] != REFUND.definition
+        return bool(shown(gateway)[0] != REFUND.definition)
 
     assert not says()
     assert says(is_observing=True)

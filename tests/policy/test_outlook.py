@@ -322,5 +322,5 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert of.is_listed(ADA, tool, 0.0) is (number < 8)
 
     outlook, plans = of._outlook, of._plans
-    assert max(map(len, (outlook._views, outlook._found, outlook._probes))) <= 13
+    assert max(len(outlook._views), len(outlook._found), len(outlook._probes)) <= 13
     assert plans._shown_count <= 4 and len(plans._choices) <= 4

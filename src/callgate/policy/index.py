@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from callgate.model import Value
 from callgate.policy.source import Policy, Scope
@@ -54,26 +54,25 @@ class ScopeIndex:
         """
         return frozenset(_sought(principal)) & self._principals | {(_IS, principal.own[0])}
 
-    def names(self, action: Uid) -> bool:
-        """Whether a policy names this very action, beside those that name its groups."""
-        return action in self._policies
-
     def candidates(
         self, relevant: Iterable[Key], principal: Lineage, action: Lineage, resource: Lineage
     ) -> tuple[Policy, ...]:
         """Every policy whose whole scope matches, by id. `relevant` is that of the principal."""
         found: dict[str, Policy] = {}
         for by_principal in self._by_action(action):
-            for key in relevant:
-                for policy in by_principal.get(key, ()):
-                    if (
-                        policy.id not in found
-                        and action.meets(policy.action)
-                        and principal.meets(policy.principal)
-                        and resource.meets(policy.resource)
-                    ):
-                        found[policy.id] = policy
+            _choose(found, by_principal, relevant, (principal, action, resource))
         return tuple(found[identifier] for identifier in sorted(found))
+
+    def naming(
+        self, relevant: Iterable[Key], principal: Lineage, action: Lineage, resource: Lineage
+    ) -> tuple[Policy, ...]:
+        """Of the candidates those that name this very action, in no order."""
+        by_principal = self._policies.get(action.own)
+        if by_principal is None:
+            return ()
+        found: dict[str, Policy] = {}
+        _choose(found, by_principal, relevant, (principal, action, resource))
+        return tuple(found.values())
 
     def for_action(self, action: Lineage, resource: Lineage) -> tuple[Policy, ...]:
         """Every policy that matches for some principal, by id."""
@@ -91,6 +90,25 @@ class ScopeIndex:
             by_principal = self._policies.get(key)
             if by_principal is not None:
                 yield by_principal
+
+
+def _choose(
+    found: dict[str, Policy],
+    by_principal: Mapping[Key, list[Policy]],
+    relevant: Iterable[Key],
+    lineages: tuple[Lineage, Lineage, Lineage],
+) -> None:
+    """Adds those whose scopes match, each tested exactly."""
+    principal, action, resource = lineages
+    for key in relevant:
+        for policy in by_principal.get(key, ()):
+            if (
+                policy.id not in found
+                and action.meets(policy.action)
+                and principal.meets(policy.principal)
+                and resource.meets(policy.resource)
+            ):
+                found[policy.id] = policy
 
 
 def _keys(scope: Scope) -> tuple[Key, ...]:

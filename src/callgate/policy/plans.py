@@ -124,6 +124,7 @@ class Meeting:
 
     choice: Choice
     shadows: tuple[Policy, ...]
+    every: tuple[Policy, ...]  # both, by id
 
 
 @dataclass(slots=True)
@@ -175,6 +176,7 @@ class Plans:
     ) -> None:
         self.names = names
         self.index = ScopeIndex(policies)
+        self._resource = names.resource
         self._enrichments = enrichments
         self._validator = validator
         # Keyed by identity: the principal is held in the value, so its id cannot be reused.
@@ -209,17 +211,20 @@ class Plans:
         return plan
 
     def meet(self, known: Known, action: Action) -> Meeting:
-        """Which policies are in scope. Found through the groups of the action once for them all."""
-        standing, index, resource = known.standing, self.index, self.names.resource
-        lineage = known.facts.lineage
-        if index.names(action.lineage.own):
-            return self._met(index.candidates(standing.relevant, lineage, action.lineage, resource))
-        above = action.above.ancestors
-        meeting = standing.meetings.get(above)
+        """Which policies are in scope. Found through the groups of an action once for all in them;
+        then only those are looked for that name the action itself.
+        """
+        standing, lineage, index = known.standing, known.facts.lineage, self.index
+        groups = action.above.ancestors
+        meeting = standing.meetings.get(groups)
         if meeting is None:
-            found = index.candidates(standing.relevant, lineage, action.above, resource)
-            meeting = standing.meetings[above] = self._met(found)
-        return meeting
+            found = index.candidates(standing.relevant, lineage, action.above, self._resource)
+            meeting = standing.meetings[groups] = self._met(found)
+        named = index.naming(standing.relevant, lineage, action.lineage, self._resource)
+        if not named:
+            return meeting
+        together = {policy.id: policy for policy in (*meeting.every, *named)}
+        return self._met(tuple(together[identifier] for identifier in sorted(together)))
 
     def remember(self, standing: Standing, key: ToolKey, is_shown: bool) -> None:
         """Keeps what lists show to all of one standing, within bounds."""
@@ -285,7 +290,7 @@ class Plans:
     def _met(self, found: tuple[Policy, ...]) -> Meeting:
         shadows = tuple(policy for policy in found if policy.mode == SHADOW)
         active = tuple(policy for policy in found if policy.mode != SHADOW) if shadows else found
-        return Meeting(self._choice(active), shadows)
+        return Meeting(self._choice(active), shadows, found)
 
     def _choice(self, policies: tuple[Policy, ...]) -> Choice:
         key = frozenset(policy.id for policy in policies)
