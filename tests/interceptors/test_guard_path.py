@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from callgate.interceptors.guard_path import GuardPath, GuardPathSettings
-from callgate.interceptors.guarding import Objection
+from callgate.interceptors.guarding.guards import Objection
 from callgate.scrutiny import Decision, Request, Result
 from fakes.calls import a_principal, a_tool
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from pydantic import model_validator
 
 from callgate.interceptors.fields import Place
-from callgate.interceptors.guarding import Changes, Guard, GuardSettings, Objection
+from callgate.interceptors.guarding.guards import Changes, Guard, GuardSettings, Objection
 from callgate.policy.readings import read
 
 MAX_CHARACTERS = 4_096

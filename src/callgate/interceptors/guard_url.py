@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 import ada_url
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from callgate.interceptors.addresses import (
+from callgate.interceptors.fields import Place
+from callgate.interceptors.guarding.addresses import (
     MAX_ADDRESSES,
     Address,
     Resolver,
@@ -18,8 +19,7 @@ from callgate.interceptors.addresses import (
     is_public,
     read_address,
 )
-from callgate.interceptors.fields import Place
-from callgate.interceptors.guarding import Changes, Guard, GuardSettings, Naming, Objection
+from callgate.interceptors.guarding.guards import Changes, Guard, GuardSettings, Naming, Objection
 from callgate.model import Value
 from callgate.policy.readings import MAX_URL_CHARACTERS, Facts, read
 
