@@ -65,7 +65,7 @@ def test_check_fails_on_a_policy_that_is_no_cedar(directory: Path) -> None:
     (directory / "policies" / "main.cedar").write_text("permit (;")
     shown = run("check", "--env-file", "secrets.env")
     assert shown.exit_code == 1
-    assert shown.stderr.startswith("main.cedar: not valid Cedar")
+    assert shown.stderr.startswith("main.cedar:1:9: not valid Cedar")
 
 
 def test_check_warns_of_a_policy_about_a_target_that_is_not_there(directory: Path) -> None:

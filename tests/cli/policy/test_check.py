@@ -172,7 +172,7 @@ def test_meaning_is_proven_and_shown_with_a_request_that_can_be_tried(desk: Path
 
 
 @pytest.mark.e2e
-def test_what_is_about_a_tool_stands_at_the_configuration_in_sarif(desk: Path) -> None:
+def test_what_is_about_a_tool_stands_at_the_policy_that_decides_it_in_sarif(desk: Path) -> None:
     FILE.write_text(POLICIES + EVERYONE)
     checked = ask("check", "--tools", "tools.json", "--format", "sarif", "--fail-on", "never")
 
@@ -180,4 +180,4 @@ def test_what_is_about_a_tool_stands_at_the_configuration_in_sarif(desk: Path) -
     assert {
         one["ruleId"]: one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
         for one in results
-    } == {"allows_everyone": "callgate.yaml", "shadowed": "policies/shop.cedar"}
+    } == {"allows_everyone": "policies/shop.cedar", "shadowed": "policies/shop.cedar"}

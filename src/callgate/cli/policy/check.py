@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from callgate.audit.explain import printable
+from callgate.app.clock import SystemClock
 from callgate.authoring import analysing
 from callgate.authoring.issues import (
     Issue,
@@ -201,6 +202,7 @@ def subject_of(grounds: Grounds, others: Sequence[Policy] = ()) -> Subject:
         tools=(*grounds.snapshot.tools, *_methods(grounds, others)),
         names=grounds.names,
         enrichments=grounds.enrichments,
+        since=SystemClock().now(),  # what was over before is over
     )
 
 
