@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from callgate.app.parts import PartError
+from pydantic import TypeAdapter, ValidationError
+
+from callgate.app.parts import PartError, build_connector
 from callgate.config import Config
+from callgate.config.tree import TargetSettings
 from callgate.interceptors.kinds import KINDS, InterceptorError, Place
 from callgate.interceptors.settings import InterceptorSettings
+from callgate.model import Json
 from callgate.pipeline.attaching import Attachment, Chain
 from callgate.pipeline.breaker import Breaker, Gate
 from callgate.pipeline.conditions import CedarCondition
 from callgate.policy.names import Names
 from callgate.policy.source import PolicyError
-from callgate.ports import Clock
+from callgate.ports import Clock, Connector
+from callgate.upstream.mcp_stdio import StdioTargetSettings
+
+_TARGET: TypeAdapter[TargetSettings] = TypeAdapter(TargetSettings)
 
 
 def build_chain(config: Config, clock: Clock) -> Chain:
@@ -26,6 +33,7 @@ def _attachment(settings: InterceptorSettings, config: Config, clock: Clock) -> 
         clock=clock,
         points=frozenset(settings.on),
         timeout_seconds=settings.timeout_seconds,
+        connect=lambda target: _connector(settings.name, target, config, clock),
     )
     try:
         interceptor = KINDS[settings.kind](settings.of_kind, place)
@@ -48,6 +56,20 @@ def _attachment(settings: InterceptorSettings, config: Config, clock: Clock) -> 
         facts=settings.enriches,
         gate=Gate(most=settings.max_concurrent, breaker=breaker),
     )
+
+
+def _connector(name: str, target: dict[str, Json], config: Config, clock: Clock) -> Connector:
+    """The way to a server that interceptors use, and agents never see."""
+    try:
+        made = _TARGET.validate_python(target)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"][1:])
+        raise InterceptorError(f"`{place}`: {first['msg']}") from None
+    if isinstance(made, StdioTargetSettings):
+        made = made.model_copy(update={"cwd": config.directory / (made.cwd or "")})
+    logs = config.directory / ".callgate" / "logs"
+    return build_connector(f"interceptor-{name}", made, clock, logs, is_lazy=True)
 
 
 def _condition(

@@ -8,6 +8,7 @@ from typing import Any
 
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.lambda_handler import Terms, load_lambda
+from callgate.interceptors.mcp_server import Connect, McpServer, McpTerms
 from callgate.interceptors.python_hook import load_hook
 from callgate.interceptors.redact import Redactor
 from callgate.interceptors.webhook import Webhook
@@ -24,6 +25,7 @@ class Place(Value):
     clock: Clock
     points: frozenset[str] = frozenset()  # at which it is asked, as `on` has them
     timeout_seconds: float = 5.0
+    connect: Connect | None = None  # the way to a server of its own, which agents never see
 
 
 __all__ = ["KINDS", "InterceptorError", "Place"]
@@ -38,6 +40,10 @@ KINDS: Mapping[str, Make] = {
     ),
     "webhook": lambda settings, place: Webhook(
         settings, place.name, place.clock, place.timeout_seconds
+    ),
+    "mcp": lambda settings, place: McpServer(
+        settings,
+        McpTerms(place.name, place.clock, place.points, place.timeout_seconds, place.connect),
     ),
 }
 """The key of each kind, as `InterceptorSettings` has it → what makes one. One line a kind."""

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from callgate.interceptors.kinds import KINDS
 from callgate.interceptors.lambda_settings import LambdaSettings, with_short_form
+from callgate.interceptors.mcp_settings import McpSettings
 from callgate.interceptors.redact import RedactSettings
 from callgate.interceptors.webhook import WebhookSettings
 from callgate.protocol.methods import METHODS
@@ -39,6 +40,9 @@ class InterceptorSettings(Settings):
 
     webhook: WebhookSettings | None = None
     """A server that is asked over HTTP."""
+
+    mcp: McpSettings | None = None
+    """An MCP interceptor server (draft SEP-2624)."""
 
     on: frozenset[Literal["request", "result", "error", "message", "list"]] = frozenset({"request"})
     """What it sees: requests, results (errors among them), only errors, messages in the middle of
