@@ -12,8 +12,8 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from callgate.audit.explain import printable
 from callgate.app.clock import SystemClock
+from callgate.audit.explain import printable
 from callgate.authoring import analysing
 from callgate.authoring.issues import (
     Issue,
