@@ -34,7 +34,7 @@ Make = Callable[[Any, Place], Interceptor]
 
 KINDS: Mapping[str, Make] = {
     "python": lambda reference, place: load_hook(reference, place.directory),
-    "redact": lambda settings, place: Redactor(settings),
+    "redact": lambda settings, place: Redactor(settings, place.directory, place.clock),
     "lambda": lambda settings, place: load_lambda(
         settings, place.directory, Terms(place.points, place.timeout_seconds, place.clock.ticks)
     ),

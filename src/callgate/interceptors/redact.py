@@ -1,131 +1,154 @@
-"""The built-in redactor: e-mail addresses, card numbers and keys in arguments and results."""
+"""The built-in redactor: personal data and secrets in arguments, results, errors and messages."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import secrets
+from collections import Counter
 from collections.abc import Callable
-from typing import Any, Literal
+from pathlib import Path
+from typing import TypeVar
 
-import re2
-from pydantic import Field, field_validator
-from stdnum import luhn
-
+from callgate.interceptors.faults import InterceptorError
+from callgate.interceptors.redacting.marks import Marks
+from callgate.interceptors.redacting.redaction import Redacted, Redaction, Situation
+from callgate.interceptors.redacting.scanner import Scanner
+from callgate.interceptors.redacting.screen import is_worth_a_look
+from callgate.interceptors.redacting.settings import FIELD, RedactSettings
+from callgate.interceptors.redacting.vault import Vault
 from callgate.model import Json
-from callgate.scrutiny import Decision, Message, Passive, Request, Result
-from callgate.settings import Settings
+from callgate.ports import Clock
+from callgate.protocol.jsonrpc import encode
+from callgate.protocol.methods import METHODS
+from callgate.scrutiny import Decision, Message, Passive, Request, Result, View
 
-Kind = Literal["email", "card", "key"]
+__all__ = ["RedactSettings", "Redactor"]
 
-PATTERNS: dict[str, str] = {
-    "email": r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)*\.[A-Za-z]{2,}",
-    "card": r"\b\d(?:[ \-]?\d){12,18}\b",
-    "key": "|".join(
-        (
-            r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",  # AWS access key id
-            r"\bgh[pousr]_[A-Za-z0-9]{36,}",  # GitHub
-            r"\bgithub_pat_[A-Za-z0-9_]{22,}",
-            r"\bxox[abposr]-[A-Za-z0-9\-]{10,}",  # Slack
-            r"\bAIza[0-9A-Za-z_\-]{35}",  # Google
-            r"\b[sr]k_(?:live|test)_[0-9A-Za-z]{16,}",  # Stripe
-            r"\bsk-[A-Za-z0-9_\-]{20,}",  # OpenAI, Anthropic
-            r"\bglpat-[A-Za-z0-9_\-]{20,}",  # GitLab
-            r"\bcgk_[A-Za-z0-9_\-]{43}",  # our own
-            r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{5,}",  # JWT
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*-----|\z)",
-        )
-    ),
-}
+INLINE_BYTES = 16_384
+"""What is larger is looked at in a thread: about a millisecond of work."""
 
-
-class RedactSettings(Settings):
-    """What to find. Each hit becomes `[redacted:<kind>]`."""
-
-    find: tuple[Kind, ...] = Field(default=("email", "card", "key"))
-    """The built-in kinds to look for."""
-
-    patterns: dict[str, str] = {}
-    """Own kinds: name → RE2 regular expression (linear time, so no input can stall it)."""
-
-    keep: tuple[str, ...] = ()
-    """Exact texts to leave alone, such as a public support address."""
-
-    @field_validator("patterns")
-    @classmethod
-    def _compiles(cls, patterns: dict[str, str]) -> dict[str, str]:
-        for name, pattern in patterns.items():
-            try:
-                re2.compile(pattern)
-            except re2.error as error:
-                raise ValueError(f"{name}: not an RE2 expression: {error}") from None
-        return patterns
+T = TypeVar("T")
 
 
 class Redactor(Passive):
-    """Replaces what it finds in every string, key and number of a JSON value. Keeps no state."""
+    """Replaces what it finds in every string, key and number of a JSON value, however encoded.
 
-    def __init__(self, settings: RedactSettings) -> None:
-        chosen = {kind: PATTERNS[kind] for kind in settings.find} | settings.patterns
-        self._patterns = [(kind, re2.compile(pattern)) for kind, pattern in chosen.items()]
-        self._keep = frozenset(settings.keep)
-        # One pass over raw bytes tells that there is certainly nothing. Own patterns may be
-        # anchored to a string's ends, which raw JSON does not show, so they always get a full look.
-        together = "|".join(f"(?:{PATTERNS[kind]})" for kind in settings.find)
-        self._screen = re2.compile(together.encode()) if not settings.patterns else None
+    The only state is the vault: what tokens stand for, bounded, expiring, gone with the process.
+    """
+
+    def __init__(self, settings: RedactSettings, directory: Path, clock: Clock) -> None:
+        """Loads the engines, which takes a second or more once per process."""
+        key = _key(settings, directory)
+        self._vault = Vault(settings.tokens, clock)
+        self._marks = Marks({*settings.kinds, FIELD}, key, self._vault)
+        self._redaction = Redaction(settings, Scanner(settings, clock), self._marks)
 
     async def on_request(self, request: Request) -> Decision | None:
-        """See scrutiny.Interceptor."""
-        arguments, found = self.redact(request.arguments)
-        return Decision(arguments=arguments, note=_note(found)) if found else None
+        """See scrutiny.Interceptor. Tokens of the principal become what they stand for."""
+        value, situation = request.arguments, _situation(request, is_result=False)
+        redacted, restored = await self._done(value, situation)
+        if redacted.refused:
+            return Decision(refuse=_refusal("The arguments hold", redacted), note=_note(redacted))
+        if redacted.value is value and not restored:
+            return None
+        return Decision(arguments=_object(redacted.value), note=_note(redacted, restored))
 
     async def on_result(self, result: Result) -> Decision | None:
         """See scrutiny.Interceptor."""
-        redacted, found = self.redact(result.result)
-        return Decision(result=redacted, note=_note(found)) if found else None
+        value, situation = result.result, _situation(result, is_result=True)
+        redacted, restored = await self._done(value, situation)
+        if redacted.refused:
+            return Decision(withhold=_refusal("The result holds", redacted), note=_note(redacted))
+        if redacted.value is value and not restored:
+            return None
+        return Decision(result=_object(redacted.value), note=_note(redacted, restored))
 
     async def on_message(self, message: Message) -> Decision | None:
         """See scrutiny.Interceptor."""
-        redacted, found = self.redact(message.params)
-        return Decision(params=redacted, note=_note(found)) if found else None
+        value, situation = message.params, _situation(message, is_result=True)
+        redacted, _ = await self._done(value, situation)
+        if redacted.refused:
+            return Decision(withhold=_refusal("The message holds", redacted), note=_note(redacted))
+        if redacted.value is value:
+            return None
+        return Decision(params=_object(redacted.value), note=_note(redacted))
 
     def may_skip(self, body: bytes) -> bool:
-        """See scrutiny.Interceptor. Bytes with an escape may spell anything, so they are read."""
-        return self._screen is not None and b"\\" not in body and not self._screen.search(body)
+        """See scrutiny.Interceptor."""
+        return self._redaction.may_skip and not is_worth_a_look(body)
 
-    def redact(self, value: Json) -> tuple[Json, dict[str, int]]:
-        """The value with every hit replaced, and how many hits there were of each kind."""
-        found: dict[str, int] = {}
-        return self._walk(value, found), found
+    def redact(self, value: Json, situation: Situation | None = None) -> Redacted:
+        """The value redacted, and how much was found of each kind."""
+        return self._redaction.of(value, encode(value), situation or Situation())
 
-    def _walk(self, value: Json, found: dict[str, int]) -> Json:
-        if isinstance(value, str):
-            return self._text(value, found)
-        if isinstance(value, dict):
-            return {self._text(k, found): self._walk(v, found) for k, v in value.items()}
-        if isinstance(value, list):
-            return [self._walk(item, found) for item in value]
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**12:
-            text = self._text(str(value), found)
-            return value if text == str(value) else text
-        return value
+    async def _done(self, value: Json, situation: Situation) -> tuple[Redacted, int]:
+        """The value redacted and, where it goes to the target, with its tokens restored."""
+        body = encode(value)
 
-    def _text(self, text: str, found: dict[str, int]) -> str:
-        for kind, pattern in self._patterns:
-            text = pattern.sub(self._replacing(kind, found), text)
-        return text
+        def work() -> tuple[Redacted, int]:
+            redacted = self._redaction.of(value, body, situation)
+            restored = 0
+            if not situation.is_toward_agent and b"[token:" in body:
+                redacted.value, restored = self._marks.restored(redacted.value, situation.principal)
+            return redacted, restored
 
-    def _replacing(self, kind: str, found: dict[str, int]) -> Callable[[Any], str]:
-        def replace(match: Any) -> str:  # re2 has no types
-            hit: str = match.group(0)
-            if hit in self._keep or (kind == "card" and not luhn.is_valid(_digits(hit))):
-                return hit
-            found[kind] = found.get(kind, 0) + 1
-            return f"[redacted:{kind}]"
-
-        return replace
+        return await _run(work, len(body))
 
 
-def _digits(text: str) -> str:
-    return "".join(character for character in text if character.isdigit())
+async def _run(work: Callable[[], T], size: int) -> T:
+    return work() if size <= INLINE_BYTES else await asyncio.to_thread(work)
 
 
-def _note(found: dict[str, int]) -> str:
+def _situation(view: View, *, is_result: bool) -> Situation:
+    # What a target asks of the agent's client goes to the agent, and its answer to the target.
+    is_asked = METHODS[view.tool.method].is_asked_by_target
+    return Situation(
+        tool=view.tool.qualified_name,
+        principal=view.principal.key,
+        is_toward_agent=is_result is not is_asked,
+    )
+
+
+def _object(value: Json) -> dict[str, Json]:
+    assert isinstance(value, dict)  # noqa: S101 - an object stays one
+    return value
+
+
+def _counts(found: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(found.items()))
+
+
+def _note(redacted: Redacted, restored: int = 0) -> str:
+    parts = (_counts(redacted.found), _counts(redacted.refused))
+    made_good = f"{restored} restored" if restored else ""
+    return "; ".join(part for part in (*parts, made_good) if part)
+
+
+def _refusal(what: str, redacted: Redacted) -> str:
+    kinds = " and ".join(sorted(redacted.refused))
+    return f"{what} something that may not be passed on: {kinds}. Leave it out."
+
+
+def _key(settings: RedactSettings, directory: Path) -> bytes:
+    """The key of `hash`: of the settings, or made once and kept. Raises InterceptorError."""
+    if settings.key is not None:
+        return settings.key.get_secret_value().encode()
+    if not settings.uses("hash"):
+        return secrets.token_bytes(32)
+    file = directory / ".callgate" / "redact.key"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            key = file.read_bytes()
+        else:
+            key = secrets.token_bytes(32)
+            with os.fdopen(handle, "wb") as out:
+                out.write(key)
+    except OSError as error:
+        raise InterceptorError(f"{file} cannot be used: {error}; set `key`") from None
+    if len(key) != 32:
+        raise InterceptorError(f"{file} holds no key of ours; remove it, or set `key`")
+    return key

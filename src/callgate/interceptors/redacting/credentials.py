@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
-import re2
-
+from callgate.interceptors.redacting.forms import Form, Reading
 from callgate.interceptors.redacting.spans import Span
 
 KIND = "key"
@@ -37,40 +36,81 @@ KEYS = "|".join(
         r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",  # Shopify
         r"\bdapi[a-f0-9]{32}",  # Databricks
         r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{5,}",  # JWT
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*-----|\z)",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*-----",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"\-]*",  # cut off
     )
 )
 
-_FORMS: Any = re2.compile(KEYS)
+_FORMS = Form(KEYS)
+
+# Where redact-secret may find something: names of secrets, and what is long and unlike a word. It
+# is the slowest part by far, so it sees only the blocks of a text that hold one of these.
+_HINTS = Form(
+    r"(?i:pass|pwd|secret|token|auth|bearer|basic|cred|cookie|session|private|signature|sig=)"
+    r"|(?i:key[\"']?\s?[:=])|://[^\s/\"@]+@|[A-Za-z0-9+/=_\-]{20}"
+)
+BLOCK = 512
+AROUND = 160
+
+# What names of secrets stand before in code and prose, and is none: names of types, variables and
+# placeholders. A word with a number or two is one only where it is quoted.
+_CONTEXTUAL = frozenset({"contextual_secret"})
+_WORD = re.compile(r"[A-Za-z_.\-]+[0-9]{0,4}")
 
 
 class Credentials:
     """Finds secrets. Both engines run in this process and never use the network."""
 
     def __init__(self) -> None:
+        import redact_secret  # noqa: PLC0415 - a gateway without `redact` does not load it
+
         self._kingfisher = kingfisher()
-        # Imported where it is first needed: a gateway without `redact` does not load it.
-        self._redact_secret = importlib.import_module("redact_secret")
+        self._scan = redact_secret.scan
 
-    def find(self, text: str, seconds: float) -> Iterator[Span]:
+    def find(self, reading: Reading, seconds: float) -> Iterator[Span]:
         """Every secret in a text, also those that only their surroundings tell."""
-        yield from self.find_distinct(text, seconds)
-        for found in self._redact_secret.scan(text):
-            yield Span(found.start, found.end, KIND)
+        yield from self.find_distinct(reading, seconds)
+        for start, end in around(reading.text):
+            for found in self._scan(reading.text[start:end]):
+                span = Span(start + found.start, start + found.end, KIND)
+                if found.type not in _CONTEXTUAL or _is_secret(reading.text, span):
+                    yield span
 
-    def find_distinct(self, text: str, seconds: float) -> Iterator[Span]:
+    def find_distinct(self, reading: Reading, seconds: float) -> Iterator[Span]:
         """Only secrets that have a form of their own, for texts that may be chance.
 
         Raises TimeoutError where it takes longer than `seconds`.
         """
-        for match in _FORMS.finditer(text):
-            yield Span(match.start(), match.end(), KIND)
-        body = text.encode()
-        found = [one for one in self._kingfisher.scan(body, timeout=seconds) if one.visible]
-        at = _characters(body, len(text))
-        for one in sorted(found, key=lambda one: int(one.location["start_offset"])):
-            place = one.location
-            yield Span(at(place["start_offset"]), at(place["end_offset"]), KIND)
+        for place in _FORMS.places(reading):
+            yield Span(*place, KIND)
+        found = self._kingfisher.scan(reading.body, timeout=seconds)
+        if found:
+            places = (one.location for one in found if one.visible)
+            ordered = sorted((place["start_offset"], place["end_offset"]) for place in places)
+            for place in reading.characters(ordered):
+                yield Span(*place, KIND)
+
+
+def around(text: str) -> list[tuple[int, int]]:
+    """The parts of a text that stand around a hint of a secret."""
+    parts: list[tuple[int, int]] = []
+    for first in range(0, len(text), BLOCK):
+        if not _HINTS.is_in(Reading(text[max(0, first - 20) : first + BLOCK])):
+            continue
+        start, end = max(0, first - AROUND), min(len(text), first + BLOCK + AROUND)
+        if parts and start <= parts[-1][1]:
+            parts[-1] = (parts[-1][0], end)
+        else:
+            parts.append((start, end))
+    return parts
+
+
+def _is_secret(text: str, span: Span) -> bool:
+    """Whether what stands after the name of a secret looks like one."""
+    value = text[span.start : span.end]
+    if not any(character.isdigit() for character in value):
+        return False
+    return _WORD.fullmatch(value) is None or text[span.start - 1 : span.start] in ("'", '"')
 
 
 @functools.cache
@@ -79,20 +119,6 @@ def kingfisher() -> Any:
 
     No cache of rules is read or written, and encodings are our own business.
     """
-    sdk = importlib.import_module("kingfisher_sdk")
-    return sdk.Scanner(sdk.Rules(cache=False), base64=False)
+    import kingfisher_sdk  # noqa: PLC0415 - 60 MB, only for a gateway that redacts
 
-
-def _characters(body: bytes, length: int) -> Any:
-    """Offset in bytes → offset in characters."""
-    if len(body) == length:
-        return lambda offset: offset
-    known = [(0, 0)]
-
-    def at(offset: int) -> int:
-        last, characters = known[-1] if known[-1][0] <= offset else (0, 0)
-        characters += len(body[last:offset].decode(errors="replace"))
-        known.append((offset, characters))
-        return characters
-
-    return at
+    return kingfisher_sdk.Scanner(kingfisher_sdk.Rules(cache=False), base64=False)

@@ -1,0 +1,53 @@
+"""Regular expressions over texts of any size: linear in time, offsets in characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import re2
+
+
+class Reading:
+    """A text with its bytes: engines look at bytes, and what they say is about characters."""
+
+    __slots__ = ("body", "is_ascii", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.body = text.encode()
+        self.is_ascii = len(self.body) == len(text)
+
+    def characters(self, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Ranges of bytes, in the order of their starts → the same ranges in characters."""
+        if self.is_ascii:
+            yield from places
+            return
+        at = reached = 0
+        for start, end in places:
+            at += len(self.body[reached:start].decode(errors="replace"))
+            reached = start
+            yield at, at + len(self.body[start:end].decode(errors="replace"))
+
+
+class Form:
+    """One expression. It must be of ASCII only, but for what stands under a negation."""
+
+    def __init__(self, pattern: str, group: int = 0) -> None:
+        self.pattern = pattern
+        self._group = group
+        self._compiled: Any = re2.compile(pattern.encode())
+
+    def is_in(self, reading: Reading) -> bool:
+        """Whether it is found at all."""
+        return self._compiled.search(reading.body) is not None
+
+    def places(self, reading: Reading) -> Iterator[tuple[int, int]]:
+        """Where it is found, in characters."""
+        found = (match.span(self._group) for match in self._compiled.finditer(reading.body))
+        return reading.characters(found)
+
+
+def any_of(forms: Iterable[Form]) -> Form:
+    """One that is found where any of them is."""
+    return Form("|".join(f"(?:{form.pattern})" for form in forms))
