@@ -34,8 +34,13 @@ class Situation(Value):
 
 
 def parsed(policies: Iterable[Policy]) -> cedarpy.PolicySet:
-    """A handle that keeps our own policy ids."""
-    return documented({policy.id: policy.est for policy in policies})
+    """A handle that keeps our own policy ids, without the annotations: Cedar does not read them."""
+    return documented(
+        {
+            policy.id: {name: part for name, part in policy.est.items() if name != "annotations"}
+            for policy in policies
+        }
+    )
 
 
 def documented(policies: Mapping[str, Json]) -> cedarpy.PolicySet:

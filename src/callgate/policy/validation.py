@@ -27,6 +27,7 @@ from callgate.protocol.jsonrpc import encode
 from callgate.protocol.methods import METHODS, method_tool
 
 MAX_REMEMBERED = 50_000
+_UNKNOWN = "?"
 _GOVERNED = tuple(name for name in METHODS if name != CALL_TOOL)
 _WITH_FIELDS = frozenset({Kind.RECORD, Kind.UNION})
 _MISSING = re.compile(r"attribute `([^`]+)` .*not found")
@@ -98,11 +99,13 @@ class Validator:
         # Beyond the context, two tools differ for a policy only where it looks at `action`.
         where = tool.qualified_name if policy.reads_action else ""
         key = (policy.digest, encode(shape), where)
-        if key not in self._found:
+        found = self._found.get(key, _UNKNOWN)
+        if found is _UNKNOWN:
+            found = self._validate(tool, shape, policy)
             if len(self._found) >= MAX_REMEMBERED:
                 self._found.clear()  # a target that makes up schemas without end
-            self._found[key] = self._validate(tool, shape, policy)
-        return self._found[key]
+            self._found[key] = found
+        return found
 
     def _validate(self, tool: Tool, shape: Shape, policy: Policy) -> str | None:
         result = cedarpy.validate_policies(policy.text, self._schema(tool, shape, policy))
