@@ -62,19 +62,6 @@ def test_known_arguments_leave_just_what_others_are_permitted_with(
     assert of.could_be_used(ADA, subject.tool, known, 0.0) == found
 
 
-@settings(max_examples=200, deadline=None)
-@given(subjects())
-def test_what_is_taken_to_fit_passes_the_validator(subject: Subject) -> None:
-    of = engine(subject.text)
-    plan = of._plans.plan(ADA, subject.tool)
-    validator = Validator(Names())
-
-    for residual in of._outlook.residuals(plan, 0.0):
-        if residual.is_plain:
-            context = plan.action.context
-            assert not validator.invalid(subject.tool, context, [residual.policy])
-
-
 WIDE = a_tool(
     schema={
         "type": "object",
@@ -117,7 +104,9 @@ CONDITIONS = [
     'context.input has tags && context.input.tags == ["x"]',
     'context.input has tags && ["x", "y"].containsAll(context.input.tags)',
     'context.input has tags && context.input.tags.contains("x")',
-    'context.input has note && context.derived.input has note && context.derived.input.note.length > 2',
+    'context.derived has note && context.derived.note.length > 2',
+    "context.derived.input has note && context.derived.input.note.length > 2",
+    "context.derived.amount has x",
     "context.meta.extra.isEmpty()",
     'context.meta.nulls.contains("note")',
     "context.input has when && context.input.when has integer && context.input.when.integer > 2",
@@ -176,6 +165,31 @@ def test_whatever_conditions_say_nothing_that_is_permitted_is_hidden_or_said_to_
                 assert of.could_be_used(principal, WIDE, {name: arguments[name]}, now)
         elif narrowing is not None and narrowing.is_exact:
             assert not jsonschema_rs.validator_for(narrowing.schema).is_valid(arguments)
+
+
+@settings(max_examples=200, deadline=None)
+@given(subjects())
+def test_what_is_taken_to_fit_passes_the_validator(subject: Subject) -> None:
+    check_what_fits(engine(subject.text), subject.tool, ADA)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(POLICY, min_size=1, max_size=4),
+    st.sampled_from([ADA, a_principal('e"v\\e', "staff"), a_principal("eve", kind="anonymous")]),
+)
+def test_what_is_taken_to_fit_passes_the_validator_for_whomever_it_is_read(
+    texts: list[str], principal: Principal
+) -> None:
+    check_what_fits(engine("\n".join(texts)), WIDE, principal)
+
+
+def check_what_fits(of: Engine, tool: Tool, principal: Principal) -> None:
+    plan = of._plans.plan(principal, tool)
+    validator = Validator(Names())
+    for residual in of._outlook.residuals(plan, 0.0):
+        if residual.is_plain:
+            assert not validator.invalid(tool, plan.action.context, [residual.policy])
 
 
 class TestClauses:

@@ -246,13 +246,16 @@ class Engine:
 
     def _is_shown(self, known: Known, key: ToolKey, tool: Tool, now: float) -> tuple[bool, bool]:
         """Whether a tool is in a list, and whether time may change that."""
+        plan = known.plans.get(key)
+        if plan is not None and plan.is_listed is not None and not plan.part.reads_time:
+            return plan.is_listed, False
         plans = self._plans
         action = plans.action(key, tool)
-        choice = plans.meet(known, action).choice
+        meeting = plans.meet(known, action)
+        choice = meeting.choice
         if choice.has_permit and choice.reads_facts:
-            plan = plans.plan(known.principal, tool)
-            if plan.is_listed is None or choice.reads_time:
-                plan.is_listed = self._outlook.is_possible_for(plan, now)
+            plan = plans.plan_of(known, key, action, meeting)
+            plan.is_listed = self._outlook.is_possible_for(plan, now)
             return plan.is_listed, choice.reads_time
         is_shown = choice.has_permit and self._outlook.is_possible(known, action, choice)
         plans.remember(known.standing, key, is_shown)

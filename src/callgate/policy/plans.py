@@ -200,7 +200,13 @@ class Plans:
         plan = known.plans.get(key)
         if plan is None:
             action = self.action(key, tool)
-            meeting = self.meet(known, action)
+            plan = self.plan_of(known, key, action, self.meet(known, action))
+        return plan
+
+    def plan_of(self, known: Known, key: ToolKey, action: Action, meeting: Meeting) -> Plan:
+        """The same, of a principal and a tool that have met."""
+        plan = known.plans.get(key)
+        if plan is None:
             active = meeting.choice.policies
             trials = tuple(
                 (policy, self.part(action, (*active, policy))) for policy in meeting.shadows

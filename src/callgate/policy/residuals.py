@@ -192,7 +192,8 @@ class Reader:
 
     def _has(self, spot: Spot) -> Truth | None:
         if spot.operands["left"] == {"Var": "principal"}:
-            return self._asked(spot.operands["attr"] in self._ground.attributes)
+            name = spot.operands["attr"]
+            return self._asked_for((".", name), name in self._ground.attributes)
         chain, ground = chain_of(spot.expression), self._ground
         if chain is None:
             return None
@@ -210,24 +211,26 @@ class Reader:
 
     def _has_declared(self, chain: Chain, leaf: Leaf | None, gates: Gates) -> Truth | None:
         """Of what is always there, or never."""
-        outer = self._ground.leaf(chain[:-1]) if len(chain) > 1 else None
-        if leaf is None and outer is not None and outer.kind not in (*WITH_FIELDS, Kind.TEXT):
-            return None
-        if outer is not None and not gates.issuperset(outer.gates):
-            return None
+        if len(chain) > 1:
+            outer = self._ground.leaf(chain[:-1])
+            if outer is None or outer.kind not in (*WITH_FIELDS, Kind.TEXT):
+                return None
+            if not gates.issuperset(outer.gates):
+                return None
         return NEVER if leaf is None else ALWAYS
 
     def _has_tag(self, spot: Spot) -> Truth | None:
         name = spot.operands["right"].get("Value")
         if spot.operands["left"] != {"Var": "principal"} or not isinstance(name, str):
             return None
-        return self._asked(name in self._ground.tags)
+        return self._asked_for(("getTag", name), name in self._ground.tags)
 
     def _truth_of(self, spot: Spot) -> Truth | None:
-        return self._one_of(self._term(spot.expression), "truth", frozenset({1}), spot.gates)
+        term = self._term(spot.expression, spot.gates)
+        return self._one_of(term, "truth", frozenset({1}), spot.gates)
 
     def _equal(self, spot: Spot) -> Truth | None:
-        one, other = self._terms(spot.operands["left"], spot.operands["right"])
+        one, other = self._terms(spot, spot.operands["left"], spot.operands["right"])
         if isinstance(one, Constant):
             one, other = other, one
         if not isinstance(other, Constant) or other.is_set:
@@ -236,9 +239,12 @@ class Reader:
         return truth.turned if truth is not None and spot.operator == "!=" else truth
 
     def _like(self, spot: Spot) -> Truth | None:
-        term, pattern = self._term(spot.operands["left"]), pattern_of(spot.operands["pattern"])
+        term, pattern = (
+            self._term(spot.operands["left"], spot.gates),
+            pattern_of(spot.operands["pattern"]),
+        )
         if isinstance(term, Constant):
-            return self._asked(fits(term.value, pattern)) if term.sort == "text" else None
+            return _answered(fits(term.value, pattern)) if term.sort == "text" else None
         if term is None or term.kind is not Kind.STRING:
             return None
         return self._test(term, "like", pattern, spot.gates)
@@ -248,14 +254,14 @@ class Reader:
         sort = "long" if spot.operator in _LONGS else "decimal"
         operator = _LONGS.get(spot.operator) or _DECIMALS[spot.operator]
         pair = (spot.operands["left"], spot.operands["right"]) if sort == "long" else spot.operands
-        one, other = self._terms(*pair)
+        one, other = self._terms(spot, *pair)
         if isinstance(one, Constant):
             one, other, operator = other, one, _TURNED[operator]
         if not isinstance(other, Constant) or (other.sort, other.is_set) != (sort, False):
             return None
         bound = other.value - 1 if operator in ("<", ">=") else other.value
         if isinstance(one, Constant):
-            truth = self._asked(one.value <= bound) if one.sort == sort else None
+            truth = _answered(one.value <= bound) if one.sort == sort else None
         elif one is None or KINDS[sort] is not one.kind:
             return None
         else:
@@ -263,7 +269,7 @@ class Reader:
         return truth.turned if truth is not None and operator in (">", ">=") else truth
 
     def _contains(self, spot: Spot) -> Truth | None:
-        one, other = self._terms(spot.operands["left"], spot.operands["right"])
+        one, other = self._terms(spot, spot.operands["left"], spot.operands["right"])
         if isinstance(one, Constant):
             return self._one_of(other, one.sort, one.value, spot.gates) if one.is_set else None
         if not isinstance(other, Constant) or other.is_set or one is None:
@@ -271,7 +277,7 @@ class Reader:
         return self._of_set(one, Constant(other.sort, frozenset({other.value})), spot)
 
     def _contains_several(self, spot: Spot) -> Truth | None:
-        one, other = self._terms(spot.operands["left"], spot.operands["right"])
+        one, other = self._terms(spot, spot.operands["left"], spot.operands["right"])
         if spot.operator == "containsAny" and isinstance(one, Constant):
             one, other = other, one
         if not isinstance(one, Leaf) or not isinstance(other, Constant) or not other.is_set:
@@ -288,13 +294,14 @@ class Reader:
         return Truth(both(*(t.true for t in truths)), either(*(t.false for t in truths)))
 
     def _is_empty(self, spot: Spot) -> Truth | None:
-        term = self._term(spot.operands["arg"])
+        term = self._term(spot.operands["arg"], spot.gates)
         if not isinstance(term, Leaf) or term.kind is not Kind.SET or term.start is None:
             return None
         return self._test(term, "empty", None, spot.gates)
 
     def _in(self, spot: Spot) -> Truth | None:
-        left, right = spot.operands["left"].get("Var"), self._term(spot.operands["right"])
+        left = spot.operands["left"].get("Var")
+        right = self._term(spot.operands["right"], spot.gates)
         if left not in ENTITIES or not isinstance(right, Constant) or right.sort != "uid":
             return None
         wanted = right.value if right.is_set else {right.value}
@@ -308,18 +315,32 @@ class Reader:
         return self._asked(own[0] == spot.operands["entity_type"])
 
     def _asked(self, answer: bool) -> Truth:
-        """Of what is known; whether Cedar's validator takes the question is left to it."""
+        """Of entities; whether Cedar's validator takes the question is left to it."""
         self._is_plain = False
-        return Truth(answer, not answer)
+        return _answered(answer)
 
-    def _terms(self, left: Expression, right: Expression) -> list[Constant | Leaf | None]:
-        return [self._term(left), self._term(right)]
+    def _asked_for(self, gate: Chain, answer: bool) -> Truth:
+        """Whether something of the principal is there: what comes after may rely on it."""
+        return Truth(answer, not answer, frozenset({gate}))
 
-    def _term(self, expression: Expression) -> Constant | Leaf | None:
+    def _terms(
+        self, spot: Spot, left: Expression, right: Expression
+    ) -> list[Constant | Leaf | None]:
+        return [self._term(left, spot.gates), self._term(right, spot.gates)]
+
+    def _term(self, expression: Expression, gates: Gates) -> Constant | Leaf | None:
+        """INVARIANT: a fact of the principal that nobody asked for is left to Cedar's validator."""
+        operator, operands = next(iter(expression.items()))
         term = self._ground.term(expression)
-        operands = next(iter(expression.values()))
-        if isinstance(operands, dict) and operands.get("left") == {"Var": "principal"}:
-            self._is_plain = self._is_plain and operands.get("attr") in ALWAYS_THERE
+        if operator == "Set":
+            self._is_plain = self._is_plain and all("Value" in item for item in operands)
+        elif isinstance(operands, dict) and operands.get("left") == {"Var": "principal"}:
+            name = operands["right"].get("Value") if operator == "getTag" else operands.get("attr")
+            if (
+                isinstance(name, str) and (operator, name) in gates
+            ):  # where it is missing, this is never evaluated
+                return term if term is not None else Constant("text", "")
+            self._is_plain = self._is_plain and operator == "." and name in ALWAYS_THERE
         return term
 
     def _one_of(
@@ -327,7 +348,7 @@ class Reader:
     ) -> Truth | None:
         if isinstance(term, Constant):
             is_alike = term.sort == sort and not term.is_set
-            return self._asked(term.value in values) if is_alike else None
+            return _answered(term.value in values) if is_alike else None
         if term is None or KINDS.get(sort) is not term.kind:
             return None
         return self._test(term, "in", values, gates)
@@ -349,6 +370,11 @@ class Reader:
             return False
         self._is_exact = self._is_plain = False
         return True
+
+
+def _answered(answer: bool) -> Truth:
+    """Of what is known; unlike ALWAYS and NEVER it may be another answer for another principal."""
+    return Truth(answer, not answer)
 
 
 def _flat(expression: Expression, operator: str) -> list[Expression]:
