@@ -161,8 +161,10 @@ def test_configurations_in_the_documentation_are_valid(text: str, tmp_path: Path
     file.write_text(text if "\ntargets:" in f"\n{text}" else targets + text, "utf-8")
     named = re.findall(r"\$\{env:(\w+)\}", text)
 
-    # Distinct, and as long as a control token must be.
-    assert load_config(file, {name: f"{name}-{'x' * 32}" for name in named})
+    # Distinct, and as long as a control token must be; or in the form that a webhook's secret has.
+    values = {name: f"{name}-{'x' * 32}" for name in named}
+    values["WEBHOOK_SECRET"] = "whsec_" + "eHh4" * 8
+    assert load_config(file, values)
 
 
 @pytest.mark.parametrize("text", blocks("yml"))

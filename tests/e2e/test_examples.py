@@ -1,5 +1,6 @@
 """Every example, as its README tells it: run, called, refused, explained."""
 
+import base64
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("DESK_SECRET", SECRET)
     monkeypatch.setenv("IDP_SECRET", SECRET)
+    monkeypatch.setenv("WEBHOOK_SECRET", "whsec_" + base64.b64encode(SECRET.encode()).decode())
 
 
 def copied(name: str, directory: Path) -> Path:
