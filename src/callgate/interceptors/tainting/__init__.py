@@ -1,0 +1,1 @@
+"""The parts of the exfiltration interceptor: fingerprints, memory of runs, what goes out."""

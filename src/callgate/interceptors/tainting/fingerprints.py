@@ -1,0 +1,127 @@
+"""Fingerprints of texts: keyed hashes of windows and tokens, from which no text comes back."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+WINDOW = 12  # letters and digits in a row, in bytes
+BLOCK = 16
+CHUNK = 1 << 16
+MIN_TOKEN = 6
+
+_NOT_ALNUM = bytes(code for code in range(128) if not chr(code).isalnum())
+_BETWEEN = re.compile(r"[\W_]+")
+_DIGIT = re.compile("[0-9]")
+_MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+_NUMBER = re.compile(r"[0-9](?:[ ().,/'-]{0,2}[0-9]){5,}")
+_NAME = re.compile(r"[^\W_]+(?:[-_./:][^\W_]+)*")
+_COMMON = re.compile(  # what everybody writes: dates, times, versions
+    r"[0-9]{4}[-/.]?[0-9]{2}[-/.]?[0-9]{2}(?:[t ].*)?|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}"
+    r"|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?.*|v?[0-9]+(?:\.[0-9]+){1,2}"
+)
+
+
+def squeezed(plain: str) -> bytes:
+    """Only the letters and digits of a folded text: what stands between them hides nothing."""
+    if plain.isascii():
+        return plain.encode().translate(None, _NOT_ALNUM)
+    return _BETWEEN.sub("", plain).encode("utf-8", "ignore")
+
+
+def tokens(plain: str) -> set[bytes]:
+    """What identifies by itself in a folded text, and is shorter than a window.
+
+    Short addresses, numbers and ids: whole tokens with digits, never parts of them, because short
+    ones are met by chance. Dates, times, versions and round numbers identify nothing.
+    """
+    found: set[bytes] = set()
+    words = plain.split()
+    if "@" in plain:
+        mails = (mail for word in words if "@" in word for mail in _MAIL.findall(word[:320]))
+        found.update(b"@" + mail.encode() for mail in mails if len(squeezed(mail)) < WINDOW)
+    candidates = _NUMBER.findall(plain)
+    for word in words:
+        if _DIGIT.search(word) is not None:
+            candidates += _NAME.findall(word)
+    for token in candidates:
+        key = squeezed(token)
+        if MIN_TOKEN <= len(key) < WINDOW and _identifies(token, key):
+            found.add(key)
+    return found
+
+
+def _identifies(token: str, key: bytes) -> bool:
+    has_digit = any(48 <= code < 58 for code in key)
+    is_round = key.isdigit() and len(key.rstrip(b"0")) < 4
+    return has_digit and not is_round and _COMMON.fullmatch(token) is None
+
+
+class Prints:
+    """Makes fingerprints with a key of its own, that lives as long as the process."""
+
+    def __init__(self) -> None:
+        # ECB is right here: equal windows must give equal blocks, and each is one whole block.
+        self._cipher = Cipher(AES(secrets.token_bytes(32)), ECB())  # noqa: S305 - see above
+
+    def windows(self, stream: bytes) -> Iterator[list[int]]:
+        """One number for each window of the stream, in order, in lists of bounded length."""
+        for start in range(0, max(len(stream) - WINDOW + 1, 0), CHUNK):
+            piece = stream[start : start + CHUNK + WINDOW - 1]
+            count = len(piece) - WINDOW + 1
+            blocks = bytearray(BLOCK * count)
+            for at in range(WINDOW):
+                blocks[at::BLOCK] = piece[at : at + count]
+            yield self._numbers(blocks)
+
+    def tokens(self, found: Iterable[bytes]) -> list[int]:
+        """One number for each token; never that of a window."""
+        blocks = b"".join(token[: BLOCK - 1].ljust(BLOCK, b"\xff") for token in found)
+        return self._numbers(blocks)
+
+    def _numbers(self, blocks: bytes | bytearray) -> list[int]:
+        sealed = self._cipher.encryptor().update(blocks)
+        numbers: list[int] = memoryview(sealed).cast("Q")[::2].tolist()
+        return numbers
+
+
+class Kept:
+    """A set of fingerprints in eight bytes each, that only grows."""
+
+    __slots__ = ("_runs",)
+
+    def __init__(self) -> None:
+        self._runs: tuple[array[int], ...] = ()  # sorted, each less than half as long as the last
+
+    def __len__(self) -> int:
+        return sum(map(len, self._runs))
+
+    def add(self, numbers: set[int]) -> None:
+        """Adds those that are not there yet."""
+        fresh = array("Q", sorted(numbers - self.among(numbers)))
+        runs = list(self._runs)
+        while runs and len(runs[-1]) <= 2 * len(fresh):
+            fresh = array("Q", sorted((*runs.pop(), *fresh)))
+        if fresh:
+            runs.append(fresh)
+        self._runs = tuple(runs)
+
+    def among(self, numbers: set[int]) -> set[int]:
+        """Those of the numbers that are kept."""
+        found: set[int] = set()
+        for run in self._runs:
+            if len(numbers) * 12 > len(run):
+                found.update(numbers.intersection(run))
+                continue
+            for number in numbers:
+                at = bisect_left(run, number)
+                if at < len(run) and run[at] == number:
+                    found.add(number)
+        return found

@@ -1,0 +1,167 @@
+"""How much of what came back in a run a value would carry out, whatever it is encoded in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from callgate.interceptors.tainting.addresses import addresses, is_allowed
+from callgate.interceptors.tainting.fingerprints import WINDOW, Prints, squeezed, tokens
+from callgate.interceptors.tainting.leaves import Leaf
+from callgate.interceptors.tainting.memory import Run
+from callgate.interceptors.unveiling import folded, turned, views
+from callgate.model import Value
+
+MIN_OVERLAP_BYTES = 32  # of a shorter text, the share says nothing
+
+
+class Leak(Value):
+    """What a value carries of what is remembered."""
+
+    sent_bytes: int = 0
+    overlap: float = 0.0  # the largest share of one field that is known
+    opaque_bytes: int = 0  # encoded data that cannot be read
+    hosts: tuple[str, ...] = ()  # named in URLs that may carry data, and not allowed
+    sources: tuple[str, ...] = ()  # whose results they are, the most first
+    fields: tuple[str, ...] = ()  # in which they stand
+    tails: dict[str, bytes] = {}  # the last letters of each field
+
+
+def fingerprints(prints: Prints, texts: Iterable[str]) -> set[int]:
+    """Of everything in a result: windows over all of it in order, and its tokens."""
+    streams: list[bytes] = []
+    found: set[bytes] = set()
+    for text in texts:
+        plain = folded(text)
+        streams.append(squeezed(plain))
+        found |= tokens(plain)
+    numbers = set(prints.tokens(found))
+    for some in prints.windows(b"".join(streams)):
+        numbers.update(some)
+    return numbers
+
+
+class Scale:
+    """Weighs one value against one run."""
+
+    def __init__(
+        self, prints: Prints, run: Run, *, except_target: str = "", domains: frozenset[str] | None
+    ) -> None:
+        self._prints = prints
+        self._run = run
+        self._domains = domains
+        self._sources = {
+            name: kept
+            for name, kept in tuple(run.sources.items())
+            if not except_target or name.partition("___")[0] != except_target
+        }
+        self._by_source: dict[str, int] = {}
+        self._hosts: dict[str, None] = {}
+        self._opaque_bytes = 0
+        self._copied = b""  # what was counted last: a token in it is not counted again
+
+    def weigh(self, leaves: Iterable[Leaf]) -> Leak:
+        """What the value would carry out."""
+        if not self._sources:
+            return Leak()
+        groups: dict[str, list[str]] = {}
+        for field, text in leaves:
+            groups.setdefault(field, []).append(text)
+        weights, tails, plain = {}, {}, []
+        overlap = 0.0
+        for field, texts in groups.items():
+            stream = b"".join(squeezed(folded(text)) for text in texts)
+            plain.append(stream)
+            tail = self._run.tail(field)
+            tails[field] = (tail + stream)[-(WINDOW - 1) :]
+            weights[field], share = self._field(texts, stream, tail)
+            overlap = max(overlap, share)
+        total = sum(weights.values())
+        if len(plain) > 1:
+            total = max(total, self._covered(b"".join(plain)))
+        return Leak(
+            sent_bytes=total,
+            overlap=overlap,
+            opaque_bytes=self._opaque_bytes,
+            hosts=tuple(self._hosts),
+            sources=tuple(sorted(self._by_source, key=self._by_source.__getitem__, reverse=True)),
+            fields=tuple(field for field, weight in weights.items() if weight),
+            tails=tails,
+        )
+
+    def _field(self, texts: list[str], stream: bytes, tail: bytes) -> tuple[int, float]:
+        """The known bytes of one field, and their largest share of a text in it."""
+        joined = "".join(texts)
+        covered = self._covered(tail + stream, len(tail))
+        share = _share(covered, stream)
+        for text in turned(folded(joined)):
+            other = squeezed(text)
+            weight = self._covered(other)
+            covered, share = max(covered, weight), max(share, _share(weight, other))
+        covered += sum(self._tokens(text) for text in texts)
+        whole = [joined] if len(texts) > 1 else []
+        for text in (*texts, *whole):
+            self._addresses(text)
+            inner, most = self._views(text, is_new=text is not joined or not whole)
+            covered, share = covered + inner, max(share, most)
+        return covered, share
+
+    def _views(self, text: str, *, is_new: bool) -> tuple[int, float]:
+        covered, share = 0, 0.0
+        for view in views(text):
+            if not view.text:
+                self._opaque_bytes += view.opaque_bytes if is_new else 0
+                continue
+            self._addresses(view.text)
+            stream = squeezed(folded(view.text))
+            weight = self._covered(stream) + self._tokens(view.text)
+            for other in turned(folded(view.text)):
+                weight = max(weight, self._covered(squeezed(other)))
+            covered, share = covered + weight, max(share, _share(weight, stream))
+        return covered, share
+
+    def _tokens(self, text: str) -> int:
+        found = sorted(tokens(folded(text)))
+        numbers = self._prints.tokens(found)
+        known = self._known(set(numbers))
+        return sum(
+            len(token)
+            for token, number in zip(found, numbers, strict=True)
+            if number in known and token not in self._copied
+        )
+
+    def _covered(self, stream: bytes, start: int = 0) -> int:
+        """How many bytes of the stream, from `start` on, lie in known windows."""
+        covered, end, at = 0, start, 0
+        copied: list[bytes] = []
+        for numbers in self._prints.windows(stream):
+            known = self._known(set(numbers))
+            if known:
+                for index, number in enumerate(numbers, at):
+                    if number in known and index + WINDOW > end:
+                        covered += index + WINDOW - max(index, end)
+                        copied.append(stream[max(index, end) : index + WINDOW])
+                        end = index + WINDOW
+            at += len(numbers)
+        if copied:
+            self._copied = b"".join(copied)
+        return covered
+
+    def _known(self, numbers: set[int]) -> set[int]:
+        known: set[int] = set()
+        for name, kept in self._sources.items():
+            found = kept.among(numbers)
+            if found:
+                known |= found
+                self._by_source[name] = self._by_source.get(name, 0) + len(found)
+        return known
+
+    def _addresses(self, text: str) -> None:
+        if self._domains is None:
+            return
+        for address in addresses(text):
+            if address.carries_data and not is_allowed(address.host, self._domains):
+                self._hosts[address.host or "a host that cannot be read"] = None
+
+
+def _share(covered: int, stream: bytes) -> float:
+    return min(covered / len(stream), 1.0) if len(stream) >= MIN_OVERLAP_BYTES else 0.0
