@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from callgate.interceptors.faults import InterceptorError
+from callgate.interceptors.grpc_server import GrpcServer, GrpcTerms
 from callgate.interceptors.lambda_handler import Terms, load_lambda
 from callgate.interceptors.mcp_server import Connect, McpServer, McpTerms
 from callgate.interceptors.python_hook import load_hook
@@ -40,6 +41,9 @@ KINDS: Mapping[str, Make] = {
     ),
     "webhook": lambda settings, place: Webhook(
         settings, place.name, place.clock, place.timeout_seconds
+    ),
+    "grpc": lambda settings, place: GrpcServer(
+        settings, GrpcTerms(place.clock, place.points, place.timeout_seconds)
     ),
     "mcp": lambda settings, place: McpServer(
         settings,

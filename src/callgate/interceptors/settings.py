@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from callgate.interceptors.grpc_settings import GrpcSettings
 from callgate.interceptors.kinds import KINDS
 from callgate.interceptors.lambda_settings import LambdaSettings, with_short_form
 from callgate.interceptors.mcp_settings import McpSettings
@@ -40,6 +41,9 @@ class InterceptorSettings(Settings):
 
     webhook: WebhookSettings | None = None
     """A server that is asked over HTTP."""
+
+    grpc: GrpcSettings | None = None
+    """A server that is asked over gRPC."""
 
     mcp: McpSettings | None = None
     """An MCP interceptor server (draft SEP-2624)."""
