@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callgate.interceptors.lambda_answers import ContractError
 from callgate.interceptors.lambda_contract import Exchange, of_list, of_request, of_result
@@ -267,3 +270,42 @@ def test_a_response_that_is_none_is_a_failure(point: str, response: Any) -> None
 def test_what_means_nothing_at_a_point_is_a_failure(point: str, mcp: dict[str, Any]) -> None:
     with pytest.raises(ContractError):
         decided(point, **mcp)
+
+
+WORDS = st.sampled_from(
+    (
+        "jsonrpc id method params result error body headers statusCode "
+        "transformedGatewayRequest transformedGatewayResponse name arguments tools code "
+        "message content isError text"
+    ).split()
+)
+LEAVES = st.sampled_from(
+    [None, True, 0, 200, 403, 1.5, "", "2.0", "c1", "tools/call", "shop___refund", "x"]
+)
+JUNK = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4)
+)
+
+
+@pytest.mark.parametrize("point", ["request", "result", "error", "list", "asked", "client"])
+@given(response=JUNK, request_=JUNK)
+def test_whatever_is_answered_is_a_decision_that_fits_or_a_failure(
+    point: str, response: Any, request_: Any
+) -> None:
+    is_bare = isinstance(response, dict) and not {"id", "jsonrpc"} & response.keys()
+    whole = body(**response) if is_bare else response
+    for mcp in (
+        {"transformedGatewayResponse": response},
+        {"transformedGatewayResponse": {"body": whole}},
+        {"transformedGatewayRequest": request_},
+        {"transformedGatewayRequest": {"body": request_}},
+    ):
+        try:
+            decision = decided(point, **mcp)
+        except ContractError:
+            continue
+        if decision is None:
+            continue
+        assert msgspec.convert(msgspec.to_builtins(decision), Decision) == decision
+        for sentence in (decision.refuse, decision.withhold):
+            assert sentence is None or sentence

@@ -93,6 +93,18 @@ def test_what_is_no_whole_answer_is_a_failure(answer: Answer, words: str) -> Non
         asyncio.run(posted(answer, b"x"))
 
 
+def test_no_message_repeats_the_query_of_the_url() -> None:
+    async def scenario() -> str:
+        poster = Poster("http://127.0.0.1:1/hook?token=s3cret", timeout_seconds=5.0, max_bytes=1)
+        with pytest.raises(PostError) as raised:
+            await poster.post({}, b"x")
+        await poster.close()
+        return str(raised.value)
+
+    said = asyncio.run(scenario())
+    assert said.startswith("http://127.0.0.1:1/hook cannot be used") and "s3cret" not in said
+
+
 def test_a_server_that_does_not_answer_is_given_up() -> None:
     async def silent(seen: Seen, talk: Talk) -> None:
         await talk.until_peer_hangs_up()

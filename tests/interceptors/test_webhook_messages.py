@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callgate.interceptors.webhook_messages import AnswerError, decision_of, event_of, message_of
 from callgate.model import Principal, Verdict
@@ -177,3 +180,29 @@ def test_an_answer_without_a_decision_lets_the_call_go_on(answer: Any) -> None:
 def test_what_an_answer_may_not_say_is_a_failure(kind: str, answer: Any, words: str) -> None:
     with pytest.raises(AnswerError, match=words):
         decision_of(answer, kind, "msg_1")
+
+
+WORDS = st.sampled_from(
+    (
+        "refuse arguments answer enrich approve headers result params items withhold labels note x"
+    ).split()
+)
+LEAVES = st.sampled_from([None, True, 0, 1.5, "", "no"])
+JUNK = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3)
+)
+
+
+@pytest.mark.parametrize("kind", ["request", "result", "message", "list"])
+@given(decision=JUNK)
+def test_whatever_is_answered_is_a_decision_that_fits_or_a_failure(
+    kind: str, decision: Any
+) -> None:
+    try:
+        found = decision_of({"version": "1", "decision": decision}, kind, "msg_1")
+    except AnswerError:
+        return
+    if found is not None:
+        assert msgspec.convert(msgspec.to_builtins(found), Decision) == found
+        for sentence in (found.refuse, found.withhold, found.approve):
+            assert sentence is None or sentence

@@ -47,6 +47,7 @@ class Poster:
         self, url: str, *, timeout_seconds: float, max_bytes: int, tls: Tls | None = None
     ) -> None:
         self._url = url
+        self._place = url.partition("?")[0]  # a query may hold a secret: no message repeats it
         self._max_bytes = max_bytes
         self._builder = _builder(url, timeout_seconds, tls or Tls())
         self._client: Client | None = None
@@ -62,16 +63,16 @@ class Poster:
                 content = await self._bounded(response.body_reader)
                 return Answer(status=response.status, headers=said, body=content)
         except TimeoutError:
-            raise TimeoutError(f"{self._url} did not answer in time") from None
+            raise TimeoutError(f"{self._place} did not answer in time") from None
         except PyreqwestError as error:
-            raise PostError(f"{self._url} cannot be used: {_cause(error)}") from None
+            raise PostError(f"{self._place} cannot be used: {_cause(error)}") from None
 
     async def _bounded(self, reader: ResponseBodyReader) -> bytes:
         body = bytearray()
         while (chunk := await reader.read_chunk()) is not None:
             body += memoryview(chunk)
             if len(body) > self._max_bytes:
-                raise PostError(f"{self._url} answered more than {self._max_bytes} bytes")
+                raise PostError(f"{self._place} answered more than {self._max_bytes} bytes")
         return bytes(body)
 
     async def close(self) -> None:
