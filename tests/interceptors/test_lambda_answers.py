@@ -273,11 +273,27 @@ def test_what_means_nothing_at_a_point_is_a_failure(point: str, mcp: dict[str, A
 
 
 WORDS = st.sampled_from(
-    (
-        "jsonrpc id method params result error body headers statusCode "
-        "transformedGatewayRequest transformedGatewayResponse name arguments tools code "
-        "message content isError text"
-    ).split()
+    [
+        "jsonrpc",
+        "id",
+        "method",
+        "params",
+        "result",
+        "error",
+        "body",
+        "headers",
+        "statusCode",
+        "transformedGatewayRequest",
+        "transformedGatewayResponse",
+        "name",
+        "arguments",
+        "tools",
+        "code",
+        "message",
+        "content",
+        "isError",
+        "text",
+    ]
 )
 LEAVES = st.sampled_from(
     [None, True, 0, 200, 403, 1.5, "", "2.0", "c1", "tools/call", "shop___refund", "x"]
