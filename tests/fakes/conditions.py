@@ -177,4 +177,7 @@ def _test(draw: Draw, name: str, needed: list[str]) -> str:
     test = ARGUMENTS[name].test(draw, at)
     if name in needed and draw(st.integers(0, 9)):
         return f"({test})"
-    return draw(st.sampled_from([f"(context.input has {name} && {test})"] * 4 + [f"context.input has {name}", f"(context.input has other && {test})"]))  # fmt: skip
+    asked = f"context.input has {name}"
+    # Where nobody asks whether it is there, the policy fits only if something before it did.
+    forms = [*[f"({asked} && {test})"] * 5, asked, asked, f"(context.input has other && {test})"]
+    return draw(st.sampled_from([*forms, f"({test})", f"({asked} || {test})"]))
