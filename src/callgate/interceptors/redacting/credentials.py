@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from callgate.interceptors.redacting.forms import Form, Reading
-from callgate.interceptors.redacting.spans import Span
-
-KIND = "key"
+from callgate.interceptors.redacting.spans import SECRET, Span
 
 KEYS = "|".join(
     (
@@ -56,6 +54,9 @@ AROUND = 160
 # placeholders. A word with a number or two is one only where it is quoted.
 _CONTEXTUAL = frozenset({"contextual_secret"})
 _WORD = re.compile(r"[A-Za-z_.\-]+[0-9]{0,4}")
+_PASSWORD = re.compile(r'(?i)(?:password|passwd|pwd|passphrase|secret)\\?"\s?:\s?\\?"$')
+_TYPES = frozenset({"string", "str", "password", "secret", "required", "optional", "none", "null"})
+_CODE = re.compile(r"=.*|[A-Za-z_][\w.]*(?:\[\w*\]?|\().*")
 
 
 class Credentials:
@@ -72,7 +73,7 @@ class Credentials:
         yield from self.find_distinct(reading, seconds)
         for start, end in around(reading.text):
             for found in self._scan(reading.text[start:end]):
-                span = Span(start + found.start, start + found.end, KIND)
+                span = Span(start + found.start, start + found.end, SECRET)
                 if found.type not in _CONTEXTUAL or _is_secret(reading.text, span):
                     yield span
 
@@ -82,13 +83,13 @@ class Credentials:
         Raises TimeoutError where it takes longer than `seconds`.
         """
         for place in _FORMS.places(reading):
-            yield Span(*place, KIND)
+            yield Span(*place, SECRET)
         found = self._kingfisher.scan(reading.body, timeout=seconds)
         if found:
             places = (one.location for one in found if one.visible)
             ordered = sorted((place["start_offset"], place["end_offset"]) for place in places)
             for place in reading.characters(ordered):
-                yield Span(*place, KIND)
+                yield Span(*place, SECRET)
 
 
 def around(text: str) -> list[tuple[int, int]]:
@@ -108,7 +109,10 @@ def around(text: str) -> list[tuple[int, int]]:
 def _is_secret(text: str, span: Span) -> bool:
     """Whether what stands after the name of a secret looks like one."""
     value = text[span.start : span.end]
-    if not any(character.isdigit() for character in value):
+    is_password = _PASSWORD.search(text[max(0, span.start - 60) : span.start]) is not None
+    if is_password:
+        return value.lower() not in _TYPES
+    if not any(character.isdigit() for character in value) or _CODE.fullmatch(value) is not None:
         return False
     return _WORD.fullmatch(value) is None or text[span.start - 1 : span.start] in ("'", '"')
 

@@ -31,7 +31,7 @@ class Reading:
 
 
 class Form:
-    """One expression. It must be of ASCII only, but for what stands under a negation."""
+    """One RE2 expression. Bytes are read as UTF-8."""
 
     def __init__(self, pattern: str, group: int = 0) -> None:
         self.pattern = pattern

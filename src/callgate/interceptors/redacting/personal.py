@@ -96,7 +96,7 @@ class PersonalData:
                 found = text[start:end]
                 if kind == "iban":
                     found = _trimmed_iban(found)
-                if is_right(found):
+                if is_right(found) and not (kind == "card" and is_fraction(text, start)):
                     yield Span(start, start + len(found), kind)
         if self._entities:
             yield from self._of_engine(text)
@@ -119,6 +119,11 @@ def is_card(text: str) -> bool:
     first = int(digits[:6])
     is_branded = any(first in starts and len(digits) in sizes for starts, sizes in _BRANDS)
     return is_branded and bool(luhn.is_valid(digits))
+
+
+def is_fraction(text: str, start: int) -> bool:
+    """Whether the digits here come after a decimal point or comma: `0.4111…`."""
+    return text[start - 1 : start] in (".", ",") and text[max(start - 2, 0) : start - 1].isdigit()
 
 
 def _any(_text: str) -> bool:

@@ -21,11 +21,13 @@ _A = r"A-Za-z0-9+/_\-"
 # One group of base64 that decodes to three printable ASCII characters. Words, paths and ids rarely
 # begin with three such groups, so most texts hold no candidate at all.
 _G = rf"[CDI-Za-f][ACDEFGHQSTUVWXgijklmnwyz0123][ABEFIJMNQRUVYZcdghklopstwx014589][{_A}]"
+# The same for UTF-16, where every other byte is zero.
+_WIDE = rf"[A-Za-f][AQgw][AB][{_A}]A[C-H][AEIMQUYcgkosw048]A|A[C-H][AEIMQUYcgkosw048]A[C-Za-f]"
 _BYTE = r"(?:[2-7][0-9A-Fa-f]|0[9aAdD])"
 
 _FORMS: dict[str, Form] = {
     "base64": Form(
-        rf"(?:^|[^A-Za-z0-9+])((?:(?:{_G}){{3}}|H4sI[{_A}]{{12}}|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r])"
+        rf"(?:^|[^A-Za-z0-9+])((?:(?:{_G}){{3}}|{_WIDE}|H4sI[{_A}]{{12}}|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r])"
         rf"[{_A}]{{9}})[{_A}]*={{0,2}})",
         group=1,
     ),
@@ -84,16 +86,18 @@ def looked_into(sight: Sight, budget: Budget) -> Seen:
         return Seen([], [])
     firm, loose = _Batch(sight), _Batch(sight)
     opaque: list[tuple[int, int]] = []
-    ends: set[int] = set()  # of parts that are text: what another form says of them is no news
+    known: set[tuple[str, int]] = set()  # the same part, found by another form
     for name, form in _FORMS.items():
         for start, end in form.places(reading):
             if sight.only_across and not sight.crosses(start, end):
                 continue
-            decoded = _READERS[name](sight.text[start:end], budget) if end not in ends else None
+            decoded = (
+                _READERS[name](sight.text[start:end], budget) if (name, end) not in known else None
+            )
             if decoded is None:
                 continue
             if not decoded.is_loose:
-                ends.add(end)
+                known.add(("long", end))
             if decoded.is_opaque:
                 opaque.append(sight.origin(start, end))
             else:
@@ -158,7 +162,7 @@ def _of_codes(text: str, _budget: Budget) -> Decoded | None:
     codes = [int(number) for number in _NUMBER.findall(text)]
     if any(code > 126 or (code < 32 and code not in (9, 10, 13)) for code in codes):
         return None
-    return Decoded("".join(map(chr, codes)), is_loose=True)
+    return Decoded("".join(map(chr, codes)))
 
 
 _READERS: dict[str, Callable[[str, Budget], Decoded | None]] = {

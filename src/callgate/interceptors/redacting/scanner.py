@@ -7,7 +7,6 @@ from typing import Any
 
 import re2
 
-from callgate.interceptors.redacting.credentials import KIND as KEY
 from callgate.interceptors.redacting.credentials import Credentials
 from callgate.interceptors.redacting.forms import Form
 from callgate.interceptors.redacting.personal import CARD, PersonalData, is_card
@@ -21,7 +20,7 @@ from callgate.interceptors.redacting.sights import (
     softened,
     whole,
 )
-from callgate.interceptors.redacting.spans import Span, merged
+from callgate.interceptors.redacting.spans import SECRET, Span, merged
 from callgate.ports import Clock
 
 MAX_SECONDS = 30.0
@@ -35,7 +34,7 @@ class Scanner:
     def __init__(self, settings: RedactSettings, clock: Clock) -> None:
         self._clock = clock
         self._personal = PersonalData(settings.find)
-        self._credentials = Credentials() if KEY in settings.find else None
+        self._credentials = Credentials() if SECRET in settings.find else None
         self._card = Form(CARD) if "card" in settings.find else None
         self._keep = frozenset(settings.keep)
         self._depth = settings.decode_depth

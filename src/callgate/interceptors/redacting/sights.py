@@ -8,10 +8,8 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
-
-import re2
 
 from callgate.interceptors.redacting.forms import Form, Reading
 
@@ -161,7 +159,7 @@ _ESCAPE = r"\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|[0nrt\"'/
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
 
 _SOFT_ASCII = Form(rf"(?:{_PERCENT})+|(?:{_ESCAPE})+|(?:{_ENTITY})+")
-_SOFT: Any = re2.compile(
+_SOFT = Form(
     rf"(?:{_PERCENT})+|(?:{_ESCAPE})+|(?:{_ENTITY})+|[{_ODD}]+"
     rf"|(?:[A-Za-z0-9]+[{_T}]|[{_T}]+[A-Za-z0-9])[A-Za-z0-9{_T}]*"
 )
@@ -175,10 +173,7 @@ def softened(sight: Sight) -> Sight | None:
     None where there are none.
     """
     text, reading = sight.text, sight.reading
-    if reading.is_ascii:
-        places = _SOFT_ASCII.places(reading)
-    else:
-        places = (match.span() for match in _SOFT.finditer(text))
+    places = (_SOFT_ASCII if reading.is_ascii else _SOFT).places(reading)
     return _replaced(sight, ((start, end, _plainly(text[start:end])) for start, end in places))
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+SECRET = "key"  # noqa: S105 - a name
+"""The kind of keys, tokens and passwords."""
+
 
 class Span(NamedTuple):
     """Something found: `start` and `end` in characters, and of what kind it is."""
@@ -15,18 +18,21 @@ class Span(NamedTuple):
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """Spans that do not overlap, in order; of those that did, the widest gives the kind."""
+    """Spans that do not overlap, in order; of those that did, the widest gives the kind.
+
+    But for a secret, which stays one: the address that a password in a URL seems to be part of may
+    be of a kind that is left alone.
+    """
     made: list[Span] = []
-    widest = 0
+    weight = (False, 0)
     for span in sorted(spans):
+        own = (span.kind == SECRET, span.end - span.start)
         if not made or span.start >= made[-1].end:
             made.append(span)
-            widest = span.end - span.start
+            weight = own
             continue
         last = made[-1]
-        kind = last.kind
-        if span.end - span.start > widest:
-            kind, widest = span.kind, span.end - span.start
+        kind, weight = (span.kind, own) if own > weight else (last.kind, weight)
         made[-1] = Span(last.start, max(last.end, span.end), kind)
     return made
 
