@@ -97,3 +97,12 @@ def test_lists_that_time_changes_say_so() -> None:
 
     assert listed(a_gateway(policies=text)) == ([REFUND.definition], True)
     assert listed(a_gateway(policies=LIMIT)) == ([REFUND.definition], False)
+
+
+def test_a_list_that_is_forbidden_for_a_time_is_empty_and_says_so() -> None:
+    forbid = (
+        'forbid(principal, action in Callgate::Action::"tools/list", resource) '
+        'when { context.system.now < datetime("2100-01-01") };'
+    )
+
+    assert listed(a_gateway(policies=LIMIT + forbid)) == ([], True)

@@ -82,7 +82,7 @@ def narrowed_by(condition: str, *more: str) -> Narrowing | None:
 
 
 def says(properties: dict[str, Any], *required: str, is_exact: bool = True) -> Narrowing:
-    schema = {"properties": properties} if properties else {}
+    schema: dict[str, Any] = {"properties": properties} if properties else {}
     if required:
         schema["required"] = list(required)
     return Narrowing(schema=schema, is_exact=is_exact)

@@ -74,7 +74,9 @@ async def visible_tools(call: Call, gateway: Gateway, route: Route) -> tuple[lis
     await asyncio.gather(*(gateway.catalog.ensure(n, offer) for n, offer in offers.items()))
     now, engine = gateway.clock.now(), gateway.engine
     for target, offer in offers.items():
-        if engine.is_forbidden(principal, method_tool(target, "tools/list"), now):
+        the_list = method_tool(target, "tools/list")
+        varies = varies or engine.varies_with_time(principal, (the_list,))
+        if engine.is_forbidden(principal, the_list, now):
             continue
         tools, is_timed = engine.listed(principal, gateway.catalog.tools(target, offer), now)
         varies = varies or is_timed
