@@ -114,6 +114,13 @@ def test_a_result_that_an_observer_would_withhold_is_delivered() -> None:
     assert [one["action"] for one in changes(gateway)] == ["withheld"]
 
 
+@pytest.mark.parametrize("decision", [Decision(withhold=""), Decision(refuse="")])
+def test_a_result_is_withheld_without_a_sentence_too(decision: Decision) -> None:
+    gateway = a_gateway(chain=(hook(lambda _: decision, "result"),))
+
+    assert run(gateway).refusal_code == "result_withheld"
+
+
 def test_asking_for_approval_refuses_and_says_what_for() -> None:
     gateway = a_gateway(chain=(hook(lambda _: Decision(approve="Large refunds need a lead.")),))
 
@@ -165,6 +172,7 @@ def test_labels_that_are_none_are_a_failure(labels: Any) -> None:
         Decision(answer={"content": "text"}),
         Decision(enrich={"undeclared": 1}),
         Decision(headers={"x": "a\r\nb"}),
+        Decision(headers={"x": "ä"}),
     ],
 )
 def test_junk_is_a_failure_that_names_its_maker(decision: Decision) -> None:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from callgate.audit.patch import patch, paths_of
-from callgate.model import CALL_TOOL, Call, Json, Refused, Reply, Value
+from callgate.model import CALL_TOOL, Call, Json, Refused, Reply
 from callgate.pipeline.attaching import MESSAGE, REQUEST, RESULT, Attachment
-from callgate.pipeline.consulting import Told, consult
-from callgate.pipeline.wishes import (
-    Copies,
-    Noting,
-    applied,
-    failed,
-    headers_of,
-    own_copy,
-    run_of,
-    sentence,
-)
+from callgate.pipeline.consulting import NOTHING, Told, Waiting, begin, consult
+from callgate.pipeline.views import Views
+from callgate.pipeline.wishes import Copies, Noting, applied, failed, replacement, sentence
 from callgate.policy.context import Unrepresentable, convert
 from callgate.policy.schema import FACT_SHAPES
 from callgate.ports import Clock
@@ -28,26 +21,43 @@ from callgate.scrutiny import Decision, Message, Request, Result
 
 MAX_LABELS = 32
 MAX_LABEL_CHARACTERS = 64
+LABEL = re.compile(rf"[^\ud800-\udfff]{{1,{MAX_LABEL_CHARACTERS}}}")
+
+
+class AboutRequest:
+    """What is shown to interceptors of a call that has not been made."""
+
+    __slots__ = ("arguments", "views")
+
+    def __init__(self, arguments: dict[str, Json]) -> None:
+        self.arguments = Copies(arguments)
+        self.views = Views(Request)
+
+    def text_of(self, call: Call) -> bytes:
+        """The arguments of the call as they are now."""
+        if call.arguments is not self.arguments.value:
+            self.arguments = Copies(call.arguments)
+        return self.arguments.text
+
+    def view(self, call: Call, attachment: Attachment) -> Request:
+        """For one of them."""
+        if call.arguments is not self.arguments.value:
+            self.arguments = Copies(call.arguments)
+        view = self.views.of(call, attachment)
+        force_setattr(view, "arguments", self.arguments.of(attachment))
+        return view
 
 
 async def ask_about_request(
-    call: Call, attachment: Attachment, arguments: Copies, clock: Clock
+    call: Call, attachment: Attachment, about: AboutRequest, clock: Clock
 ) -> Call:
-    """The call as one interceptor leaves it; `arguments` are the call's. Raises Refused."""
-    assert call.principal is not None and call.tool is not None  # noqa: S101 - stage order
-    view = Request(
-        call_id=call.id,
-        principal=call.principal,
-        tool=call.tool,
-        run=run_of(call),
-        headers=headers_of(call, attachment),
-        meta=call.meta,
-        labels=call.labels,
-        arguments=arguments.of(attachment),
-        enriched=call.enriched,
-        verdict=call.verdict,
-    )
-    told = await consult(attachment, attachment.interceptor.on_request(view), clock)
+    """The call as one interceptor leaves it. Raises Refused."""
+    view = about.view(call, attachment)
+    told = begin(attachment, attachment.interceptor.on_request(view), clock)
+    if told is NOTHING:
+        return call
+    if isinstance(told, Waiting):
+        told = await told.rest()
     if told.decision is None:
         return failed(call, attachment, REQUEST, told) if told.failure else call
     return applied(call, attachment, REQUEST, told, _apply_to_request)
@@ -75,41 +85,47 @@ def _apply_to_request(call: Call, attachment: Attachment, told: Told) -> Call:
     if decision.headers is not None:
         call = replace(call, onward={**call.onward, **_checked_headers(decision.headers)})
         call = note(call, "changed", paths=tuple(f"/headers/{name}" for name in decision.headers))
-    if decision.arguments is not None and decision.arguments != call.arguments:
-        arguments = _checked_object(decision.arguments, "Decision.arguments")
-        operations = patch(call.arguments, arguments)
-        call = note(call, "changed", paths=paths_of(operations), patch=operations)
-        call = replace(call, arguments=own_copy(arguments))
+    if decision.arguments is not None:
+        arguments = replacement(decision.arguments, "Decision.arguments", b"")
+        if operations := patch(call.arguments, arguments):
+            call = note(call, "changed", paths=paths_of(operations), patch=operations)
+            call = replace(call, arguments=arguments)
     return call
 
 
-class Shown(Value):
+class AboutResult:
     """What is shown to interceptors of a call that has its result."""
 
-    arguments: Copies
-    result: Copies  # the result, or {"error": {...}}
+    __slots__ = ("arguments", "result", "views")
+
+    def __init__(self, arguments: dict[str, Json], result: Copies) -> None:
+        self.arguments = Copies(arguments)
+        self.result = result  # or {"error": {...}}
+        self.views = Views(Result)
+
+    def view(self, call: Call, attachment: Attachment) -> Result:
+        """For one of them."""
+        assert call.reply is not None  # noqa: S101 - stage order
+        result: dict[str, Json] = self.result.value
+        view = self.views.of(call, attachment)
+        force_setattr(view, "arguments", self.arguments.of(attachment))
+        force_setattr(view, "result", self.result.of(attachment))
+        if call.reply.is_error or result.get("isError") is True:
+            force_setattr(view, "is_error", True)
+        return view
 
 
 async def ask_about_result(
-    call: Call, attachment: Attachment, shown: Shown, clock: Clock
+    call: Call, attachment: Attachment, about: AboutResult, clock: Clock
 ) -> tuple[Call, dict[str, Json]]:
     """The call and its result as one interceptor leaves them. Raises Refused."""
-    assert call.principal is not None and call.tool is not None and call.reply is not None  # noqa: S101
-    result: dict[str, Json] = shown.result.value
-    view = Result(
-        call_id=call.id,
-        principal=call.principal,
-        tool=call.tool,
-        run=run_of(call),
-        headers=headers_of(call, attachment),
-        meta=call.meta,
-        labels=call.labels,
-        arguments=shown.arguments.of(attachment),
-        result=shown.result.of(attachment),
-        is_error=call.reply.is_error or result.get("isError") is True,
-        verdict=call.verdict,
-    )
-    told = await consult(attachment, attachment.interceptor.on_result(view), clock)
+    result: dict[str, Json] = about.result.value
+    view = about.view(call, attachment)
+    told = begin(attachment, attachment.interceptor.on_result(view), clock)
+    if told is NOTHING:
+        return call, result
+    if isinstance(told, Waiting):
+        told = await told.rest()
     if told.decision is None:
         return (failed(call, attachment, RESULT, told) if told.failure else call), result
     changed = result
@@ -118,16 +134,16 @@ async def ask_about_result(
         nonlocal changed
         decision = told.decision or Decision()
         note = Noting(attachment, RESULT, told)
-        kept_back = decision.withhold or decision.refuse
+        kept_back = decision.withhold if decision.withhold is not None else decision.refuse
         if kept_back is not None:
             call = replace(note(call, "withheld"), reply=None)
             raise Refused("result_withheld", sentence(kept_back), call=call)
         call = _labelled(call, decision, note)
-        if decision.result is not None and decision.result != result:
-            replaced = _checked_object(decision.result, "Decision.result")
-            operations = patch(result, replaced)
-            call = note(call, "changed", paths=paths_of(operations), patch=operations)
-            changed = own_copy(replaced)
+        if decision.result is not None:
+            wanted = replacement(decision.result, "Decision.result", about.result.text)
+            if operations := patch(result, wanted):
+                call = note(call, "changed", paths=paths_of(operations), patch=operations)
+                changed = wanted
         return call
 
     call = applied(call, attachment, RESULT, told, apply)
@@ -141,18 +157,10 @@ async def ask_about_message(
 
     A failure drops the message, unless the interceptor may fail: a call is not refused for it.
     """
-    assert call.principal is not None and call.tool is not None  # noqa: S101 - it is under way
-    view = Message(
-        call_id=call.id,
-        principal=call.principal,
-        tool=call.tool,
-        run=run_of(call),
-        headers=headers_of(call, attachment),
-        meta=call.meta,
-        labels=call.labels,
-        method=method,
-        params=Copies(params).of(attachment),
-    )
+    shown = Copies(params)
+    view = Views(Message).of(call, attachment)
+    force_setattr(view, "method", method)
+    force_setattr(view, "params", shown.of(attachment))
     told = await consult(attachment, attachment.interceptor.on_message(view), clock)
     if told.failure:
         note = Noting(attachment, MESSAGE, told)
@@ -168,11 +176,11 @@ async def ask_about_message(
             changed = None
             return note(call, "withheld")
         call = _labelled(call, decision, note)
-        if decision.params is not None and decision.params != params:
-            replaced = _checked_object(decision.params, "Decision.params")
-            operations = patch(params, replaced)
-            changed = own_copy(replaced)
-            return note(call, "changed", paths=paths_of(operations), patch=operations)
+        if decision.params is not None:
+            wanted = replacement(decision.params, "Decision.params", shown.text)
+            if operations := patch(params, wanted):
+                call = note(call, "changed", paths=paths_of(operations), patch=operations)
+                changed = wanted
         return call
 
     if told.decision is None:
@@ -188,8 +196,10 @@ def _labelled(call: Call, decision: Decision, note: Callable[..., Call]) -> Call
     if not decision.labels:
         return call
     labels = tuple(dict.fromkeys((*call.labels, *decision.labels)))
-    if len(labels) > MAX_LABELS or not all(
-        isinstance(label, str) and 0 < len(label) <= MAX_LABEL_CHARACTERS for label in labels
+    if (
+        not isinstance(decision.labels, (tuple, list))
+        or len(labels) > MAX_LABELS
+        or not all(isinstance(label, str) and LABEL.fullmatch(label) for label in labels)
     ):
         raise ValueError(
             f"labels are texts of at most {MAX_LABEL_CHARACTERS} characters, at most {MAX_LABELS}"
@@ -210,21 +220,18 @@ def _checked_facts(attachment: Attachment, facts: dict[str, Json]) -> dict[str, 
 
 def _checked_headers(headers: Json) -> dict[str, str]:
     if not isinstance(headers, dict) or not all(
-        isinstance(name, str) and isinstance(value, str) and value.isprintable()
+        isinstance(name, str)
+        and isinstance(value, str)
+        and f"{name}{value}".isascii()
+        and f"{name}{value}".isprintable()
         for name, value in headers.items()
     ):
-        raise TypeError("Decision.headers must be a dict of printable texts")
+        raise TypeError("Decision.headers must be a dict of printable ASCII texts")
     return {name.lower(): value for name, value in headers.items()}
 
 
 def _checked_result(result: Json, method: str) -> bytes:
-    _checked_object(result, "Decision.answer")
-    if method == CALL_TOOL and not isinstance(result.get("content"), list):
+    checked = replacement(result, "Decision.answer", b"")
+    if method == CALL_TOOL and not isinstance(checked.get("content"), list):
         raise ValueError("an answer is a tool result: an object with a `content` list")
-    return encode(result)
-
-
-def _checked_object(value: Json, name: str) -> dict[str, Json]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} must be a dict")
-    return value
+    return encode(checked)

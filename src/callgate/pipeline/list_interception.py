@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from callgate.model import SEPARATOR, Call, Json, Refused
 from callgate.pipeline.attaching import LIST, Attachment
 from callgate.pipeline.consulting import Told, consult
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.locating import Route
-from callgate.pipeline.wishes import (
-    Copies,
-    Noting,
-    applied,
-    failed,
-    headers_of,
-    own_copy,
-    run_of,
-    sentence,
-)
+from callgate.pipeline.views import Views
+from callgate.pipeline.wishes import Copies, Noting, applied, failed, own_copy, sentence
 from callgate.ports import Clock
 from callgate.protocol.methods import method_tool
 from callgate.scrutiny import Decision, Listed
@@ -60,18 +52,9 @@ async def ask_about_list(
     mine = [pair for pair in items if _concerns(attachment, pair)]
     if not mine:
         return call, items
-    assert call.principal is not None and call.tool is not None  # noqa: S101 - who lists is known
-    view = Listed(
-        call_id=call.id,
-        principal=call.principal,
-        tool=call.tool,
-        run=run_of(call),
-        headers=headers_of(call, attachment),
-        meta=call.meta,
-        labels=call.labels,
-        items=Copies([item for _, item in mine]).of(attachment),
-        targets=tuple(target for target, _ in mine),
-    )
+    view = Views(Listed).of(call, attachment)
+    force_setattr(view, "items", Copies([item for _, item in mine]).of(attachment))
+    force_setattr(view, "targets", tuple(target for target, _ in mine))
     told = await consult(attachment, attachment.interceptor.on_list(view), clock)
     if told.decision is None:
         return (failed(call, attachment, LIST, told) if told.failure else call), items
@@ -82,7 +65,7 @@ async def ask_about_list(
         decision = told.decision or Decision()
         note = Noting(attachment, LIST, told)
         if decision.withhold is not None or decision.refuse is not None:
-            kept_back = decision.withhold or decision.refuse or ""
+            kept_back = decision.withhold if decision.withhold is not None else decision.refuse
             raise Refused("result_withheld", sentence(kept_back), call=note(call, "withheld"))
         if decision.items is None:
             return call
