@@ -227,3 +227,9 @@ def test_what_a_protocol_cannot_see_is_said_when_it_is_made(
     block = {"address": "127.0.0.1:1", "protocol": protocol}
     with pytest.raises(PartError, match=f"interceptors: pdp: .*{words}"):
         a_chain(tmp_path, {"name": "pdp", "grpc": block, "on": points})
+
+
+def test_files_are_found_beside_the_configuration(tmp_path: Path) -> None:
+    block = {"address": "h.example:1", "protocol": "ext_authz", "authority": "tls/ca.pem"}
+    with pytest.raises(PartError, match=f"{tmp_path}/tls/ca.pem cannot be read"):
+        a_chain(tmp_path, {"name": "pdp", "grpc": block})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.grpc_authz import ExtAuthz
@@ -23,6 +24,7 @@ SEES = {
 class GrpcTerms:
     """Where the interceptor stands."""
 
+    directory: Path  # of callgate.yaml
     clock: Clock
     points: frozenset[str]
     timeout_seconds: float
@@ -39,7 +41,7 @@ class GrpcServer(Passive):
                 f"`{settings.protocol}` has no way to ask about a {blind[0]}; take it out of `on`"
             )
         messages()
-        self._channel = Channel(settings, terms.timeout_seconds)
+        self._channel = Channel(settings.placed(terms.directory), terms.timeout_seconds)
         self._authz = ExtAuthz(settings, self._channel, terms.clock)
         self._ext_mcp = ExtMcp(settings, self._channel)
         self._is_authz = settings.protocol == "ext_authz"

@@ -31,7 +31,8 @@ class GrpcSettings(Settings):
     is for this machine only."""
 
     certificate: Path | None = None
-    """Mutual TLS: the certificate that the gateway shows, in PEM, with what leads to its root."""
+    """Mutual TLS: the certificate that the gateway shows, in PEM, with what leads to its root.
+    Relative to callgate.yaml, as the others are."""
 
     key: Path | None = None
     """The key of `certificate`, in PEM, without a password."""
@@ -72,6 +73,13 @@ class GrpcSettings(Settings):
         if self.tls is None:
             return not self.is_local or self.authority is not None or self.certificate is not None
         return self.tls
+
+    def placed(self, directory: Path) -> Self:
+        """With its files as they stand beside callgate.yaml."""
+        files = {name: getattr(self, name) for name in ("certificate", "key", "authority")}
+        return self.model_copy(
+            update={name: directory / file for name, file in files.items() if file is not None}
+        )
 
     @field_validator("address")
     @classmethod

@@ -43,7 +43,7 @@ KINDS: Mapping[str, Make] = {
         settings, place.name, place.clock, place.timeout_seconds
     ),
     "grpc": lambda settings, place: GrpcServer(
-        settings, GrpcTerms(place.clock, place.points, place.timeout_seconds)
+        settings, GrpcTerms(place.directory, place.clock, place.points, place.timeout_seconds)
     ),
     "mcp": lambda settings, place: McpServer(
         settings,
