@@ -144,7 +144,7 @@ def test_hostile_text_kills_no_gateway(tmp_path: Path) -> None:
         assert put(gateway, "cap", CAP)[0] == 201
         assert code(gateway, 200) == "not_permitted"
         (tmp_path / "q.cedar").write_text(texts["alternatives"])
-        gateway.await_log("the old one stays: policies: q.cedar:1:1: .*the parser died")
+        gateway.await_log("the old one stays: policies: q.cedar:1:.*operators; split it")
         assert code(gateway, 50) == "ok"
 
 

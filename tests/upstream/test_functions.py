@@ -303,6 +303,17 @@ def test_a_module_that_is_mended_is_loaded_at_the_next_try(tmp_path: Path) -> No
     assert connector.status.detail == ""
 
 
+def test_a_module_beside_the_configuration_wins_over_one_of_its_name_from_elsewhere(
+    tmp_path: Path,
+) -> None:
+    for place, name in (("one", "first"), ("two", "second"), ("one", "first")):
+        directory = tmp_path / place
+        directory.mkdir(exist_ok=True)
+        (directory / "same_name_tools.py").write_text(f"def {name}(): return 1")
+
+        assert list(functions.load_functions("same_name_tools", directory)) == [name]
+
+
 @pytest.mark.parametrize(
     "settings", [{"python": ""}, {"python": "a-b"}, {"python": "a..b"}, {"python": "a", "x": 1}]
 )

@@ -31,7 +31,7 @@ from callgate.protocol.jsonrpc import METHOD_NOT_FOUND, encode
 from callgate.settings import Settings
 from callgate.upstream.faults import Faults, within
 from callgate.upstream.tasks import Closed
-from callgate.upstream.threads import Job, Threads
+from callgate.pipeline.threads import Job, Threads
 
 MAX_THREADS = 16
 ANNOTATIONS = "__callgate__"  # attribute of a function: the tool's MCP annotations
@@ -223,9 +223,7 @@ def _what_is_wrong(error: ValidationError) -> str:
 
 def load_functions(module_name: str, directory: Path) -> dict[str, Function]:
     """The tools in a module, by name. Raises LoadError."""
-    place = str(directory.resolve())
-    if place not in sys.path:
-        sys.path.insert(0, place)
+    _look_first_in(directory.resolve(), module_name)
     try:
         importlib.invalidate_caches()
         module = importlib.import_module(module_name)
@@ -245,6 +243,17 @@ def load_functions(module_name: str, directory: Path) -> dict[str, Function]:
     if not found:
         raise LoadError(f"the module {module_name} has no public functions")
     return found
+
+
+def _look_first_in(directory: Path, module_name: str) -> None:
+    """Has a module in the directory found, though one of the same name was loaded from elsewhere."""
+    place = str(directory)
+    if sys.path[0] != place:
+        sys.path[:] = [place, *(path for path in sys.path if path != place)]
+    file = directory.joinpath(*module_name.split(".")).with_suffix(".py")
+    known = sys.modules.get(module_name)
+    if known is not None and file.exists() and getattr(known, "__file__", None) != str(file):
+        del sys.modules[module_name]
 
 
 def _public_names(module: ModuleType) -> list[str]:
