@@ -90,7 +90,8 @@ class Redactor(Passive):
             redacted = self._redaction.of(value, body, situation)
             restored = 0
             if not situation.is_toward_agent and b"[token:" in body:
-                redacted.value, restored = self._marks.restored(redacted.value, situation.principal)
+                made, restored = self._marks.restored(redacted.value, situation.principal)
+                redacted.value = made if restored else redacted.value
             return redacted, restored
 
         return await _run(work, len(body))

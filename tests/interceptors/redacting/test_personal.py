@@ -75,6 +75,10 @@ def test_an_account_number_ends_before_the_words_that_follow() -> None:
     assert reading.text[span.start : span.end] == "DE89 3704 0044 0532 0130 00"
 
 
+def test_a_number_after_a_comma_is_no_fraction() -> None:
+    assert kinds_in("[0,4111111111111111]", "card") == {"card"}
+
+
 def test_only_the_chosen_kinds_are_found() -> None:
     text = "bob@example.org 4111111111111111 10.0.0.1"
 

@@ -93,6 +93,7 @@ def test_items_of_a_list_and_blocks_of_content_are_joined() -> None:
     assert not across.crosses(across.text.index("one"), across.text.index("one") + 3)
     assert traced(across, "onetwo", text) == 'one","two'
     assert joined(whole('{"a":"b"}')) is None
+    assert joined(whole('{"a":"b","c":"d"}')) is None  # what follows is a key
 
 
 def test_whole_texts_are_told_from_parts_of_texts() -> None:

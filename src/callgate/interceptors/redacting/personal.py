@@ -122,8 +122,8 @@ def is_card(text: str) -> bool:
 
 
 def is_fraction(text: str, start: int) -> bool:
-    """Whether the digits here come after a decimal point or comma: `0.4111…`."""
-    return text[start - 1 : start] in (".", ",") and text[max(start - 2, 0) : start - 1].isdigit()
+    """Whether the digits here come after a decimal point: `0.4111…`."""
+    return text[start - 1 : start] == "." and text[max(start - 2, 0) : start - 1].isdigit()
 
 
 def _any(_text: str) -> bool:

@@ -91,6 +91,7 @@ class _Run:
         ]
         self._opens_all = redaction._opens_all
         self._result = Redacted(None)
+        self._left: set[str] = set()  # what rules leave alone
 
     def of(self, value: Json, body: bytes) -> Redacted:
         value, is_changed = self._fields(value)
@@ -134,13 +135,13 @@ class _Run:
     def _take(self, item: Json, mode: Mode, way: Way, step: Way, edits: Edits) -> None:
         if mode == "leave" or self._marks.is_mark(item) or self._is_restoring(mode):
             return
-        if mode == "drop":
+        if mode == "refuse":
+            self._result.refused[FIELD] += 1
+        elif mode == "drop":
             self._result.found[FIELD] += 1
             edits.dropped.add(step)
         else:
-            replacement = self._replaced(FIELD, item, mode)
-            if replacement is not None:
-                edits.values[step] = replacement
+            edits.values[step] = self._replaced(FIELD, item, mode)
 
     # What is found.
 
@@ -193,9 +194,9 @@ class _Run:
             if changed is not inner.value:
                 edits.values[leaf.way] = inner.close(changed)
                 return
-        if not spans:
-            return
-        text = self._spliced(leaf, spans, way, edits)
+            # What a rule left alone in there is left alone here too.
+            spans = [s for s in spans if leaf.text[s.start : s.end] not in self._left]
+        text = self._spliced(leaf, spans, way, edits) if spans else None
         if text is None or text == leaf.text:
             return
         if leaf.sort == "key":
@@ -211,25 +212,23 @@ class _Run:
         reached = 0
         for span in spans:
             mode = self._mode_of(span.kind, way)
-            if mode == "leave" or self._is_restoring(mode):
+            found = leaf.text[span.start : span.end]
+            if mode in ("leave", "refuse") or self._is_restoring(mode):
+                self._left |= {found, _escaped(found)}
+                if mode == "refuse":
+                    self._result.refused[span.kind] += 1
                 continue
             if mode == "drop" and leaf.way:
                 self._result.found[span.kind] += 1
                 edits.dropped.add(_dropped(leaf.way))
                 return None
-            found = leaf.text[span.start : span.end]
             given: Json = found if leaf.sort != "number" else _number(found)
-            replacement = self._replaced(span.kind, given, mode)
-            if replacement is not None:
-                parts += (leaf.text[reached : span.start], replacement)
-                reached = span.end
+            parts += (leaf.text[reached : span.start], self._replaced(span.kind, given, mode))
+            reached = span.end
         return "".join((*parts, leaf.text[reached:]))
 
-    def _replaced(self, kind: str, value: Json, mode: Mode) -> str | None:
-        """What stands in place of a find; None where the call is refused for it anyway."""
-        if mode == "refuse":
-            self._result.refused[kind] += 1
-            return None
+    def _replaced(self, kind: str, value: Json, mode: Mode) -> str:
+        """What stands in place of a find."""
         self._result.found[kind] += 1
         if mode == "hash":
             return self._marks.digest(kind, value)
@@ -276,6 +275,10 @@ def _dropped(way: Way) -> Way:
     if way[0] in _BLOCKS and way[-1] in _NEEDED and 2 < len(way) <= 4:
         return way[:2]
     return way
+
+
+def _escaped(text: str) -> str:
+    return encode(text).decode()[1:-1]
 
 
 def _number(text: str) -> Json:

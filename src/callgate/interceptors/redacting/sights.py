@@ -114,7 +114,12 @@ _SEAMS = Form(
 
 def joined(sight: Sight) -> Sight | None:
     """Texts that stand next to each other as one; None where none do."""
-    seams = [(start, end, "") for start, end in _SEAMS.places(sight.reading)]
+    text = sight.text
+    seams = [
+        (start, end, "")
+        for start, end in _SEAMS.places(sight.reading)
+        if text[(closing := text.find('"', end)) + 1 : closing + 2] != ":"  # no key follows
+    ]
     made = _replaced(sight, seams)
     return made and Sight(made.text, made._pieces, is_loose=True, only_across=True)
 
