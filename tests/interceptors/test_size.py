@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from callgate.interceptors.size import Size, SizeSettings
+from callgate.interceptors.faults import InterceptorError
+from callgate.interceptors.size import Size, SizeSettings, load_size
 from callgate.scrutiny import Decision, Message, Request, Result
 from fakes.calls import a_principal, a_tool
 
@@ -136,3 +138,24 @@ def test_fields_are_always_looked_at() -> None:
 def test_settings_that_bound_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         SizeSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("settings", "points", "problem"),
+    [
+        ({"max_result_bytes": 1_000}, {"request"}, "`max_result_bytes` needs `on: [result]`"),
+        ({"max_depth": 3, "max_result_bytes": 1_000}, {"result"}, "`max_depth` needs `on: [request]`"),
+        ({"max_depth": 3, "max_result_bytes": 1_000}, {"request", "result"}, None),
+        ({"max_result_bytes": 1_000}, {"message"}, None),
+    ],
+)  # fmt: skip
+def test_a_bound_that_would_never_be_asked_about_is_refused(
+    settings: dict[str, Any], points: set[str], problem: str | None
+) -> None:
+    made = SizeSettings(**settings)
+
+    if problem is None:
+        assert load_size(made, frozenset(points))
+    else:
+        with pytest.raises(InterceptorError, match=re.escape(problem)):
+            load_size(made, frozenset(points))

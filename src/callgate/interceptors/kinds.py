@@ -8,10 +8,16 @@ from typing import Any
 
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.grpc_server import GrpcServer, GrpcTerms
+from callgate.interceptors.guard_path import GuardPath
+from callgate.interceptors.guard_shell import load_guard as load_shell_guard
+from callgate.interceptors.guard_sql import load_guard as load_sql_guard
+from callgate.interceptors.guard_url import GuardUrl
 from callgate.interceptors.lambda_handler import Terms, load_lambda
 from callgate.interceptors.mcp_server import Connect, McpServer, McpTerms
 from callgate.interceptors.python_hook import load_hook
 from callgate.interceptors.redact import Redactor
+from callgate.interceptors.schema import load_schema
+from callgate.interceptors.size import load_size
 from callgate.interceptors.webhook import Webhook
 from callgate.model import Value
 from callgate.ports import Clock
@@ -49,5 +55,11 @@ KINDS: Mapping[str, Make] = {
         settings,
         McpTerms(place.name, place.clock, place.points, place.timeout_seconds, place.connect),
     ),
+    "guard_sql": lambda settings, place: load_sql_guard(settings),
+    "guard_shell": lambda settings, place: load_shell_guard(settings),
+    "guard_path": lambda settings, place: GuardPath(settings),
+    "guard_url": lambda settings, place: GuardUrl(settings),
+    "size": lambda settings, place: load_size(settings, place.points),
+    "schema": lambda settings, place: load_schema(settings, place.points),
 }
 """The key of each kind, as `InterceptorSettings` has it → what makes one. One line a kind."""

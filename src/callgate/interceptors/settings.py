@@ -7,10 +7,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from callgate.interceptors.grpc_settings import GrpcSettings
+from callgate.interceptors.guard_path import GuardPathSettings
+from callgate.interceptors.guard_shell import GuardShellSettings
+from callgate.interceptors.guard_sql import GuardSqlSettings
+from callgate.interceptors.guard_url import GuardUrlSettings
 from callgate.interceptors.kinds import KINDS
 from callgate.interceptors.lambda_settings import LambdaSettings, with_short_form
 from callgate.interceptors.mcp_settings import McpSettings
 from callgate.interceptors.redact import RedactSettings
+from callgate.interceptors.schema import SchemaSettings
+from callgate.interceptors.size import SizeSettings
 from callgate.interceptors.webhook import WebhookSettings
 from callgate.protocol.methods import METHODS
 from callgate.settings import Settings
@@ -47,6 +53,24 @@ class InterceptorSettings(Settings):
 
     mcp: McpSettings | None = None
     """An MCP interceptor server (draft SEP-2624)."""
+
+    guard_sql: GuardSqlSettings | None = None
+    """Holds fields to SQL that may be used."""
+
+    guard_shell: GuardShellSettings | None = None
+    """Holds fields to command lines, or single arguments, that may be used."""
+
+    guard_path: GuardPathSettings | None = None
+    """Holds fields to paths under given directories."""
+
+    guard_url: GuardUrlSettings | None = None
+    """Holds fields to URLs that may be used, on the public Internet (SSRF)."""
+
+    size: SizeSettings | None = None
+    """Bounds arguments and results."""
+
+    schema_: SchemaSettings | None = Field(default=None, alias="schema")
+    """Holds arguments and results to what the schemas of their tool declare."""
 
     on: frozenset[Literal["request", "result", "error", "message", "list"]] = frozenset({"request"})
     """What it sees: requests, results (errors among them), only errors, messages in the middle of
@@ -93,16 +117,19 @@ class InterceptorSettings(Settings):
     @property
     def kind(self) -> str:
         """The key of its kind."""
-        return next(key for key in KINDS if getattr(self, key) is not None)
+        return next(key for key in KINDS if self._of(key) is not None)
 
     @property
     def of_kind(self) -> Any:
         """The settings of its kind."""
-        return getattr(self, self.kind)
+        return self._of(self.kind)
+
+    def _of(self, key: str) -> Any:
+        return getattr(self, "schema_" if key == "schema" else key)  # the base has a `schema`
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(getattr(self, key) is not None for key in KINDS) != 1:
+        if sum(self._of(key) is not None for key in KINDS) != 1:
             raise ValueError(f"name exactly one kind: {', '.join(f'`{key}`' for key in KINDS)}")
         unknown = sorted((self.methods or frozenset()) - METHODS.keys())
         if unknown:

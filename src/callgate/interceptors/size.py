@@ -9,6 +9,7 @@ import msgspec
 from pydantic import Field as Setting
 from pydantic import model_validator
 
+from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.fields import Field, FieldPath, Place, read_path, shown
 from callgate.interceptors.sizing import cut
 from callgate.model import Json
@@ -144,6 +145,18 @@ class Size(Passive):
             if problem is not None:
                 return f"The field {shown(place)} {problem}."
         return None
+
+
+def load_size(settings: SizeSettings, points: frozenset[str]) -> Size:
+    """The interceptor for these settings. Raises InterceptorError where a bound is never asked."""
+    if settings.max_result_bytes is not None and not points & {"result", "error", "message"}:
+        raise InterceptorError("`max_result_bytes` needs `on: [result]`")
+    bounds = settings.model_dump(
+        exclude={"max_result_bytes", "on_large_result"}, exclude_defaults=True
+    )
+    if bounds and "request" not in points:
+        raise InterceptorError(f"`{next(iter(bounds))}` needs `on: [request]`")
+    return Size(settings)
 
 
 def _nodes(root: Json) -> Iterator[tuple[Place, Json]]:

@@ -22,7 +22,9 @@ PATTERNS = jsonschema_rs.FancyRegexOptions(
 )
 
 
-class _Compiled(NamedTuple):
+class Compiled(NamedTuple):
+    """A schema, ready to judge values."""
+
     validator: jsonschema_rs.Validator
     max_depth: int | None
 
@@ -31,7 +33,7 @@ class Validators:
     """The compiled input schemas of the tools used lately."""
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[str, _Compiled] = OrderedDict()  # by digest, latest use last
+        self._compiled: OrderedDict[str, Compiled] = OrderedDict()  # by digest, latest use last
 
     def validate(self, tool: Tool, arguments: dict[str, Json]) -> str | None:
         """None where the arguments fit, else one sentence that names the field, never its value."""
@@ -46,17 +48,28 @@ class Validators:
                 self._compiled.popitem(last=False)
         else:
             self._compiled.move_to_end(tool.digest)
-        limit = compiled.max_depth
-        if limit is not None and depth_of(arguments, limit) > limit:
-            return f"The arguments are nested more than {limit} deep; this tool takes no more."
-        try:
-            if compiled.validator.is_valid(arguments):
-                return None
-            if compiled.validator.is_valid(_without_nulls(arguments)):
-                return None  # null for what is optional: many clients say so that it is absent
-            return _sentence(next(iter(compiled.validator.iter_errors(arguments))))
-        except ValueError:  # nested beyond what the validator follows, or no Unicode
-            return "The arguments cannot be checked: they are nested too deep or not Unicode."
+        return fault(compiled, arguments, "The arguments", may_hold_nulls=True)
+
+
+def fault(
+    compiled: Compiled, value: Json, whole: str, *, may_hold_nulls: bool = False
+) -> str | None:
+    """None where the value fits, else one sentence that names the place, never what stands there.
+
+    `whole` is what the value is called where all of it is meant. With `may_hold_nulls`, null in
+    an object counts as absent.
+    """
+    limit = compiled.max_depth
+    if limit is not None and depth_of(value, limit) > limit:
+        return f"{whole} are nested more than {limit} deep; this tool takes no more."
+    try:
+        if compiled.validator.is_valid(value):
+            return None
+        if may_hold_nulls and compiled.validator.is_valid(_without_nulls(value)):
+            return None  # null for what is optional: many clients say so that it is absent
+        return _sentence(next(iter(compiled.validator.iter_errors(value))), whole)
+    except ValueError:  # nested beyond what the validator follows, or no Unicode
+        return f"{whole} cannot be checked: they are nested too deep or not Unicode."
 
 
 def _without_nulls(value: Json) -> Json:
@@ -65,7 +78,7 @@ def _without_nulls(value: Json) -> Json:
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def compile_schema(schema: dict[str, Json]) -> _Compiled:
+def compile_schema(schema: dict[str, Json], kind: str = "input schema") -> Compiled:
     """The schema, ready to judge. Raises Unusable; nothing it refers to is ever fetched."""
     try:
         depth = max_depth(schema)
@@ -76,21 +89,21 @@ def compile_schema(schema: dict[str, Json]) -> _Compiled:
             mask="the value",  # errors name the rule, never the value: it may be secret
         )
     except TooMuch as error:
-        raise Unusable(f"has an input schema that {error}") from None
+        raise Unusable(f"has an {kind} that {error}") from None
     except (ValueError, jsonschema_rs.ReferencingError, RecursionError) as error:
         reason = str(getattr(error, "message", error)).partition("\n")[0]
-        raise Unusable(f"has an input schema that cannot be used ({reason[:120]})") from None
-    return _Compiled(validator, depth)
+        raise Unusable(f"has an {kind} that cannot be used ({reason[:120]})") from None
+    return Compiled(validator, depth)
 
 
-def _sentence(error: jsonschema_rs.ValidationError) -> str:
+def _sentence(error: jsonschema_rs.ValidationError, whole: str) -> str:
     """What is wrong and where, in one sentence of at most MAX_SENTENCE_CHARACTERS."""
     path, kind = list(error.instance_path), error.kind
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
         return f"{_pointer([*path, kind.property])} is required."
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
         return f"{_pointer([*path, *kind.unexpected[:1]])} is not a parameter of this tool."
-    where = _pointer(path) if path else "The arguments"
+    where = _pointer(path) if path else whole
     message = " ".join(error.message.split()).removeprefix("the value ")
     sentence = f"{where}: {message}"
     return sentence[: MAX_SENTENCE_CHARACTERS - 1] + "."
