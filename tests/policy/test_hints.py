@@ -116,6 +116,10 @@ def says(properties: dict[str, Any], *required: str, is_exact: bool = True) -> N
             f'!({HAS["reason"]} && (context.input.reason like "*te.st*" || context.input.reason == "no"))',
             says({"reason": {"not": {"anyOf": [{"enum": ["no"]}, {"pattern": "^[\\s\\S]*te\\.st"}]}}}),
         ),
+        (
+            f'!({HAS["reason"]} && context.input.reason like "a*" && context.input.reason != "ab")',
+            says({}, is_exact=False),  # to miss the pattern would be too much
+        ),
         (f'!({HAS["reason"]})', says({"reason": {"not": {}}})),
         (f'!({HAS["comment"]})', says({"comment": {"type": "null"}})),
         (HAS["comment"], says({"comment": {"type": "string"}}, "comment")),

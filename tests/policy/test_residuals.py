@@ -77,6 +77,9 @@ def outcome(conditions: str, **more: Any) -> tuple[bool, bool, bool, bool]:
         ("when { context.input has when && context.input.when has day && context.input.when.day > 1 }", (True, True, True, True)),
         ("when { context.input has when && context.input.when.day > 1 }", (True, True, False, False)),
         ("when { context.input has when.day && context.input.when.day > 1 }", (True, True, True, True)),
+        ('when { (context.input has note || context.input.amount > 1) && context.input.note == "x" }', (True, True, False, False)),
+        ('when { (if context.input.amount > 1 then context.input has note else true) && context.input.note == "x" }', (True, True, False, False)),
+        ('when { (if context.input has note then true else context.input has note) && context.input.note == "x" }', (True, True, True, True)),
         # What no context has is never there, and what follows is not looked at.
         ("when { context.input has other && context.input.other.x }", (False, True, True, True)),
         ("when { context.input.amount has x }", (True, True, False, False)),
