@@ -200,7 +200,7 @@ class Change(Value):
 
     interceptor: str
     phase: str  # request | result | message | list
-    action: str  # changed | refused | answered | enriched | labelled | held | withheld | failed
+    action: str  # changed refused answered enriched labelled held withheld noted failed
     paths: tuple[str, ...] = ()  # JSON pointers of what it touched
     patch: tuple[dict[str, Json], ...] = ()  # what it changed there: `audit/patch.py`
     labels: tuple[str, ...] = ()

@@ -165,11 +165,15 @@ def test_interceptors_are_told_with_what_they_touched() -> None:
             duration_seconds=0.0002,
         ),
         Change(interceptor="scan", phase="result", action="withheld", duration_seconds=0.001),
+        Change(interceptor="scan", phase="message", action="labelled", labels=("pii",)),
+        Change(interceptor="new", phase="request", action="refused", mode="observe", note="no"),
     )
     told = explain(recorded(an_outcome(changes=changes)))
     assert lines(told, "Interceptors") == [
         "redact, on the request, changed /note, /customer (0.2 ms): 2 cards.",
         "scan, on the result, kept the result back (1 ms).",
+        "scan, on the message, labelled the call pii (0 ms).",
+        "new, on the request, only observing, would have refused the call (0 ms): no.",
     ]
 
 

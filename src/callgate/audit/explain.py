@@ -180,7 +180,10 @@ _ACTIONS = {
     "enriched": "added facts for policy at",
     "refused": "refused the call",
     "answered": "answered instead of the target",
-    "withheld": "kept the result back",
+    "labelled": "labelled the call",
+    "held": "asked for a person's approval",
+    "withheld": "kept the {phase} back",
+    "noted": "changed nothing",
     "failed": "failed",
     "skipped": "was skipped",
 }
@@ -191,10 +194,14 @@ def _interceptors(call: dict[str, Json]) -> Iterator[str]:
     if not changes:
         yield "None did anything."
     for change in changes:
-        action = _ACTIONS.get(change["action"], change["action"])
+        of = change["phase"]
+        action = _ACTIONS.get(change["action"], change["action"]).format(phase=of)
         if change.get("paths"):
             action += f" {_list(change['paths'])}"
-        of = "result" if change["phase"] == "result" else "request"
+        if change.get("labels"):
+            action += f" {_list(change['labels'])}"
+        if change.get("mode") == "observe":
+            action = f"only observing, would have {action}" if action != "failed" else action
         note = f": {change['note']}" if change.get("note") else ""
         yield f"{change['interceptor']}, on the {of}, {action} ({_ms(change['seconds'])}){note}."
 

@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from types import ModuleType
 from typing import Any
 
+from callgate.interceptors.beside import FromSource, as_they_are_now, files_of_script
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.lambda_context import Invocation, LambdaContext
 
@@ -139,8 +140,9 @@ class _Source:
         if place not in sys.path:
             sys.path.insert(0, place)
         try:
-            module = self._module()
-        except Exception as error:
+            with as_they_are_now(files_of_script(self._file)):
+                module = self._module()
+        except (Exception, SystemExit) as error:
             problem = f"the module cannot be loaded: {type(error).__name__}: {error}"
             raise InterceptorError(f"{self._reference}: {problem}") from error
         try:
@@ -152,7 +154,8 @@ class _Source:
     def _module(self) -> ModuleType:
         # A name of its own: each copy has its own globals, as each environment of Lambda has.
         name = f"_callgate_lambda_{next(_numbers)}_{self._file.stem}"
-        spec = importlib.util.spec_from_file_location(name, self._file)
+        loader = FromSource(name, str(self._file))
+        spec = importlib.util.spec_from_file_location(name, self._file, loader=loader)
         if spec is None or spec.loader is None:
             raise ImportError(f"{self._file} is no Python file")
         module = importlib.util.module_from_spec(spec)

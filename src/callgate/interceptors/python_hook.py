@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import sys
@@ -10,8 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from callgate.interceptors.beside import as_they_are_now, files_of
 from callgate.interceptors.faults import InterceptorError
+from callgate.pipeline.threads import Job, Threads
 from callgate.scrutiny import Asked, Decision, Listed, Message, Passive, Request, Result, View
+
+MAX_THREADS = 16  # of one interceptor; those that never return count
 
 
 class HookError(InterceptorError):
@@ -22,16 +25,17 @@ class PythonHook(Passive):
     """Calls the function with a view of the call and expects a Decision or None.
 
     An async function runs on the event loop and must not block it; a plain function runs in a
-    thread, so that a slow one holds up nobody and its timeout works.
+    thread of this interceptor's own, so that a slow one holds up nobody and its timeout works.
     """
 
     is_gentle = False
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], name: str = "hook") -> None:
         call = getattr(function, "__call__", None)  # noqa: B004 - an object may be called, too
         is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
         self._ask: Callable[[View], Asked] = function if is_async else self._in_thread
         self._function = function
+        self._threads = Threads(MAX_THREADS, f"callgate-{name}")
 
     def on_request(self, request: Request) -> Asked:
         """See scrutiny.Interceptor."""
@@ -50,23 +54,32 @@ class PythonHook(Passive):
         return self._ask(listed)
 
     async def _in_thread(self, view: View) -> Decision | None:
-        return await asyncio.to_thread(self._function, view)
+        answer = await self._threads.run(Job(lambda: self._function(view)))
+        if inspect.iscoroutine(answer):
+            answer.close()
+            raise TypeError("the function returned a coroutine; declare it with `async def`")
+        return answer  # type: ignore[no-any-return] # checked by who asked
+
+    async def close(self) -> None:
+        """Lets threads end. Those that are busy end after their work."""
+        self._threads.close()
 
 
 def load_hook(reference: str, directory: Path) -> PythonHook:
-    """The function behind `module:function`; modules in `directory` are found, and loaded anew.
+    """The function behind `module:function`. Raises HookError.
 
-    Raises HookError.
+    A module in `directory` is loaded anew where it, or what it imports from there, has changed
+    since it was; where that fails, what is loaded stays as it is.
     """
     module_name, _, function_name = reference.partition(":")
     place = str(directory.resolve())
     if place not in sys.path:
-        sys.path.insert(0, place)
+        sys.path.insert(0, place)  # also for what is imported later
     try:
-        known = sys.modules.get(module_name)
-        is_ours = known is not None and (known.__file__ or "").startswith(place)
-        module = importlib.reload(known) if known and is_ours else _imported(module_name)
-    except Exception as error:
+        importlib.invalidate_caches()
+        with as_they_are_now(files_of(module_name, Path(place))):
+            module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
         problem = f"{reference}: the module cannot be loaded: {type(error).__name__}: {error}"
         raise HookError(problem) from error
     function = getattr(module, function_name, None)
@@ -76,9 +89,4 @@ def load_hook(reference: str, directory: Path) -> PythonHook:
         inspect.signature(function).bind(object())
     except (TypeError, ValueError):
         raise HookError(f"{reference}: the function must take one argument") from None
-    return PythonHook(function)
-
-
-def _imported(name: str) -> Any:
-    importlib.invalidate_caches()
-    return importlib.import_module(name)
+    return PythonHook(function, function_name)

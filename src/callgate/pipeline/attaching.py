@@ -40,6 +40,12 @@ class Attachment:
     headers: frozenset[str] = frozenset()  # of the request, that it may see; lower-case
     facts: Mapping[str, str] = field(default_factory=dict)  # declared enrichments: name → type
     gate: Gate = field(default_factory=Gate)
+    may_skip: bool = field(init=False)
+    """Whether it ever can tell from the bytes alone that there is nothing to look at."""
+
+    def __post_init__(self) -> None:
+        may_skip = type(self.interceptor).may_skip is not Passive.may_skip
+        object.__setattr__(self, "may_skip", may_skip)
 
     def applies(self, phase: str, tool: Tool) -> bool:
         """Whether it is asked about this tool in this phase."""
@@ -57,11 +63,6 @@ class Attachment:
     def is_asked_about(self, call: Call) -> bool:
         """Whether its condition, where it has one, holds for this call."""
         return self.condition is None or self.condition.holds(call)
-
-    @property
-    def may_skip(self) -> bool:
-        """Whether it ever can tell from the bytes alone that there is nothing to look at."""
-        return type(self.interceptor).may_skip is not Passive.may_skip
 
     @property
     def mode(self) -> str:

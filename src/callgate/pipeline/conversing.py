@@ -11,7 +11,7 @@ from callgate.model import CALL_TOOL, Call, Era, FollowUp, Json, Ran, Refused, R
 from callgate.pipeline.asking import Asking, Deferred
 from callgate.pipeline.attaching import RESULT
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.interception import Shown, ask_about_result
+from callgate.pipeline.interception import AboutResult, ask_about_result
 from callgate.pipeline.locating import shown_task
 from callgate.pipeline.sealing import digest_of
 from callgate.pipeline.wishes import Copies
@@ -230,8 +230,8 @@ async def with_seen_answers(call: Call, gateway: Gateway) -> Call:
                 continue
             body = Reply(body=encode(answer))
             one = replace(call, tool=method, method=method.name, reply=body, ran=Ran.YES)
-            shown = Shown(arguments=Copies(call.arguments), result=Copies(answer))
-            one, answer = await ask_about_result(one, attachment, shown, gateway.clock)
+            about = AboutResult(call.arguments, Copies(answer))
+            one, answer = await ask_about_result(one, attachment, about, gateway.clock)
             call = replace(call, changes=one.changes, labels=one.labels)
         seen[key] = answer
     return replace(call, follow_up=replace(follow_up, responses=seen))

@@ -23,7 +23,12 @@ from callgate.pipeline.asking import Asking
 from callgate.pipeline.attaching import ERROR, REQUEST, RESULT
 from callgate.pipeline.conversing import converse, opened, with_seen_answers
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.interception import Shown, ask_about_request, ask_about_result
+from callgate.pipeline.interception import (
+    AboutRequest,
+    AboutResult,
+    ask_about_request,
+    ask_about_result,
+)
 from callgate.pipeline.locating import Route, locate, unknown
 from callgate.pipeline.wishes import Copies
 from callgate.policy.account import brief
@@ -96,17 +101,15 @@ async def intercept_request(call: Call, gateway: Gateway, _caller: Caller) -> Ca
     """Runtime scrutiny: enrich, rewrite, refuse, answer. What was rewritten is validated again."""
     tool, arguments = call.tool, call.arguments
     assert tool is not None  # noqa: S101 - stage order
-    copies = Copies(arguments)
+    about = AboutRequest(arguments)
     for attachment in gateway.chain.select(REQUEST, tool):
-        if not attachment.is_asked_about(call):
+        if attachment.condition is not None and not attachment.condition.holds(call):
             continue
-        if attachment.may_skip and attachment.interceptor.may_skip(copies.text):
+        if attachment.may_skip and attachment.interceptor.may_skip(about.text_of(call)):
             continue
-        call = await ask_about_request(call, attachment, copies, gateway.clock)
+        call = await ask_about_request(call, attachment, about, gateway.clock)
         if call.is_answered:
             return call
-        if call.arguments is not copies.value:
-            copies = Copies(call.arguments)
     if call.arguments is not arguments:
         call = replace(call, given=arguments)
         problem = gateway.catalog.validate(tool, call.arguments)
@@ -214,20 +217,20 @@ async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> C
     chosen = gateway.chain.select(ERROR if is_error else RESULT, call.tool)
     if not chosen:
         return call
-    reply, shown = call.reply, None
+    reply, about = call.reply, None
     for attachment in chosen:
-        if not attachment.is_asked_about(call):
+        if attachment.condition is not None and not attachment.condition.holds(call):
             continue
         if attachment.may_skip and attachment.interceptor.may_skip(reply.body):
             continue
-        if shown is None:
-            shown = Shown(arguments=Copies(call.arguments), result=_copies(reply))
-        call, result = await ask_about_result(call, attachment, shown, gateway.clock)
-        if result is not shown.result.value:
+        if about is None:
+            about = AboutResult(call.arguments, _copies(reply))
+        call, result = await ask_about_result(call, attachment, about, gateway.clock)
+        if result is not about.result.value:
             is_error = reply.is_error and set(result) == {"error"}
             reply = Reply(body=encode(result["error"] if is_error else result), is_error=is_error)
             call = replace(call, reply=reply)
-            shown = replace(shown, result=_copies(reply))
+            about.result = _copies(reply)
     return call
 
 

@@ -10,8 +10,11 @@ from msgspec.structs import replace
 
 from callgate.model import Call, Change, Json, Ran, Refused
 from callgate.pipeline.attaching import RESULT, Attachment
-from callgate.pipeline.consulting import Told
+from callgate.pipeline.consulting import Told, said
 from callgate.protocol.jsonrpc import encode
+
+MAX_TEXT_CHARACTERS = 4000  # of a reason or a note; the rest is cut off
+MAX_BYTES = 16 << 20  # of what an interceptor puts in place of something smaller than half of it
 
 _decode = msgspec.json.Decoder().decode
 
@@ -22,6 +25,8 @@ def applied(call: Call, attachment: Attachment, phase: str, told: Told, apply: A
     """What the interceptor wants, done; or only recorded, where it observes. Raises Refused."""
     try:
         wanted = apply(call, attachment, told)
+        if told.decision is not None and told.decision.note and wanted.changes is call.changes:
+            wanted = Noting(attachment, phase, told)(wanted, "noted")
     except Refused as refused:
         attachment.gate.breaker.succeeded()
         if not attachment.is_observing:
@@ -30,7 +35,7 @@ def applied(call: Call, attachment: Attachment, phase: str, told: Told, apply: A
     except Exception as error:  # noqa: BLE001 - junk is a failure of who returned it
         attachment.gate.breaker.failed(told.at)
         failure = f"failed ({type(error).__name__})"
-        told = replace(told, failure=failure, detail=str(error)[:200])
+        told = replace(told, failure=failure, detail=said(error))
         return failed(call, attachment, phase, told)
     attachment.gate.breaker.succeeded()
     return replace(call, changes=wanted.changes) if attachment.is_observing else wanted
@@ -57,15 +62,16 @@ class Noting:
 
     def __call__(self, call: Call, action: str, *, note: str = "", **more: Any) -> Call:
         told = self._told
-        said = told.decision.note if told.decision is not None else ""
         if told.failure:
-            said = f"{told.failure}: {told.detail}"
+            own = f"{told.failure}: {told.detail}"
+        else:
+            own = text_of(told.decision.note, "a note") if told.decision is not None else ""
         change = Change(
             interceptor=self._attachment.name,
             phase=self._phase,
             action=action,
             mode=self._attachment.mode,
-            note=note or said,
+            note=note or own,
             duration_seconds=told.seconds,
             **more,
         )
@@ -93,32 +99,30 @@ class Copies:
         return self.value if attachment.interceptor.is_gentle else _decode(self.text)
 
 
-def headers_of(call: Call, attachment: Attachment) -> dict[str, str]:
-    """The headers of the request that the interceptor may see."""
-    headers = call.headers
-    if not headers:
-        return headers
-    return {name: headers[name] for name in attachment.headers if name in headers}
-
-
-def run_of(call: Call) -> str:
-    """What joins the calls of one run: the MCP session, or else the trace id."""
-    return call.session_id or (_trace(call) if call.meta else "")
-
-
-def _trace(call: Call) -> str:
-    """The trace id of `traceparent` (W3C): `00-<trace>-<span>-<flags>`."""
-    parent = call.meta.get("traceparent")
-    parts = parent.split("-") if isinstance(parent, str) else ()
-    return parts[1] if len(parts) == 4 else ""
-
-
 def own_copy(value: Json) -> Json:
     return _decode(encode(value))
 
 
+def replacement(value: Json, name: str, instead_of: bytes) -> dict[str, Json]:
+    """A copy of the object that is to stand in place of another. Raises TypeError, ValueError."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be a dict")
+    text = encode(value)
+    if len(text) > max(MAX_BYTES, 2 * len(instead_of)):
+        raise ValueError(f"{name} has {len(text)} bytes; {MAX_BYTES} are taken")
+    copied: dict[str, Json] = _decode(text)
+    return copied
+
+
 def sentence(text: Json) -> str:
     """A reason for people. Raises TypeError where it is none."""
+    return text_of(text, "a reason")
+
+
+def text_of(text: Json, name: str) -> str:
+    """A text that can be written down, cut where it is too long. Raises TypeError."""
     if not isinstance(text, str):
-        raise TypeError("a reason is a text")
-    return text
+        raise TypeError(f"{name} is a text")
+    if len(text) > MAX_TEXT_CHARACTERS:
+        text = f"{text[:MAX_TEXT_CHARACTERS]}… ({len(text)} characters)"
+    return str(text.encode("utf-8", "replace"), "utf-8")

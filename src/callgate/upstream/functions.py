@@ -26,12 +26,12 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from callgate.model import CALL_TOOL, NOTHING, Features, Json, Offer, Ran, Reply
+from callgate.pipeline.threads import Job, Threads
 from callgate.ports import Caller, Clock, Listing, TargetError, TargetRequest, TargetStatus
 from callgate.protocol.jsonrpc import METHOD_NOT_FOUND, encode
 from callgate.settings import Settings
 from callgate.upstream.faults import Faults, within
 from callgate.upstream.tasks import Closed
-from callgate.pipeline.threads import Job, Threads
 
 MAX_THREADS = 16
 ANNOTATIONS = "__callgate__"  # attribute of a function: the tool's MCP annotations

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from callgate.pipeline.threads import Closed
+
+__all__ = ["Closed", "Tasks", "join"]
+
 T = TypeVar("T")
 _log = logging.getLogger("callgate.upstream")
-
-
-class Closed(Exception):  # noqa: N818 - says what is so
-    """The owner closed before the work was done."""
 
 
 async def join(task: asyncio.Task[T]) -> T:

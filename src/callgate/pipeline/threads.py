@@ -10,9 +10,11 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from callgate.upstream.tasks import Closed
-
 T = TypeVar("T")
+
+
+class Closed(Exception):  # noqa: N818 - says what is so
+    """The owner closed before the work was done."""
 
 
 class Job(Generic[T]):
@@ -73,7 +75,7 @@ class Threads:
         Raises what the job raises, and Closed after `close`.
         """
         if self._is_closed:
-            raise Closed("the target was closed")
+            raise Closed("the owner closed")
         self._busy += 1
         if self._busy > self._started and self._started < self._most:
             self._started += 1

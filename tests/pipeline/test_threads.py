@@ -11,7 +11,7 @@ from contextvars import ContextVar
 import pytest
 
 from callgate.upstream.tasks import Closed
-from callgate.upstream.threads import Job, Threads
+from callgate.pipeline.threads import Job, Threads
 
 WHO: ContextVar[str] = ContextVar("who")
 
@@ -93,7 +93,7 @@ def test_work_nobody_waits_for_never_begins_and_begun_work_goes_on() -> None:
 def test_work_that_never_ends_does_not_keep_the_process_alive() -> None:
     program = (
         "import asyncio, time\n"
-        "from callgate.upstream.threads import Job, Threads\n"
+        "from callgate.pipeline.threads import Job, Threads\n"
         "async def main():\n"
         "    try:\n"
         "        async with asyncio.timeout(0.1):\n"
