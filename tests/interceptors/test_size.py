@@ -68,6 +68,10 @@ def test_a_large_result_is_cut_with_a_note_for_the_record() -> None:
     assert len(msgspec.json.encode(decision.result)) <= 1_000
     assert decision.note.startswith("cut from 5039 to ")
     assert receive(size(max_result_bytes=1_000), {"content": []}) is None
+    huge = receive(
+        size(max_result_bytes=9_000), {"content": [{"type": "text", "text": "x" * 300_000}]}
+    )
+    assert huge is not None and huge.note.startswith("cut from 300039 to ")
     assert receive(size(max_depth=1), {"content": ["x" * 5_000]}) is None
 
 

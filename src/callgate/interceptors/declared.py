@@ -15,6 +15,7 @@ _SAME_LISTS = ("allOf", "anyOf", "oneOf")
 _SAME_MAPS = ("dependentSchemas", "dependencies")
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _OPEN = ("additionalProperties", "unevaluatedProperties")
+_ITEMS = ("items", "additionalItems", "unevaluatedItems", "contains")
 
 Nodes = tuple[dict[str, Json], ...]
 Place = tuple[str | int, ...]
@@ -34,7 +35,7 @@ class Declared:
 
     def __init__(self, schema: Json) -> None:
         self._references = References(schema)
-        self._members: dict[tuple[int, str], Nodes] = {}  # by the identity of kept nodes
+        self._inner: dict[tuple[int, str | int], Nodes] = {}  # by the identity of kept nodes
         self._kept: dict[int, Nodes] = {}
         self._root = self._same(schema)
 
@@ -101,36 +102,49 @@ class Declared:
 
     def _member(self, nodes: Nodes, key: str) -> Nodes:
         """What judges the member of an object."""
-        place = (id(nodes), key)
-        found = self._members.get(place)
-        if found is None:
-            schemas: list[Json] = []
-            for node in nodes:
-                named = _map(node.get("properties")).get(key)
-                if named is not None:
-                    schemas.append(named)
-                else:
-                    schemas += _map(node.get("patternProperties")).values()
-                    schemas += [node[word] for word in _OPEN if isinstance(node.get(word), dict)]
-            found = self._same(*schemas)
-            if len(self._members) >= MAX_REMEMBERED:  # an open object may have any member
-                self._members.clear()
-                self._kept.clear()
-            self._members[place] = found
-            self._kept[id(nodes)] = nodes  # so that its identity stays its own
-        return found
+        return self._inner.get((id(nodes), key)) or self._remembered(
+            nodes, key, self._same(*_schemas_of_member(nodes, key))
+        )
 
     def _item(self, nodes: Nodes, index: int) -> Nodes:
         """What judges an item of a list."""
-        schemas: list[Json] = []
-        for node in nodes:
-            first = _list(node.get("prefixItems")) or _list(node.get("items"))
-            if index < len(first):
-                schemas.append(first[index])
-            else:
-                schemas += [node.get(word) for word in ("items", "additionalItems", "contains")]
-                schemas.append(node.get("unevaluatedItems"))
-        return self._same(*schemas)
+        known = max((len(_first(node)) for node in nodes), default=0)
+        place = min(index, known)  # all items after those with a schema of their own are alike
+        return self._inner.get((id(nodes), place)) or self._remembered(
+            nodes, place, self._same(*_schemas_of_item(nodes, place))
+        )
+
+    def _remembered(self, nodes: Nodes, place: str | int, found: Nodes) -> Nodes:
+        if len(self._inner) >= MAX_REMEMBERED:  # an open object may have any member
+            self._inner.clear()
+            self._kept.clear()
+        self._inner[id(nodes), place] = found
+        self._kept[id(nodes)] = nodes  # so that its identity stays its own
+        return found
+
+
+def _schemas_of_member(nodes: Nodes, key: str) -> Iterator[Json]:
+    for node in nodes:
+        named = _map(node.get("properties")).get(key)
+        if named is not None:
+            yield named
+        else:
+            yield from _map(node.get("patternProperties")).values()
+            yield from (node.get(word) for word in _OPEN)
+
+
+def _schemas_of_item(nodes: Nodes, index: int) -> Iterator[Json]:
+    for node in nodes:
+        first = _first(node)
+        if index < len(first):
+            yield first[index]
+        else:
+            yield from (node.get(word) for word in _ITEMS)
+
+
+def _first(node: dict[str, Json]) -> list[Json]:
+    """The schemas of the first items, one each."""
+    return _list(node.get("prefixItems")) or _list(node.get("items"))
 
 
 def _names(nodes: Nodes, key: str) -> bool:

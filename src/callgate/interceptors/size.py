@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any, Literal, Self
 
@@ -17,6 +18,7 @@ from callgate.scrutiny import Decision, Message, Passive, Request, Result
 from callgate.settings import Settings
 
 MIN_RESULT_BYTES = 1_000  # room for the notice
+INLINE_BYTES = 200_000  # more is cut in a thread: a megabyte of escapes takes 13 ms
 
 _encode = msgspec.json.Encoder().encode
 
@@ -104,7 +106,12 @@ class Size(Passive):
             return None
         if self._settings.on_large_result == "truncate":
             must_keep = "outputSchema" in result.tool.definition and not result.is_error
-            smaller = cut(result.result, most, must_keep_structure=must_keep)
+            if size <= INLINE_BYTES:
+                smaller = cut(result.result, most, must_keep_structure=must_keep)
+            else:
+                smaller = await asyncio.to_thread(
+                    cut, result.result, most, must_keep_structure=must_keep
+                )
             if smaller is not None:
                 note = f"cut from {size} to {len(_encode(smaller))} bytes"
                 return Decision(result=smaller, note=note)

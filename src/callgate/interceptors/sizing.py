@@ -10,7 +10,7 @@ from callgate.model import Json
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(str).decode
-_LONGEST_ESCAPE = 7  # \u0000, and one more
+_LONGEST_ESCAPE = 6  # \u0000
 _NOTICE_BYTES = 260  # what the notice takes at most, with room for its block
 _MIN_TEXT_BYTES = 32  # less of a text tells nobody anything
 
@@ -95,12 +95,20 @@ def cut_text(text: str, most: int) -> str:
     written = _encode(text[:most])[1:-1]  # no character takes less than a byte
     if len(written) <= most:
         return text[:most]
-    for end in range(most, max(most - _LONGEST_ESCAPE, -1), -1):
-        try:
-            return _decode(b'"' + written[:end] + b'"')
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue  # within a character or an escape
-    return ""
+    return _decode(b'"' + written[: _boundary(written, most)] + b'"')
+
+
+def _boundary(written: bytes, end: int) -> int:
+    """The last place up to `end` that is not within a character or an escape."""
+    while written[end] & 0xC0 == 0x80:  # goes on with a character
+        end -= 1
+    start = written.rfind(b"\\", max(end - _LONGEST_ESCAPE + 1, 0), end)
+    if start < 0:
+        return end
+    before = written[: start + 1]
+    is_escape = (len(before) - len(before.rstrip(b"\\"))) % 2 == 1  # else its own, of a backslash
+    length = _LONGEST_ESCAPE if written[start + 1 : start + 2] == b"u" else 2
+    return start if is_escape and start + length > end else end
 
 
 def _cut_error(error: Any, most: int, size: int) -> dict[str, Json] | None:
