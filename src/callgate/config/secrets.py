@@ -13,7 +13,7 @@ _LAST_WORDS = frozenset(
     {"AUTHORIZATION", "COOKIE", "CREDENTIAL", "CREDENTIALS", "PASSPHRASE", "PASSWD", "PASSWORD",
      "SECRET", "TOKEN", "APIKEY"}
 )  # fmt: skip
-_HOLDERS = frozenset({"headers", "env"})
+_HOLDERS = frozenset({"headers", "env", "metadata"})
 _HOLDERS_OF_TOKENS = frozenset({"operators", "readers"})
 _KEYS = frozenset({"secret", "client_secret", "password", "token", "api_key"})
 _ONLY_WITH_OTHERS = frozenset({"PAT", "PWD"})  # `PWD` alone is a directory
