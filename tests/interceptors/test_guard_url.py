@@ -76,6 +76,9 @@ FORBIDDEN = [
     " https://api.example.com/", "https://api.example.com/\n", "https://api.\u200bexample.com/", "https://ex\tample.com/",
     "https://127.0.0.1%2f@api.example.com/", "https://api.example.com%00.evil.example/", "https://a b/",
     "https://api.example.com/" + "x" * 9000, ["https://api.example.com", "https://127.0.0.1"],
+    "https://api.example.com/ https://127.0.0.1/", "https://api.example.com/\thttps://127.0.0.1/",
+    "https://api.example.com,https://127.0.0.1/", '{"url": "https://127.0.0.1/"}', '["https://127.0.0.1/"]',
+    [["https://127.0.0.1/"]], {"a": {"b": ["https://127.0.0.1/"]}}, True, 0,
     {"href": "https://localhost.localtest.me"}, 2130706433, "https://gibberish:99999/",
 ]  # fmt: skip
 
