@@ -68,10 +68,19 @@ def test_a_private_key_that_is_cut_off_ends_with_its_string() -> None:
 
 
 def test_only_what_stands_around_a_hint_is_looked_at_closely() -> None:
-    assert around("nothing here " * 1000) == []
+    assert around(Reading("nothing here " * 1000)) == []
 
-    (part,) = around("nothing here " * 1000 + "password: x" + " nothing here" * 1000)
-    assert part[1] - part[0] < 2000
+    text = "nichts für uns " * 1000 + "password: x" + " nichts für uns" * 1000
+    (part,) = around(Reading(text))
+    assert part[0] < text.index("password") < part[1] < part[0] + 1000
+
+
+def test_secrets_far_from_each_other_are_all_found() -> None:
+    passwords = [f"swordfish{n}7" for n in range(20)]
+
+    text = (" nichts für uns" * 70).join(f'\nsecret = "{word}"' for word in passwords)
+
+    assert found(text) == set(passwords)
 
 
 def test_the_rules_are_compiled_once_for_the_process() -> None:

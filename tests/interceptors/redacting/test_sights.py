@@ -102,3 +102,17 @@ def test_whole_texts_are_told_from_parts_of_texts() -> None:
 
     assert across.is_of_whole_texts(2, 6)
     assert not across.is_of_whole_texts(across.text.index("x") + 1, across.text.index("x") + 5)
+
+
+def test_what_is_far_from_any_change_is_not_read_twice() -> None:
+    far = "word " * 2000
+    blob = "Zm9v" * 2000
+    text = f'{far}"a%40b" {far} {blob}\u200b{blob} {far}'
+
+    soft = softened(whole(text))
+
+    assert soft is not None
+    assert len(soft.text) < len(blob) * 2 + 6 * 600
+    assert blob + blob in soft.text  # a word is never cut
+    for part, origin in (('"a@b"', '"a%40b"'), (blob + blob, f"{blob}\u200b{blob}")):
+        assert traced(soft, part, text) == origin

@@ -47,8 +47,8 @@ _HINTS = Form(
     r"(?i:pass|pwd|secret|token|auth|bearer|basic|cred|cookie|session|private|signature|sig=)"
     r"|(?i:key[\"']?\s?[:=])|://[^\s/\"@]+@|[A-Za-z0-9+/=_\-]{20}"
 )
-BLOCK = 512
-AROUND = 160
+BEFORE = 160
+AFTER = 512
 
 # What names of secrets stand before in code and prose, and is none: names of types, variables and
 # placeholders. A word with a number or two is one only where it is quoted.
@@ -71,7 +71,7 @@ class Credentials:
     def find(self, reading: Reading, seconds: float) -> Iterator[Span]:
         """Every secret in a text, also those that only their surroundings tell."""
         yield from self.find_distinct(reading, seconds)
-        for start, end in around(reading.text):
+        for start, end in around(reading):
             for found in self._scan(reading.text[start:end]):
                 span = Span(start + found.start, start + found.end, SECRET)
                 if found.type not in _CONTEXTUAL or _is_secret(reading.text, span):
@@ -92,18 +92,22 @@ class Credentials:
                 yield Span(*place, SECRET)
 
 
-def around(text: str) -> list[tuple[int, int]]:
-    """The parts of a text that stand around a hint of a secret."""
+def around(reading: Reading) -> list[tuple[int, int]]:
+    """The parts of a text that stand around a hint of a secret, in characters."""
     parts: list[tuple[int, int]] = []
-    for first in range(0, len(text), BLOCK):
-        if not _HINTS.is_in(Reading(text[max(0, first - 20) : first + BLOCK])):
-            continue
-        start, end = max(0, first - AROUND), min(len(text), first + BLOCK + AROUND)
+    size = len(reading.body)
+    at = 0
+    while (hint := _HINTS.next(reading, at)) is not None:
+        start = reading.boundary(max(0, hint[0] - BEFORE))
+        at = reading.boundary(min(size, hint[1] + AFTER))
         if parts and start <= parts[-1][1]:
-            parts[-1] = (parts[-1][0], end)
+            parts[-1] = (parts[-1][0], at)
         else:
-            parts.append((start, end))
-    return parts
+            parts.append((start, at))
+        if at == size:
+            break
+        at -= 20  # a hint may lie over the end
+    return list(reading.characters(parts))
 
 
 def _is_secret(text: str, span: Span) -> bool:

@@ -18,6 +18,12 @@ class Reading:
         self.body = text.encode()
         self.is_ascii = len(self.body) == len(text)
 
+    def boundary(self, offset: int) -> int:
+        """The start of the character that this byte is of."""
+        while 0 < offset < len(self.body) and self.body[offset] & 0xC0 == 0x80:
+            offset -= 1
+        return offset
+
     def characters(self, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """Ranges of bytes, in the order of their starts → the same ranges in characters."""
         if self.is_ascii:
@@ -41,6 +47,11 @@ class Form:
     def is_in(self, reading: Reading) -> bool:
         """Whether it is found at all."""
         return self._compiled.search(reading.body) is not None
+
+    def next(self, reading: Reading, at: int) -> tuple[int, int] | None:
+        """Where it is found first after a byte, in bytes."""
+        match = self._compiled.search(reading.body, at)
+        return None if match is None else match.span()
 
     def places(self, reading: Reading) -> Iterator[tuple[int, int]]:
         """Where it is found, in characters."""

@@ -101,9 +101,14 @@ def backwards(sight: Sight) -> Sight:
     return Sight(sight.text[::-1], pieces, is_loose=True, is_backwards=True)
 
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ROT13 = bytes.maketrans(_LETTERS.encode(), codecs.encode(_LETTERS, "rot13").encode())
+
+
 def rotated(sight: Sight) -> Sight:
     """Letters moved by 13."""
-    return Sight(codecs.encode(sight.text, "rot13"), sight._pieces, is_loose=True)
+    body = sight.reading.body.translate(_ROT13)
+    return Sight(body.decode(), sight._pieces, is_loose=True)
 
 
 _SEAMS = Form(
@@ -112,8 +117,13 @@ _SEAMS = Form(
 )
 
 
+_NEIGHBOURS = Form(r'"\},\{"type":"text","text":"|[\[,]\s*"[^"]*"\s*,\s*"[^"]*"\s*[,\]]')
+
+
 def joined(sight: Sight) -> Sight | None:
     """Texts that stand next to each other as one; None where none do."""
+    if not _NEIGHBOURS.is_in(sight.reading):
+        return None
     text = sight.text
     seams = [
         (start, end, "")
@@ -151,7 +161,8 @@ def _plain_forms() -> dict[str, str]:
     forms = {chr(0xE0000 + code): chr(code) for code in range(0x20, 0x7F)}  # tag characters
     for code in (code for block in _BLOCKS for code in block):
         plain = unicodedata.normalize("NFKC", chr(code))
-        if plain.isascii() and plain != chr(code):
+        is_telling = len(plain) == 1 or any(c.isalnum() for c in plain)  # not so of an ellipsis
+        if plain.isascii() and is_telling:
             forms[chr(code)] = plain
     return forms
 
@@ -179,7 +190,8 @@ def softened(sight: Sight) -> Sight | None:
     """
     text, reading = sight.text, sight.reading
     places = (_SOFT_ASCII if reading.is_ascii else _SOFT).places(reading)
-    return _replaced(sight, ((start, end, _plainly(text[start:end])) for start, end in places))
+    changes = ((start, end, _plainly(text[start:end])) for start, end in places)
+    return _replaced(sight, changes, is_cut=True)
 
 
 def _plainly(text: str) -> str:
@@ -207,29 +219,81 @@ def _character(escape: str) -> str:
     return _NAMED.get(escape, escape)
 
 
-def _replaced(sight: Sight, changes: Iterable[tuple[int, int, str]]) -> Sight | None:
-    """A sight with parts of the text replaced; None where nothing is."""
-    parts: list[str] = []
-    pieces: list[Piece] = []
-    length = reached = 0
+def _replaced(
+    sight: Sight, changes: Iterable[tuple[int, int, str]], *, is_cut: bool = False
+) -> Sight | None:
+    """A sight with parts of the text replaced; None where nothing is.
+
+    `is_cut`: what is far from any change is left out; it has been seen as it is.
+    """
+    made = _Making(sight)
+    text = sight.text
+    reached = 0
     for start, end, plain in changes:
-        if start > reached:
-            parts.append(sight.text[reached:start])
-            pieces += _kept(sight, reached, start, length)
-            length += start - reached
-        if plain:
-            parts.append(plain)
-            pieces.append(Piece(length, *sight.origin(start, end), False))
-            length += len(plain)
+        if is_cut:
+            made.keep_ends(reached, start)
+        else:
+            made.keep(reached, start)
+        made.put(plain, sight.origin(start, end))
         reached = end
     if not reached:
         return None
-    if reached < len(sight.text):
-        parts.append(sight.text[reached:])
-        pieces += _kept(sight, reached, len(sight.text), length)
-    if not pieces:
+    made.keep(reached, _after(text, reached, len(text)) if is_cut else len(text))
+    if not made.pieces:
         return None
-    return Sight("".join(parts), pieces, is_loose=sight.is_loose, only_across=sight.only_across)
+    text = "".join(made.parts)
+    return Sight(text, made.pieces, is_loose=sight.is_loose, only_across=sight.only_across)
+
+
+class _Making:
+    """A sight in the making."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+        self._length = 0
+        self.parts: list[str] = []
+        self.pieces: list[Piece] = []
+
+    def keep(self, start: int, end: int) -> None:
+        if start < end:
+            self.pieces += _kept(self._sight, start, end, self._length)
+            self.parts.append(self._sight.text[start:end])
+            self._length += end - start
+
+    def keep_ends(self, start: int, end: int) -> None:
+        """Of what lies between two changes, what is near to either."""
+        text = self._sight.text
+        if end - start <= 2 * NEAR:
+            self.keep(start, end)
+            return
+        first = _after(text, start, end) if self.parts else start
+        last = max(first, _before(text, start, end))
+        self.keep(start, first)
+        if first < last and self.parts:
+            self.put("\n", self._sight.origin(first, first + 1))
+        self.keep(last, end)
+
+    def put(self, text: str, origin: tuple[int, int]) -> None:
+        if text:
+            self.pieces.append(Piece(self._length, *origin, False))
+            self.parts.append(text)
+            self._length += len(text)
+
+
+NEAR = 512
+"""How far around a change a text is read again, in characters; then to the end of the word."""
+
+
+def _after(text: str, start: int, end: int) -> int:
+    ends = (text.find(space, start + NEAR, end) for space in _SPACES)
+    return min((place for place in ends if place >= 0), default=end)
+
+
+def _before(text: str, start: int, end: int) -> int:
+    return max(0, start, *(text.rfind(space, start, max(end - NEAR, 0)) for space in _SPACES))
+
+
+_SPACES = (" ", "\n", '"')
 
 
 def _kept(sight: Sight, start: int, end: int, at: int) -> Iterable[Piece]:
