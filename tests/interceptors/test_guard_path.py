@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,16 @@ def test_links_are_followed_where_that_is_asked_for(tree: Path) -> None:
     assert it.look(f"{root}/in/b") == f"{root}/in/b"
     assert it.look(f"{root}/new/file") == f"{root}/new/file"
     assert guard(root, resolve=True, mode="rewrite").look(f"{root}/in/b") == f"{root}/a/b"
-    for path in ("link", "link/secret", "up/outside/secret", "in/../link/secret", "link/none"):
+    for path in (
+        "link",
+        "link/secret",
+        "up/outside/secret",
+        "in/../link/secret",
+        "link/none",
+        "loop",
+        "loop/a",
+        "a/f.txt/b",
+    ):
         with pytest.raises(Objection):
             it.look(f"{root}/{path}")
     with pytest.raises(Objection, match="file of another kind"):
@@ -230,7 +240,8 @@ def test_what_is_let_through_is_really_under_the_root(
     except Objection:
         return
 
-    real = os.path.realpath(os.path.join(root, sent))  # as the kernel finds it
+    # As the kernel finds it; doubled slashes would mislead Python behind a circle of links.
+    real = os.path.realpath(re.sub("/+", "/", os.path.join(root, sent)))
     assert real == root or real.startswith(root + "/")
     if mode == "rewrite":
         assert sent == real

@@ -151,6 +151,12 @@ class GuardPath(Guard):
 
     def _real(self, path: str) -> str:
         """Where a path leads with all links followed. Blocking. Raises Objection."""
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            pass  # it may be about to be made; what is there of the way is followed
+        except OSError:  # a circle of links, or a directory that only the target may look into
+            raise Objection("cannot be followed to where it leads") from None
         real = os.path.realpath(path)
         if not any(_is_in(real, os.path.realpath(root)) for root in self._settings.roots):
             raise Objection(f"leads out of {self._roots} by a symbolic link")
