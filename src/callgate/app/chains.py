@@ -16,6 +16,7 @@ from callgate.pipeline.conditions import CedarCondition
 from callgate.policy.names import Names
 from callgate.policy.source import PolicyError
 from callgate.ports import Clock, Connector
+from callgate.scrutiny import Interceptor
 from callgate.upstream.mcp_stdio import StdioTargetSettings
 
 _TARGET: TypeAdapter[TargetSettings] = TypeAdapter(TargetSettings)
@@ -23,10 +24,16 @@ _TARGET: TypeAdapter[TargetSettings] = TypeAdapter(TargetSettings)
 
 def build_chain(config: Config, clock: Clock) -> Chain:
     """The interceptors in declared order. Raises PartError."""
-    return Chain(tuple(_attachment(one, config, clock) for one in config.interceptors))
+    return Chain(tuple(build_attachment(one, config, clock) for one in config.interceptors))
 
 
-def _attachment(settings: InterceptorSettings, config: Config, clock: Clock) -> Attachment:
+def build_attachment(
+    settings: InterceptorSettings,
+    config: Config,
+    clock: Clock,
+    interceptor: Interceptor | None = None,
+) -> Attachment:
+    """One interceptor at its place; one that is there already, if it is given. Raises PartError."""
     place = Place(
         name=settings.name,
         directory=config.directory,
@@ -36,7 +43,8 @@ def _attachment(settings: InterceptorSettings, config: Config, clock: Clock) -> 
         connect=lambda target: _connector(settings.name, target, config, clock),
     )
     try:
-        interceptor = KINDS[settings.kind](settings.of_kind, place)
+        if interceptor is None:
+            interceptor = KINDS[settings.kind](settings.of_kind, place)
         condition = _condition(settings, config, clock)
     except (InterceptorError, PolicyError) as error:
         raise PartError(f"interceptors: {settings.name}: {error}") from None

@@ -237,7 +237,7 @@ def load_functions(module_name: str, directory: Path) -> dict[str, Function]:
         if not inspect.isfunction(function):
             continue
         try:
-            found[name] = _as_tool(name, function)
+            found[name] = as_tool(name, function)
         except (PydanticUserError, NameError, TypeError, ValueError) as error:
             raise LoadError(f"{module_name}.{name} cannot become a tool: {error}") from error
     if not found:
@@ -269,7 +269,8 @@ def _public_names(module: ModuleType) -> list[str]:
     ]
 
 
-def _as_tool(name: str, function: Callable[..., Any]) -> Function:
+def as_tool(name: str, function: Callable[..., Any]) -> Function:
+    """The function as a tool. Raises what pydantic raises, NameError, TypeError, ValueError."""
     hints = get_type_hints(function, include_extras=True)
     arguments, names = _arguments(name, function, hints)
     result: TypeAdapter[Any] = TypeAdapter(hints.get("return", Any))
