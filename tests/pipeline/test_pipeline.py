@@ -1,6 +1,7 @@
 """Whatever happens to a call: it is decided, it is recorded, and nothing refused reaches a target."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from callgate.policy.source import read_policies
 from callgate.ports import TargetError
 from callgate.scrutiny import Decision, Passive
 from fakes.calls import a_call, a_tool
+from fakes.clock import FakeClock
 from fakes.gateway import a_gateway
 from fakes.store import FakeCallStore
 from fakes.target import FakeAuthenticator, FakeCaller, FakeCatalog, FakeConnector, never
@@ -373,12 +375,14 @@ def test_results_are_changed_in_declared_order() -> None:
     assert [change.interceptor for change in outcome.call.changes] == ["a", "b"]
 
 
-def test_what_one_interceptor_adds_to_a_result_the_next_one_looks_at() -> None:
+def test_what_one_interceptor_adds_to_a_result_the_next_one_looks_at(tmp_path: Path) -> None:
     def sign(result: Any) -> Decision:
         return Decision(result={"content": [{"type": "text", "text": "by bob@example.org"}]})
 
     redact = Attachment(
-        name="redact", interceptor=Redactor(RedactSettings()), phases=frozenset({"result"})
+        name="redact",
+        interceptor=Redactor(RedactSettings(), tmp_path, FakeClock()),
+        phases=frozenset({"result"}),
     )
 
     outcome = run(a_gateway(chain=(hook("sign", sign, "result"), redact)))

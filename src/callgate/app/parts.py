@@ -61,10 +61,15 @@ def engine_of(
     policies: Sequence[Policy],
     enrichments: Mapping[str, Mapping[str, str]],
     pairs: Sequence[Pair] = (),
+    like: Engine | None = None,
 ) -> Engine:
-    """The engine of a configuration, which knows beforehand what is asked about `pairs`."""
+    """The engine of a configuration, which knows beforehand what is asked about `pairs`.
+
+    What the engine before it, `like`, knows of tools is not found out again.
+    """
     names = Names(namespace=config.gateway.namespace, gateway=config.gateway.name)
-    engine = Engine(policies, names, enrichments, mode=config.policies.mode)
+    tooling = like.tooling if like is not None else None
+    engine = Engine(policies, names, enrichments, mode=config.policies.mode, tooling=tooling)
     warm(engine, pairs)
     return engine
 

@@ -67,7 +67,7 @@ async def successor(config: Config, made: PolicySet, gateway: Gateway) -> Trial:
     pairs = pairs_of(gateway.engine)
 
     def build() -> Trial:
-        engine = engine_of(config, made.policies, gateway.chain.enrichments, pairs)
+        engine = engine_of(config, made.policies, gateway.chain.enrichments, pairs, gateway.engine)
         news = changed(gateway.engine.policies, made.policies)
         ids = frozenset(policy.id for policy in made.policies)
         return Trial(made=made, gateway=replace(gateway, engine=engine), news=news, ids=ids)

@@ -21,7 +21,7 @@ from callgate.policy.outlook import Outlook
 from callgate.policy.plans import Known, Part, Plan, Plans, ToolKey
 from callgate.policy.preview import Situation, is_satisfied, reads_arguments
 from callgate.policy.source import SHADOW, Policy, version_of
-from callgate.policy.validation import Validator
+from callgate.policy.tooling import Tooling
 from callgate.protocol.jsonrpc import encode
 
 ENFORCE, OBSERVE = "enforce", "observe"
@@ -53,16 +53,22 @@ class Engine:
         enrichments: Mapping[str, Mapping[str, str]] | None = None,
         *,
         mode: str = ENFORCE,
+        tooling: Tooling | None = None,
     ) -> None:
-        """`mode` "observe": verdicts are made and told, and nothing is refused because of them."""
+        """`mode` "observe": verdicts are made and told, and nothing is refused because of them.
+
+        `tooling` is that of an engine before; where it does not fit, a new one is made.
+        """
         self.policies = tuple(policies)
         self.version = version_of(self.policies)
         self.names = names
         self.enrichments = enrichments or {}
         self.is_enforced = mode != OBSERVE
-        validator = Validator(names)
-        self._plans = Plans(self.policies, names, self.enrichments, validator)
-        self._outlook = Outlook(self._plans, validator)
+        if tooling is None or not tooling.fits(names, self.enrichments):
+            tooling = Tooling(names, self.enrichments)
+        self.tooling = tooling
+        self._plans = Plans(self.policies, names, tooling)
+        self._outlook = Outlook(self._plans, tooling.validator)
         self._asked: OrderedDict[tuple[tuple[str, ...], ...], Inquiry] = OrderedDict()
         self._resource = names.uid(names.GATEWAY, names.gateway)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import cedarpy
@@ -16,21 +16,20 @@ from callgate.policy.index import Key, Lineage, ScopeIndex, Uid
 from callgate.policy.leaves import Leaf, Limits
 from callgate.policy.names import Names
 from callgate.policy.preview import parsed
-from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
+from callgate.policy.schema import Shape, cedar_schema, cut
 from callgate.policy.source import SHADOW, Policy
+from callgate.policy.tooling import MAX_TOOLS, Tooling, ToolKey
 from callgate.policy.validation import Validator
 from callgate.protocol.jsonrpc import encode
 
 MAX_PRINCIPALS = 4096
 MAX_PLANS = 20_000
-MAX_TOOLS = 10_000
 MAX_CHOICES = 20_000
 MAX_PARTS = 5_000  # of one tool
 MAX_SHOWN = 500_000  # places in lists, of some 100 bytes each
 MAX_HANDLED = 20_000  # policies in all handles together, of 6 to 9 kB each (cedar.md §2.1)
 
 NO_NAME = "\udc00"  # half a character: no policy can say it
-ToolKey = tuple[str, str, str]  # target, method, digest of the definition
 
 
 class Choice:
@@ -65,11 +64,6 @@ class Part:
         self._context: Shape | None = None
         self._invalid: frozenset[str] | None = None
         self._problem: str | None = None
-
-    @property
-    def others(self) -> frozenset[str]:
-        """Every action that the policies name."""
-        return frozenset(name for policy in self.policies for name in policy.actions)
 
     @property
     def context(self) -> Shape:
@@ -171,14 +165,13 @@ class Plans:
         self,
         policies: Iterable[Policy],
         names: Names,
-        enrichments: Mapping[str, Mapping[str, str]],
-        validator: Validator,
+        tooling: Tooling,
     ) -> None:
         self.names = names
         self.index = ScopeIndex(policies)
         self._resource = names.resource
-        self._enrichments = enrichments
-        self._validator = validator
+        self._tooling = tooling
+        self._validator = tooling.validator
         # Keyed by identity: the principal is held in the value, so its id cannot be reused.
         self._known: OrderedDict[int, Known] = OrderedDict()
         self._plan_count = 0
@@ -250,7 +243,7 @@ class Plans:
     def schema(self, action: Action, part: Part) -> cedarpy.Schema:
         """The schema of one tool, cut to what these policies can read."""
         if part.schema is None:
-            schema = cedar_schema(self.names, [(action.tool, part.context)], part.others)
+            schema = cedar_schema(self.names, [(action.tool, part.context)])
             part.schema = cedarpy.Schema.from_json_str(encode(schema).decode())
         return part.schema
 
@@ -320,7 +313,7 @@ class Plans:
         known = self._actions.get(key)
         if known is not None:
             return known
-        arguments = input_shape(tool.input_schema)
+        typed = self._tooling.typed(key, tool)
         lineage = self.names.action_of(tool)
         made = self._actions[key] = Action(
             tool=tool,
@@ -329,9 +322,9 @@ class Plans:
             above=Lineage(
                 own=(lineage.own[0], NO_NAME), ancestors=lineage.ancestors - {lineage.own}
             ),
-            input=arguments,
-            context=context_shape(arguments, self._enrichments),
-            limits=Limits(tool.input_schema),
+            input=typed.input,
+            context=typed.context,
+            limits=typed.limits,
         )
         if len(self._actions) > MAX_TOOLS:
             self._actions.popitem(last=False)
