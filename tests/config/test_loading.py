@@ -325,3 +325,31 @@ def test_every_path_in_a_tree_is_anchored_and_nothing_else_changes(tmp_path: Pat
     assert anchored(tree("a/../b", "~/c"), tmp_path) == tree(tmp_path / "b", home / "c")
     absolute = tree("/x", "/y")
     assert anchored(absolute, tmp_path) == absolute
+
+
+def test_files_that_interceptors_are_made_of_are_watched(tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        """
+interceptors:
+  - {name: a, python: "hooks:a"}
+  - {name: b, lambda: "lambdas/b.py:handle"}
+  - {name: c, python: "gone:c"}
+  - {name: d, lambda: {function: elsewhere, region: eu-central-1}}
+  - name: e
+    webhook: {url: "https://h.example/", secret: "${file:sec}", certificate: c.pem, key: k.pem, authority: a.pem}
+""",
+        hooks_dot_py="import helping, json, later",
+        helping_dot_py="",
+        lambdas__b_dot_py="import near",
+        lambdas__near_dot_py="",
+        c_dot_pem="",
+        k_dot_pem="",
+        a_dot_pem="",
+        sec="whsec_" + "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    )
+
+    names = {path.relative_to(tmp_path).as_posix() for path in config.depends_on}
+    assert names >= {"hooks.py", "helping.py", "later.py", "gone.py"}
+    assert names >= {"lambdas/b.py", "lambdas/near.py", "c.pem", "k.pem", "a.pem"}
+    assert "json.py" not in names

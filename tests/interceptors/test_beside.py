@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from callgate.interceptors.beside import as_they_are_now, files_of, files_of_script
+from callgate.interceptors.beside import (
+    as_they_are_now,
+    files_of,
+    files_of_script,
+    may_appear,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +73,15 @@ def test_what_is_not_there_or_no_python_is_made_of_nothing_more(tmp_path: Path) 
     assert names(tmp_path) == {"bh": "bh.py", "bother": "bother.py"}
     assert names(tmp_path, "nothing") == {}
     assert files_of_script(tmp_path / "nothing.py") == {}
+
+
+def test_what_is_imported_and_not_there_may_appear(tmp_path: Path) -> None:
+    (tmp_path / "bh.py").write_text("import json, bother, bmissing.inner\n")
+    (tmp_path / "bother.py").write_text("from bgone import x\n")
+
+    appears = may_appear(files_of("bh", tmp_path), tmp_path)
+
+    assert appears == {tmp_path / "bmissing.py", tmp_path / "bgone.py"}
 
 
 def test_a_changed_module_is_loaded_anew_even_within_a_second_and_of_the_same_length(

@@ -65,6 +65,7 @@ class Application:
         self.clock = SystemClock()
         self.loaded_at = self.clock.now()
         self.reload_problem: str | None = None
+        self.wanted: frozenset[Path] = frozenset()  # files of what was to be put into force last
         self.telemetry: Telemetry = NoTelemetry()  # set another before the start
         self._fetch = HttpFetch()
         self.store = SqliteCallStore(config.store, self.clock)
@@ -233,6 +234,7 @@ class Application:
         self.reload_problem = None
 
     async def _reload(self, config: Config) -> None:
+        self.wanted = config.depends_on
         sources = build_sources(config, self.parser, like=self.sources)
         made = await loaded(sources.first)
         connectors = self._build_connectors(config)
@@ -253,6 +255,7 @@ class Application:
         except TimeoutError:
             _log.warning("not every target answered; their tools are refused until they do")
         except BaseException:  # also a stop in the middle: what was started for it is ended
+            await gateway.chain.close()
             await catalog.stop()
             for connector in fresh:
                 await connector.close()

@@ -37,7 +37,7 @@ def _seen(application: Application) -> Seen:
     except StoreError:
         stored = None  # said by whoever needs it
     return Seen(
-        configuration=look(application.config.depends_on - watched),
+        configuration=look((application.config.depends_on | application.wanted) - watched),
         policies=look(watched),
         stored=stored,
     )
@@ -62,7 +62,23 @@ async def follow_files(application: Application) -> None:
             await _attempt(application, "policy set")
         else:
             continue
-        seen = await asyncio.to_thread(_seen, application)
+        seen = _since(now, await asyncio.to_thread(_seen, application))
+
+
+def _since(before: Seen, after: Seen) -> Seen:
+    """What was seen before an attempt, of all that is watched after it: what changed meanwhile
+    is a change yet to be taken.
+    """
+    return Seen(
+        configuration={**after.configuration, **_known(before, after.configuration)},
+        policies={**after.policies, **_known(before, after.policies)},
+        stored=before.stored,
+    )
+
+
+def _known(before: Seen, paths: Snapshot) -> Snapshot:
+    every = {**before.configuration, **before.policies}
+    return {path: every[path] for path in paths if path in every}
 
 
 def _has_news(application: Application, seen: Seen, now: Seen) -> bool:

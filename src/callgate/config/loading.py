@@ -22,6 +22,8 @@ from callgate.config.tree import Config, Origin
 from callgate.config.validation import problems_of
 from callgate.identity.anonymous import AnonymousAuthenticator
 from callgate.identity.signing_keys import IssuerError, read_key_file
+from callgate.interceptors.beside import files_of, files_of_script, may_appear
+from callgate.interceptors.settings import InterceptorSettings
 from callgate.sources import files
 
 EXAMPLE = "policies/*.cedar"
@@ -152,9 +154,40 @@ def _depends_on(
         yield key_file
     yield from files.places(config.policies.files, file.parent)
     for interceptor in config.interceptors:
-        if interceptor.python is not None:
-            module = interceptor.python.partition(":")[0].replace(".", "/")
-            yield file.parent / f"{module}.py"
+        yield from _code_of(interceptor, file.parent)
+        yield from _paths_in(interceptor)
+
+
+def _code_of(interceptor: InterceptorSettings, directory: Path) -> Iterator[Path]:
+    """The files that run here, with what they import from beside the configuration."""
+    settings = interceptor.of_kind
+    if interceptor.kind == "python":
+        module = settings.partition(":")[0]
+        yield directory / f"{module.replace('.', '/')}.py"  # also where it is not there yet
+        found = files_of(module, directory)
+    elif interceptor.kind == "lambda" and settings.handler is not None:
+        script = directory / settings.handler.rpartition(":")[0]
+        yield script
+        found, directory = files_of_script(script), script.parent
+    else:
+        return
+    yield from found.values()
+    yield from may_appear(found, directory)
+
+
+def _paths_in(value: Any) -> Iterator[Path]:
+    """The files that settings name. What directories hold is the business of who reads them."""
+    if isinstance(value, Path):
+        if not value.is_dir():
+            yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _paths_in(getattr(value, name))
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield from _paths_in(item)
+    elif isinstance(value, dict):
+        yield from _paths_in(tuple(value.values()))
 
 
 def _warnings(config: Config, policy_files: tuple[Path, ...]) -> Iterator[str]:

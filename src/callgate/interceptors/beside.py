@@ -51,6 +51,13 @@ def files_of_script(file: Path) -> dict[str, Path]:
     return found
 
 
+def may_appear(files: Mapping[str, Path], directory: Path) -> set[Path]:
+    """Files that would be imported if they were there: who mends a module may write one."""
+    wanted = {name for module, file in files.items() for name in _imported(module, file)}
+    tops = {name.partition(".")[0] for name in wanted} - files.keys() - sys.stdlib_module_names
+    return {directory / f"{top}.py" for top in tops if top.isidentifier()}
+
+
 def _with_parents(name: str) -> Iterator[str]:
     parts = name.split(".")
     for count in range(1, len(parts) + 1):

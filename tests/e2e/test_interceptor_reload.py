@@ -1,0 +1,97 @@
+"""A running gateway takes up changed interceptors, and keeps the old ones where it cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from fakes.running import Running, running
+
+pytestmark = pytest.mark.e2e
+
+CONFIG = """
+identity: {anonymous: {id: ada}}
+policies: {files: [p.cedar]}
+targets: {shop: {python: shop_reloaded}}
+interceptors:
+  - {name: hook, python: "hooks_reloaded:mark"}
+  - {name: handler, lambda: "handler_reloaded.py:handle"}
+"""
+SHOP = "def order(thing: str) -> str:\n    return thing\n"
+PERMIT = '@id("p") permit (principal, action, resource);'
+HOOKS = """
+from callgate import Decision, Request
+from words_reloaded import WORD
+
+def mark(request: Request) -> Decision:
+    return Decision(arguments={"thing": f"{request.arguments['thing']} {WORD}"})
+"""
+HANDLER = """
+import tails_reloaded
+
+def handle(event, context):
+    body = event["mcp"]["gatewayRequest"]["body"]
+    body["params"]["arguments"]["thing"] += tails_reloaded.TAIL
+    return {
+        "interceptorOutputVersion": "1.0",
+        "mcp": {"transformedGatewayRequest": {"body": body}},
+    }
+"""
+FILES = {
+    "p__cedar": PERMIT,
+    "shop_reloaded__py": SHOP,
+    "hooks_reloaded__py": HOOKS,
+    "words_reloaded__py": "WORD = 'one'\n",
+    "handler_reloaded__py": HANDLER,
+    "tails_reloaded__py": "TAIL = '.'\n",
+}
+
+
+def ordered(gateway: Running) -> str:
+    _, answer = gateway.call("shop___order", thing="tea")
+    return str(answer["result"]["content"][0]["text"])
+
+
+def change(gateway: Running, name: str, text: str, wanted: str = "is in force") -> str:
+    """What is said of a change."""
+    since = len(gateway.log)
+    (gateway.directory / name).write_text(text)
+    return gateway.await_log(wanted, since=since).string
+
+
+def test_functions_handlers_and_what_they_import_are_taken_up_when_they_change(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, CONFIG, **FILES) as gateway:
+        seen = [ordered(gateway)]
+        change(gateway, "hooks_reloaded.py", HOOKS.replace("{WORD}", "{WORD}!"))
+        seen.append(ordered(gateway))
+        change(gateway, "words_reloaded.py", "WORD = 'two'\n")
+        seen.append(ordered(gateway))
+        change(gateway, "tails_reloaded.py", "TAIL = '?'\n")
+        seen.append(ordered(gateway))
+        change(gateway, "handler_reloaded.py", HANDLER.replace(".TAIL", ".TAIL * 2"))
+        seen.append(ordered(gateway))
+
+    assert seen == ["tea one.", "tea one!.", "tea two!.", "tea two!?", "tea two!??"]
+
+
+def test_a_broken_file_is_said_and_the_old_one_goes_on_until_it_is_mended(tmp_path: Path) -> None:
+    kept = "is not used, the old one stays"
+    with running(tmp_path, CONFIG, **FILES) as gateway:
+        assert ordered(gateway) == "tea one."
+        said = [
+            change(gateway, "hooks_reloaded.py", HOOKS.replace("WORD}", "WOR}") + "(", kept),
+            change(gateway, "hooks_reloaded.py", "WORD = 'half'\nraise SystemExit(1)\n", kept),
+            change(gateway, "hooks_reloaded.py", "def other(request): ...\n", kept),
+            change(gateway, "hooks_reloaded.py", HOOKS + "\nimport more_reloaded\n", kept),
+        ]
+        assert ordered(gateway) == "tea one."
+        change(gateway, "more_reloaded.py", "X = 1\n")  # what was missing is watched for
+        change(gateway, "words_reloaded.py", "WORD = 'new'\n")
+        assert ordered(gateway) == "tea new."
+        said.append(change(gateway, "handler_reloaded.py", "import nowhere_at_all\n", kept))
+        assert ordered(gateway) == "tea new."
+
+    words = ("SyntaxError", "SystemExit: 1", "no function mark", "more_reloaded", "nowhere_at_all")
+    for line, word in zip(said, words, strict=True):
+        assert "interceptors: " in line and word in line
