@@ -164,6 +164,21 @@ def test_forbids_narrow_and_other_permits_widen() -> None:
     assert narrowed_by("context.input.amount < 100", permit) == says({"amount": {"maximum": 199}})
 
 
+def test_what_fails_is_not_promised() -> None:
+    failing = (
+        "forbid(principal, action, resource) when { context.input.amount >= 3 && "
+        "context.input.amount <= 5 && 9223372036854775807 + 1 > 0 };"
+    )
+
+    assert narrowed_by("true", failing) == says({}, is_exact=False)
+
+
+def test_facts_made_of_arguments_are_not_promised() -> None:
+    length = "context.derived has reason && context.derived.reason.length"
+
+    assert narrowed_by(f"!({length} > 5) || ({length} > 4)") == says({}, is_exact=False)
+
+
 def test_facts_of_interceptors_are_not_promised() -> None:
     text = "permit(principal, action, resource) when { context.enriched.risk has low && context.enriched.risk.low && context.input.amount < 5 };"
     of = Engine(read_policies([("p", text)]), Names(), {"risk": {"low": "boolean"}})

@@ -88,6 +88,9 @@ CONDITIONS = [
     'principal is Callgate::OAuthUser in Callgate::Group::"agents"',
     "principal is Callgate::IamEntity",
     'principal == Callgate::OAuthUser::"ada"',
+    'Callgate::OAuthUser::"ada" in Callgate::Group::"agents"',
+    'Callgate::OAuthUser::"ada".issuer == "https://idp"',
+    'Callgate::Group::"agents" in Callgate::Group::"agents"',
     'action in Callgate::Action::"shop"',
     'action == Callgate::Action::"shop___other"',
     'resource == Callgate::Gateway::"main"',
@@ -244,8 +247,25 @@ class TestClauses:
         assert not engine(permit, forbid.format(10)).is_listed(ADA, WIDE, 0.0)
         assert engine(permit, forbid.format(9)).is_listed(ADA, WIDE, 0.0)
 
+    def test_a_permit_that_always_fails_refuses_what_others_permit(self) -> None:
+        failing = "permit(principal, action, resource) when { 9223372036854775807 + 1 > 0 };"
+        permit = "permit(principal, action, resource) when { context.input.amount < 10 };"
+
+        assert engine(permit).is_listed(ADA, WIDE, 0.0)
+        assert not engine(permit, failing).is_listed(ADA, WIDE, 0.0)
+
 
 class TestNames:
+    def test_tools_that_differ_in_name_alone_are_told_apart_where_a_condition_does(self) -> None:
+        of = engine(
+            "permit(principal, action, resource) when "
+            '{ action == Callgate::Action::"shop___one" && context.input.amount < 5 };'
+        )
+        one, two = (a_tool("shop", name, WIDE.input_schema) for name in ("one", "two"))
+
+        for tools in ([one, two], [two, one]):
+            assert of.listed(a_principal("eve"), tools, 0.0) == ([one], False)
+
     @pytest.mark.parametrize("identifier", ['a"da', "a\\da", "ä", "a\nda", "\x00", "ada"])
     def test_principals_of_any_name_are_seen_through(self, identifier: str) -> None:
         text = 'permit(principal, action, resource) when { principal.id == "ada" && context.input.amount < 5 };'
@@ -302,6 +322,23 @@ def test_what_was_found_out_for_one_principal_is_not_told_to_another() -> None:
     others = [a_principal("ada", "agents"), ADA, a_principal("eve", claims={"scope": "x"})]
 
     assert [of.is_listed(one, WIDE, 0.0) for one in (*others, *others)] == [False, True, True] * 2
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'Callgate::OAuthUser::"ada".issuer == "https://idp"',
+        'Callgate::OAuthUser::"ada" in Callgate::Group::"agents"',
+    ],
+)
+def test_a_principal_named_in_a_condition_is_only_there_when_it_calls(condition: str) -> None:
+    of = engine(f"permit(principal, action, resource) when {{ {condition} && context.input.amount < 5 }};")  # fmt: skip
+    ada, eve = a_principal("ada", "agents"), a_principal("eve", "agents")
+
+    for principal in (eve, ada, eve):
+        permitted = is_permitted(of, WIDE, {"amount": 1}, principal)
+        assert permitted is (principal is ada)
+        assert of.is_listed(principal, WIDE, 0.0) is permitted
 
 
 def test_tools_that_differ_where_a_policy_reads_are_not_taken_for_each_other() -> None:

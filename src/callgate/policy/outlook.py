@@ -17,7 +17,7 @@ from callgate.policy.hints import Narrowing, narrowing_of
 from callgate.policy.leaves import Leaf, Leaves
 from callgate.policy.plans import Action, Choice, Known, Plan, Plans, View
 from callgate.policy.preview import Situation, holds, probe
-from callgate.policy.residuals import FAILS, UNREAD, Reader, Residual, Truth
+from callgate.policy.residuals import FAILS, Reader, Residual, Truth
 from callgate.policy.shapes import WITH_FIELDS, Kind, cut
 from callgate.policy.source import Policy, Scope
 from callgate.policy.validation import Validator
@@ -25,6 +25,7 @@ from callgate.protocol.jsonrpc import encode
 
 MAX_REMEMBERED = 50_000  # policies at tools that differ to them, and sets of those
 MAX_PROBES = 2_000
+NO_ENTITIES = cedarpy.Entities.from_json_str("[]")
 
 
 @dataclass(slots=True)
@@ -150,7 +151,8 @@ class Outlook:
         residual = self._residuals.get(view)
         if residual is None:
             ground = self._ground(known, action)
-            residual = self._residuals[view] = self._read(view.policy, ground, lambda _: UNREAD)
+            closed = self._asking(known, action, lambda: NO_ENTITIES)
+            residual = self._residuals[view] = self._read(view.policy, ground, closed)
         return residual
 
     def _residual(self, plan: Plan, view: View, now: float, given: Given) -> Residual:
@@ -165,7 +167,10 @@ class Outlook:
             ground = self._ground(plan.known, action)._replace(
                 attributes=bound.attributes, tags=bound.tags, given=given
             )
-            residual = self._read(policy, ground, self._asking(plan, policy, bound, given))
+            closed = self._asking(
+                plan.known, action, lambda: self._entities(plan, policy, bound), now, given
+            )
+            residual = self._read(policy, ground, closed)
             if is_kept:
                 bound.residuals[view] = residual
         return residual
@@ -195,24 +200,32 @@ class Outlook:
             bound = self._bound = _Bound(known, now, entity["attrs"], entity["tags"])
         return bound
 
+    def _entities(self, plan: Plan, policy: Policy, bound: _Bound) -> cedarpy.Entities:
+        if policy.reads_action:
+            return self._plans.entities(plan)  # only with a schema is an action in its groups
+        if bound.entities is None:
+            bound.entities = cedarpy.Entities.from_json_str(plan.known.facts.entities)
+        return bound.entities
+
     def _asking(
-        self, plan: Plan, policy: Policy, bound: _Bound, given: Given
+        self,
+        known: Known,
+        action: Action,
+        entities: Callable[[], cedarpy.Entities],
+        now: float = 0.0,
+        given: Given = NOTHING_GIVEN,
     ) -> Callable[[Expression], Truth]:
         """Puts to Cedar what nothing unknown is in."""
 
         def closed(expression: Expression) -> Truth:
-            if bound.entities is None:
-                bound.entities = cedarpy.Entities.from_json_str(plan.known.facts.entities)
-            # Only with a schema is an action in its groups.
-            entities = self._plans.entities(plan) if policy.reads_action else bound.entities
             situation = Situation(
-                principal=plan.known.facts.request_principal,
-                action=plan.action.uid,
+                principal=known.facts.request_principal,
+                action=action.uid,
                 resource=self._resource,
-                now=bound.now,
+                now=now,
                 arguments=given.explicit,
             )
-            answer = holds(self._probe(expression), entities, situation)
+            answer = holds(self._probe(expression), entities(), situation)
             return FAILS if answer is None else Truth(answer, not answer)
 
         return closed

@@ -31,6 +31,8 @@ MODES = (ACTIVE, SHADOW)
 
 
 _ID = re.compile(r"[^\x00-\x1f\x7f`\"\u0080-\u009f\u2028-\u202e]{1,200}")
+# Other entities have attributes and groups just in requests of the principal that they are.
+_SAME_FOR_ALL = frozenset({"Action", "Group", "Gateway"})
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -96,7 +98,7 @@ class Policy(Value):
     actions: tuple[str, ...]  # every action id the policy names
     has_conditions: bool
     reads_action: bool  # whether a condition looks at `action`, beyond what the scope says
-    reads_principal: bool
+    reads_principal: bool  # or an entity that only a request of its own brings along
     est: dict[str, Any]  # Cedar's JSON policy format
     text: str  # as written, from its first annotation to its semicolon
     digest: str  # sha256 of the id and what it says, however it is laid out; hex
@@ -182,9 +184,11 @@ def _policy(source: str, text: str, statement: Statement, own: str) -> Policy:
         raise PolicyError.at(source, text, offset, problem)
     action = _scope(source, est["action"])
     named = {uid[1] for uid in action.uids}
+    names_principal = False
     for kind, identifier in entities_in(bodies):
         if kind.endswith("Action"):
             named.add(identifier)
+        names_principal = names_principal or kind.rpartition("::")[2] not in _SAME_FOR_ALL
     identifier = annotations.get("id") or own
     if not _ID.fullmatch(identifier):
         problem = "an @id has at most 200 printable characters, and no backtick or double quote"
@@ -201,7 +205,8 @@ def _policy(source: str, text: str, statement: Statement, own: str) -> Policy:
         actions=tuple(sorted(named)),
         has_conditions=bool(bodies),
         reads_action=any(reads_variable(body, "action") for body in bodies),
-        reads_principal=any(reads_variable(body, "principal") for body in bodies),
+        reads_principal=names_principal
+        or any(reads_variable(body, "principal") for body in bodies),
         est=est,
         text=statement.text,
         digest=hashlib.sha256(_canonical([identifier, est])).hexdigest(),
