@@ -18,10 +18,10 @@ from callgate.policy.explain import Inquiry, Scene, account
 from callgate.policy.hints import Narrowing
 from callgate.policy.names import Names
 from callgate.policy.outlook import Outlook
-from callgate.policy.plans import Known, Part, Plan, Plans, ToolKey
+from callgate.policy.plans import Known, Part, Plan, Plans
 from callgate.policy.preview import Situation, is_satisfied, reads_arguments
 from callgate.policy.source import SHADOW, Policy, version_of
-from callgate.policy.tooling import Tooling
+from callgate.policy.tooling import Tooling, ToolKey
 from callgate.protocol.jsonrpc import encode
 
 ENFORCE, OBSERVE = "enforce", "observe"
