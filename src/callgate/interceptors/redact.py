@@ -6,9 +6,8 @@ import asyncio
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.redacting.marks import Marks
@@ -28,8 +27,6 @@ __all__ = ["RedactSettings", "Redactor"]
 INLINE_BYTES = 16_384
 """What is larger is looked at in a thread: about a millisecond of work."""
 
-T = TypeVar("T")
-
 
 class Redactor(Passive):
     """Replaces what it finds in every string, key and number of a JSON value, however encoded.
@@ -42,6 +39,8 @@ class Redactor(Passive):
         key = _key(settings, directory)
         self._vault = Vault(settings.tokens, clock)
         self._marks = Marks({*settings.kinds, FIELD}, key, self._vault)
+        # One thread: several would only compete for Python's lock, with the event loop too.
+        self._apart = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redact")
         self._redaction = Redaction(settings, Scanner(settings, clock), self._marks)
 
     async def on_request(self, request: Request) -> Decision | None:
@@ -78,6 +77,10 @@ class Redactor(Passive):
         """See scrutiny.Interceptor."""
         return self._redaction.may_skip and not is_worth_a_look(body)
 
+    async def close(self) -> None:
+        """See scrutiny.Interceptor."""
+        self._apart.shutdown(wait=False, cancel_futures=True)
+
     def redact(self, value: Json, situation: Situation | None = None) -> Redacted:
         """The value redacted, and how much was found of each kind."""
         return self._redaction.of(value, encode(value), situation or Situation())
@@ -94,11 +97,9 @@ class Redactor(Passive):
                 redacted.value = made if restored else redacted.value
             return redacted, restored
 
-        return await _run(work, len(body))
-
-
-async def _run(work: Callable[[], T], size: int) -> T:
-    return work() if size <= INLINE_BYTES else await asyncio.to_thread(work)
+        if len(body) <= INLINE_BYTES:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._apart, work)
 
 
 def _situation(view: View, *, is_result: bool) -> Situation:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from callgate.interceptors.redacting.paths import Step
+from callgate.interceptors.redacting.spans import Span
 from callgate.model import Json
 from callgate.protocol.jsonrpc import encode
 
@@ -44,46 +45,73 @@ def document(body: bytes) -> str:
         return body.decode()
     has_backslash = b"\\\\" in body
     if has_backslash:
-        body = body.replace(b"\\\\", b"\0")  # encode writes no NUL of its own
+        body = body.replace(b"\\\\", b"\xff")  # no byte of UTF-8
     for escape, character in _SIMPLE:
         if b"\\" not in body:
             break  # told by one byte, which is far quicker than looking for two
         body = body.replace(escape, character)
     if b"\\u00" in body:
         body = _CONTROL.sub(lambda match: bytes((int(match.group(1), 16),)), body)
-    return (body.replace(b"\0", b"\\") if has_backslash else body).decode()
+    return (body.replace(b"\xff", b"\\") if has_backslash else body).decode()
 
 
-def leaves(value: Json, text: str) -> list[Leaf]:
-    """Every leaf of a value in the order of its document. Raises ValueError where they differ."""
-    made: list[Leaf] = []
-    end = _walk(value, (), 0, made)
+def leaves(value: Json, text: str, spans: Sequence[Span] | None = None) -> list[Leaf]:
+    """The leaves of a value in the order of its document: all, or those that the spans touch.
+
+    Raises ValueError where the document is of another value.
+    """
+    walk = _Walk(spans)
+    end = walk.over(value, (), 0)
     # INVARIANT: places found in the document are cut out of the leaves by these offsets.
-    if end != len(text) or any(not text.startswith(leaf.text, leaf.start) for leaf in made[-1:]):
+    if end != len(text) or any(not text.startswith(leaf.text, leaf.start) for leaf in walk.made):
         raise ValueError("the document does not fit its value")
-    return made
+    return walk.made
 
 
-def _walk(value: Json, way: tuple[Step, ...], at: int, made: list[Leaf]) -> int:
-    """Adds the leaves of what stands at `at`; returns where it ends."""
-    if isinstance(value, str):
-        made.append(Leaf(at + 1, value, way, "string"))
-        return at + len(value) + 2
-    if isinstance(value, dict):
-        at += 1
-        for key, item in value.items():
-            made.append(Leaf(at + 1, key, (*way, key), "key"))
-            at = _walk(item, (*way, key), at + len(key) + 3, made) + 1
-        return at if value else at + 1
-    if isinstance(value, list):
-        at += 1
-        for index, item in enumerate(value):
-            at = _walk(item, (*way, index), at, made) + 1
-        return at if value else at + 1
-    text = encode(value).decode()
-    if not isinstance(value, bool) and value is not None:
-        made.append(Leaf(at, text, way, "number"))
-    return at + len(text)
+class _Walk:
+    """Goes over a value as `encode` wrote it."""
+
+    def __init__(self, spans: Sequence[Span] | None) -> None:
+        self._spans = spans
+        self._next = 0  # the first span that does not end before here
+        self.made: list[Leaf] = []
+
+    def over(self, value: Json, way: tuple[Step, ...], at: int) -> int:
+        """Takes what stands at `at`; returns where it ends."""
+        if isinstance(value, str):
+            if self._wants(at + 1, at + 1 + len(value)):
+                self.made.append(Leaf(at + 1, value, way, "string"))
+            return at + len(value) + 2
+        if isinstance(value, dict):
+            at += 1
+            for key, item in value.items():
+                if self._wants(at + 1, at + 1 + len(key)):
+                    self.made.append(Leaf(at + 1, key, (*way, key), "key"))
+                at = self._item(item, way, key, at + len(key) + 3) + 1
+            return at if value else at + 1
+        if isinstance(value, list):
+            at += 1
+            for index, item in enumerate(value):
+                at = self._item(item, way, index, at) + 1
+            return at if value else at + 1
+        text = encode(value).decode()
+        if self._wants(at, at + len(text)) and not (value is None or isinstance(value, bool)):
+            self.made.append(Leaf(at, text, way, "number"))
+        return at + len(text)
+
+    def _item(self, item: Json, way: tuple[Step, ...], step: Step, at: int) -> int:
+        # Most strings are not wanted: their way is not even made.
+        if isinstance(item, str) and not self._wants(at + 1, at + 1 + len(item)):
+            return at + len(item) + 2
+        return self.over(item, (*way, step), at)
+
+    def _wants(self, start: int, end: int) -> bool:
+        spans = self._spans
+        if spans is None:
+            return True
+        while self._next < len(spans) and spans[self._next].end <= start:
+            self._next += 1
+        return self._next < len(spans) and spans[self._next].start < end
 
 
 class Edits(NamedTuple):
@@ -102,21 +130,32 @@ class Edits(NamedTuple):
         return bool(self.values or self.keys or self.dropped)
 
 
-def edited(value: Json, edits: Edits, way: tuple[Step, ...] = ()) -> Json:
+def edited(value: Json, edits: Edits) -> Json:
     """A new value with the edits; what does not change is shared with the old one."""
+    every = (*edits.values, *edits.keys, *edits.dropped)
+    touched = {way[:length] for way in every for length in range(len(way) + 1)}
+    return _edited(value, edits, (), touched)
+
+
+Ways = set[tuple[Step, ...]]
+
+
+def _edited(value: Json, edits: Edits, way: tuple[Step, ...], touched: Ways) -> Json:
     if way in edits.values:
         return edits.values[way]
+    if way not in touched:
+        return value
     if isinstance(value, dict):
-        return dict(_members(value, edits, way))
+        return dict(_members(value, edits, way, touched))
     if isinstance(value, list):
         ways = ((*way, index) for index in range(len(value)))
         pairs = zip(value, ways, strict=True)
-        return [edited(item, edits, at) for item, at in pairs if at not in edits.dropped]
+        return [_edited(item, edits, at, touched) for item, at in pairs if at not in edits.dropped]
     return value
 
 
 def _members(
-    value: dict[str, Json], edits: Edits, way: tuple[Step, ...]
+    value: dict[str, Json], edits: Edits, way: tuple[Step, ...], touched: Ways
 ) -> Iterator[tuple[str, Json]]:
     taken: set[str] = {key for key in value if (*way, key) not in edits.keys}
     for key, item in value.items():
@@ -127,7 +166,7 @@ def _members(
         if name is not None:
             name = _free(name, taken)
             taken.add(name)
-        yield key if name is None else name, edited(item, edits, at)
+        yield key if name is None else name, _edited(item, edits, at, touched)
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -162,7 +162,7 @@ class _Run:
         spans = self._unmarked(self._scanner.find(text), text)
         if not spans and not self._opens_all:
             return edits
-        every = leaves(value, text)
+        every = leaves(value, text, None if self._opens_all else spans)
         finds = _by_leaf(spans, every)
         for index, leaf in enumerate(every):
             local = finds.get(index, [])
