@@ -12,6 +12,7 @@ from callgate.cli.config import config_commands
 from callgate.cli.demo import demo
 from callgate.cli.explain import explain
 from callgate.cli.init import init
+from callgate.cli.interceptor import interceptor
 from callgate.cli.key import key
 from callgate.cli.policy import policy
 from callgate.cli.run import run
@@ -32,6 +33,7 @@ for command in (
     init,
     demo,
     policy,
+    interceptor,
     calls,
     explain,
     audit,

@@ -26,7 +26,7 @@ def explain(call: str, config: Path | None, store: Path | None, as_json: bool) -
     """Say in words why CALL ended as it did. CALL is an id, or an id's beginning."""
     try:
         records = SqliteRecords(store_path(config, store))
-        entries = records.entries(_only(records.find(call), call))
+        entries = records.entries(only(records.find(call), call))
     except StoreError as error:
         raise click.ClickException(str(error)) from error
     explanation = in_words(entries)
@@ -38,7 +38,8 @@ def explain(call: str, config: Path | None, store: Path | None, as_json: bool) -
         click.echo(str(explanation))
 
 
-def _only(found: list[str], start: str) -> str:
+def only(found: list[str], start: str) -> str:
+    """The one id that begins so. Raises click.ClickException."""
     if start in found:
         return start
     if not found:

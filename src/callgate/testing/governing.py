@@ -322,9 +322,14 @@ def _configured(file: Path | str | None, tools: Mapping[str, Answer]) -> Config:
         for name in targets.keys() - config.targets.keys():
             raise ValueError(f"{name} is no target of {file}")
         return config
-    config = Config.model_validate({"targets": targets})
+    return bare_config(Path.cwd(), targets=targets)
+
+
+def bare_config(directory: Path, **blocks: Any) -> Config:
+    """A configuration that is in no file; relative paths start in `directory`."""
+    config = Config.model_validate(blocks)
     config._origin = Origin(
-        file=Path.cwd() / "callgate.yaml",
+        file=directory / "callgate.yaml",
         digest="",
         policy_files=(),
         depends_on=frozenset(),

@@ -1,0 +1,343 @@
+"""One interceptor is tried on one call, and what it wants is shown as it would be done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from callgate.audit import record
+from callgate.audit.record import Masks
+from callgate.cli.interceptor import interceptor
+from callgate.model import Change, Outcome, Reply
+from callgate.storage.appending import Appender
+from callgate.storage.settings import StoreSettings
+from fakes.clock import FakeClock
+from fakes.store import an_ending_call
+
+HOOKS = """
+from callgate.interceptors import Decision, Result
+
+
+def cap(request):
+    if request.arguments.get("amount", 0) > 100:
+        return Decision(refuse="Ask a lead.", note="too much")
+    if request.arguments.get("amount", 0) > 50:
+        return Decision(arguments={**request.arguments, "amount": 50}, labels=("capped",))
+    return None
+
+
+def hide(result):
+    if "secret" in str(result.result):
+        return Decision(withhold="It holds a secret.")
+    text = [{**one, "text": one["text"].upper()} for one in result.result["content"]]
+    return Decision(result={**result.result, "content": text})
+
+
+def facts(request):
+    return Decision(enrich={"days": 3}, headers={"X-Team": request.headers.get("x-team", "none")})
+
+
+def answer(request):
+    return Decision(answer={"content": [{"type": "text", "text": "cached"}]})
+
+
+def approve(request):
+    return Decision(approve="Let a person look.")
+
+
+def shows(request):
+    return Decision(note=f"{request.principal.claims} {request.enriched} {request.run}")
+
+
+def fails(request):
+    raise RuntimeError("no such table")
+
+
+def junk(request):
+    return {"refuse": "No."}
+"""
+CONFIG = """
+targets: {shop: {python: x}, desk: {python: x}}
+interceptors:
+  - {name: cap, python: "hooks_tried:cap", tools: [shop___refund]}
+  - {name: hide, python: "hooks_tried:hide", on: [result], mode: observe}
+  - {name: elsewhere, python: "hooks_tried:cap", targets: [desk], headers: [x-team]}
+  - name: never
+    python: hooks_tried:cap
+    when: principal == Callgate::OAuthUser::"eve"
+  - {name: lenient, python: "hooks_tried:fails", on_failure: allow}
+  - {name: clean, redact: {}}
+store: {path: r.db}
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hooks_tried.py").write_text(HOOKS)
+    (tmp_path / "callgate.yaml").write_text(CONFIG)
+
+
+def recorded(masks: Masks | None = None, **more: Any) -> None:
+    """A call `c1` of the shop, in the store of the configuration."""
+    masks = masks or Masks()
+    call = an_ending_call("c1", **more)
+    appender = Appender(StoreSettings(path=Path("r.db")), FakeClock())
+    appender.open()
+    ended = Outcome(call=call, timings=(), is_delivered=True)
+    appender.write([record.intent(call, 1.0, masks), record.outcome(ended, 2.0, masks)])
+    appender.close()
+
+
+def file(name: str, value: Any) -> str:
+    Path(name).write_text(json.dumps(value))
+    return name
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(interceptor, ["run", *words])
+
+
+def asked(function: str, request: dict[str, Any] | None = None, *words: str) -> Result:
+    """A function of the file, about a refund."""
+    whole = {"tool": "shop___refund", "arguments": {"amount": 60, "customer": "c"}}
+    path = file("request.json", {**whole, **(request or {})})
+    return run(f"hooks_tried.py:{function}", "--request", path, *words)
+
+
+def test_a_recorded_call_is_tried_and_the_change_shown() -> None:
+    recorded(arguments={"amount": 60, "customer": "c"})
+
+    result = run("cap", "--call", "c1")
+
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[:-1] == [
+        "cap (python) on the request of shop___refund by ada",
+        "  changes:",
+        "    replace /amount  60 -> 50",
+        "  labels: capped",
+    ]
+    assert lines[-1].startswith("  took ") and lines[-1].endswith(" ms")
+
+
+def test_a_refusal_is_shown_with_its_sentence() -> None:
+    result = asked("cap", {"arguments": {"amount": 200}})
+
+    assert result.exit_code == 1
+    assert "  refuses the call: Ask a lead.\n" in result.stdout
+    assert "  note: too much\n" in result.stdout
+
+
+def test_nothing_wanted_is_said() -> None:
+    result = asked("cap", {"arguments": {}})
+
+    assert (result.exit_code, result.stdout.splitlines()[1:]) == (
+        0,
+        ["  wants nothing: the call goes on as it is"],
+    )
+
+
+def test_facts_headers_answers_and_approvals_are_shown() -> None:
+    facts = asked("facts", {"headers": {"X-Team": "blue"}}, "--enriches", "days=integer")
+    answer, approve = asked("answer"), asked("approve")
+
+    assert facts.exit_code == 0, facts.output
+    assert "  fact facts.days = 3\n" in facts.stdout
+    assert "  header for the target: x-team: none\n" in facts.stdout  # none is named: none is seen
+    assert '  answers instead of the target: {"content": [{"type": "text", "text": "cached"}]}' in (
+        answer.stdout
+    )
+    assert (answer.exit_code, approve.exit_code) == (0, 1)
+    assert "  asks for a person's approval: Let a person look.\n" in approve.stdout
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("fails", "failed (RuntimeError): no such table"),
+        ("junk", "returned dict; return a Decision or None"),
+        ("facts", 'the fact "days" is not declared'),
+    ],
+)
+def test_a_failure_is_shown_with_what_becomes_of_the_call(function: str, words: str) -> None:
+    result = asked(function)
+
+    assert result.exit_code == 2
+    assert words in result.stdout
+    assert "on_failure: refuse, so that the call is refused" in result.stdout
+
+
+def test_a_failure_that_may_be_is_told_apart() -> None:
+    recorded()
+
+    result = run("lenient", "--call", "c1")
+
+    assert result.exit_code == 2
+    assert "on_failure: allow, so that the call goes on without it" in result.stdout
+
+
+def test_results_are_not_in_the_record_and_are_asked_for() -> None:
+    recorded()
+
+    result = run("hide", "--call", "c1")
+
+    assert result.exit_code == 2
+    assert "only digests of results; give one: --result FILE" in result.stderr
+
+
+def test_a_result_that_is_given_is_tried_and_an_observer_does_what_it_would() -> None:
+    recorded()
+    changed = run("hide", "--call", "c1", "--result", file("a.json", text("hello")))
+    withheld = run("hide", "--call", "c1", "--result", file("b.json", text("a secret")))
+
+    assert (changed.exit_code, withheld.exit_code) == (0, 1)
+    assert '    replace /content/0/text  "hello" -> "HELLO"' in changed.stdout
+    assert "  withholds the result: It holds a secret.\n" in withheld.stdout
+    assert "hide only observes in the gateway" in changed.stderr
+
+
+def text(of: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": of}]}
+
+
+def test_a_function_is_asked_about_a_result_where_one_is_given() -> None:
+    result = asked("hide", None, "--result", file("r.json", text("hello")))
+
+    assert result.stdout.startswith("hide (python) on the result of shop___refund by ada\n")
+
+
+def test_what_the_record_does_not_have_is_said() -> None:
+    recorded(
+        Masks.parse(("customer",)),
+        changes=(
+            Change(interceptor="cap", phase="request", action="changed", paths=("/amount",)),
+            Change(interceptor="geo", phase="request", action="enriched",
+                   paths=("/enriched/geo/country",)),
+        ),
+        reply=Reply(body=b"{}"),
+    )  # fmt: skip
+
+    said = run("elsewhere", "--call", "c1").stderr
+    given = run(
+        "elsewhere", "--call", "c1", "--claim", "role=lead", "--fact", "geo.country=de",
+        "--header", "X-Team=blue",
+    ).stderr  # fmt: skip
+
+    assert "masked in the record, so that the interceptor sees ***: /customer" in said
+    assert "recorded as cap left it: /amount" in said
+    assert "--fact geo.country=VALUE" in said and "--claim NAME=VALUE" in said
+    assert "--header x-team=VALUE" in said and "--tools FILE" in said
+    assert "the gateway does not ask elsewhere about this: see its `on`, `tools`" in said
+    assert not any(word in given for word in ("--fact", "--claim", "--header"))
+
+
+def test_a_condition_that_does_not_hold_is_said() -> None:
+    recorded()
+
+    result = run("never", "--call", "c1")
+
+    assert "does not ask never about this call: `when` does not hold" in result.stderr
+    assert result.exit_code == 0
+
+
+def test_what_is_given_is_seen() -> None:
+    request = {"principal": {"id": "eve", "claims": {"a": 1}}, "run": "s1"}
+    result = asked("shows", request, "--claim", "role=lead", "--fact", "geo.country=de")
+
+    seen = "{'a': 1, 'role': 'lead'} {'geo': {'country': 'de'}} s1"
+    assert f"note: {seen}" in result.stdout and "by eve" in result.stdout
+
+
+def test_changed_arguments_that_do_not_fit_the_tool_are_refused() -> None:
+    schema = {"type": "object", "properties": {"amount": {"type": "integer", "maximum": 9}}}
+    tools = file("tools.json", {"shop": [{"name": "refund", "inputSchema": schema}]})
+
+    result = asked("cap", None, "--tools", tools)
+
+    assert result.exit_code == 1
+    assert "changes the arguments so that they do not fit the tool: " in result.stdout
+    assert "--tools FILE" not in result.stderr
+
+
+def test_built_in_interceptors_are_tried_too() -> None:
+    recorded(arguments={"note": "card 4111 1111 1111 1111", "customer": "c", "amount": 1})
+
+    result = run("clean", "--call", "c1")
+
+    assert result.exit_code == 0, result.output
+    assert "clean (redact) on the request" in result.stdout
+    assert "/note" in result.stdout
+
+
+def test_lambda_handlers_are_tried_too() -> None:
+    Path("lambda_tried.py").write_text(
+        "def handle(event, context):\n"
+        "    body = event['mcp']['gatewayRequest']['body']\n"
+        "    body['params']['arguments']['amount'] = 1\n"
+        "    mcp = {'transformedGatewayRequest': {'body': body}}\n"
+        "    return {'interceptorOutputVersion': '1.0', 'mcp': mcp}\n"
+    )
+    request = file("r.json", {"tool": "shop___refund", "arguments": {"amount": 60}})
+
+    result = run("lambda_tried.py:handle", "--kind", "lambda", "--request", request)
+
+    assert "    replace /amount  60 -> 1" in result.stdout
+
+
+def test_json_has_all_of_it() -> None:
+    recorded(arguments={"amount": 60, "customer": "c"})
+
+    told = json.loads(run("cap", "--call", "c1", "--json").stdout)
+
+    assert told.pop("seconds") >= 0
+    assert told.pop("missing")
+    assert told == {
+        "interceptor": "cap",
+        "kind": "python",
+        "point": "request",
+        "call": "c1",
+        "tool": "shop___refund",
+        "actions": ["labelled", "changed"],
+        "code": "ok",
+        "reason": "",
+        "detail": "",
+        "patch": [{"op": "replace", "path": "/amount", "value": 50}],
+        "before": {"amount": 60, "customer": "c"},
+        "after": {"amount": 50, "customer": "c"},
+        "answer": None,
+        "labels": ["capped"],
+        "facts": {},
+        "headers": {},
+        "notes": [],
+        "is_skipped": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cap"], "say which call"),
+        (["cap", "--call", "c1", "--request", "r.json"], "say which call"),
+        (["nobody", "--call", "c1"], "has no interceptor 'nobody'"),
+        (["cap", "--call", "zzz"], "no call begins with 'zzz'"),
+        (["nowhere.py:cap", "--call", "c1"], "nowhere.py does not exist"),
+        (["hooks_tried.py:missing", "--call", "c1"], "has no function missing"),
+        (["cap", "--request", "gone.json"], "gone.json: cannot be read"),
+        (["cap", "--request", "bad.json"], "bad.json: tool: Field required"),
+        (["cap", "--request", "list.json"], "must be a JSON object"),
+        (["cap", "--call", "c1", "--fact", "x=1"], "not of the form <interceptor>.<fact>"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(words: list[str], said: str) -> None:
+    recorded()
+    file("bad.json", {"arguments": {}})
+    file("list.json", [])
+
+    result = run(*words)
+
+    assert result.exit_code in (1, 2) and said in result.stderr
