@@ -433,7 +433,7 @@ def test_what_a_target_asks_of_the_client_came_from_it_and_the_answer_goes_to_it
     gate.call("crm___read", {})
     leaking = Reply(body=msgspec.json.encode({"action": "accept", "content": {"x": CUSTOMER}}))
     caller = FakeCaller(answers=[leaking])
-    elicits = {"elicitation": {"form": {}}}
+    elicits: dict[str, Any] = {"elicitation": {"form": {}}}
 
     outcome = gate.call(
         "mail___send",

@@ -1,0 +1,1 @@
+"""The parts of the injection interceptor: phrases, hidden signs, hidden markup, cleaning."""
