@@ -26,7 +26,6 @@ TESTED_ELSEWHERE = {
     "app/process.py": "tests/e2e",
     "app/serving.py": "tests/e2e",
     "cli/run.py": "tests/e2e",
-    "cli/stages.py": "tests/e2e",
     "cli/wrap.py": "tests/e2e",
     "control/desk.py": "tests/control/test_policies.py",
     "downstream/dispatch.py": "tests/downstream/test_http.py",

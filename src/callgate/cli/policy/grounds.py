@@ -32,7 +32,8 @@ from callgate.sources.sourced import STORE, Sourced, SourceError
 from callgate.storage.versions import SqlitePolicyVersions
 
 DEFAULT_CONFIG = Path("callgate.yaml")
-STAND_IN = "not-set-" * 8  # as long as any secret must be
+# As long as any secret must be, and of the form that those of webhooks have.
+STAND_IN = "whsec_bm90LXNldC1ub3Qtc2V0LW5vdC1zZXQtbm90LXNldC0="
 CANNOT = 2  # exit code: the question could not be answered
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -262,12 +263,12 @@ def configured(chosen: Chosen) -> Config:
     try:
         further = read_env_file(chosen.env_file) if chosen.env_file is not None else {}
         environ = {**further, **os.environ}
-        return load_config(file, _Forgiving(environ) if chosen.is_offline else environ)
+        return load_config(file, Forgiving(environ) if chosen.is_offline else environ)
     except (ConfigError, EnvFileError) as error:
         raise CannotSay(str(error)) from None
 
 
-class _Forgiving(dict[str, str]):
+class Forgiving(dict[str, str]):
     """An environment in which everything is set: nothing is contacted, so no secret is needed."""
 
     def get(self, key: str, default: Any = None) -> Any:
