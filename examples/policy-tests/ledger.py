@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bank
 
-from callgate.ports import Decision, Request
+from callgate.interceptors import Decision, Request
 
 
 async def of_payment(request: Request) -> Decision:

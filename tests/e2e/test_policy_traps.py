@@ -641,7 +641,7 @@ HOSTILE = {
     "records": (f"{HEAD}{'{a: ' * 700}1{'}' * 700} has a }};", "nested deeper than 100"),
     "sets": (f"{HEAD}{'[' * 700}1{']' * 700}.isEmpty() }};", "nested deeper than 100"),
     "conditions": (f"{HEAD}{'if true then ' * 3000}true{' else false' * 3000} }};", ""),
-    "terms": (f"{HEAD}{' || '.join(['context.input.amount == 7'] * 3000)} }};", "terms in a row"),
+    "terms": (f"{HEAD}{' || '.join(['context.input.amount == 7'] * 3000)} }};", "operators"),
     "attributes": (f"{HEAD}context.input{'.a' * 3000} == 1 }};", ""),
     "methods": (f"{HEAD}principal.id{'.isEmpty()' * 3000} }};", ""),
     "a quote that never ends": (f'{HEAD}"{"(" * 5000}', "quotes"),

@@ -49,6 +49,7 @@ from callgate.version import VERSION
 
 _log = logging.getLogger("callgate")
 
+Connectors = dict[str, Connector]
 SWEEP_SECONDS = 60.0  # between two looks for sessions that nobody uses
 SETTLE_SECONDS = 10.0  # how long a reload waits for the targets of the new configuration
 RETIRE_SECONDS = 300.0  # how long a reload keeps what it replaced, for calls in flight there
@@ -83,7 +84,7 @@ class Application:
         self.checks = Checks()
         self._known_version = ""  # of the policy set that the record speaks of last
         self.dispatcher = Dispatcher(lambda: self.gateway, self.sessions, VERSION)
-        self._connectors: dict[str, Connector] = {}
+        self._connectors: Connectors = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self.changing = asyncio.Lock()  # who holds it may put something else into force
         self.gateway: Gateway
@@ -105,8 +106,7 @@ class Application:
         self.sources = build_sources(self.config, self.parser)
         self.policies = await loaded(self.sources.first)
         connectors = self._build_connectors(self.config)
-        names = Names(namespace=self.config.gateway.namespace, gateway=self.config.gateway.name)
-        self.gateway = self._build(self.config, connectors, Engine((), names))
+        self.gateway = await self._build(self.config, connectors, Engine((), Names()))
         self.gateway = (await successor(self.config, self.policies, self.gateway)).gateway
         self._known_version = self.gateway.engine.version
         self._connectors = connectors
@@ -147,14 +147,13 @@ class Application:
     @property
     def catalog(self) -> LiveCatalog:
         """The catalogue of the current gateway."""
-        catalog = self.gateway.catalog
-        assert isinstance(catalog, LiveCatalog)  # noqa: S101 - the only one we build
-        return catalog
+        assert isinstance(self.gateway.catalog, LiveCatalog)  # noqa: S101 - the only one we build
+        return self.gateway.catalog
 
-    def _build_connectors(self, config: Config) -> dict[str, Connector]:
+    def _build_connectors(self, config: Config) -> Connectors:
         """Targets whose settings did not change keep their connector, and so their sessions."""
         logs = config.directory / ".callgate" / "logs"
-        made: dict[str, Connector] = {}
+        made: Connectors = {}
         for name, settings in config.targets.items():
             if name in self._connectors and self.config.targets.get(name) == settings:
                 made[name] = self._connectors[name]
@@ -164,9 +163,9 @@ class Application:
                 )
         return made
 
-    def _build(self, config: Config, connectors: dict[str, Connector], engine: Engine) -> Gateway:
+    async def _build(self, config: Config, connectors: Connectors, engine: Engine) -> Gateway:
         """All but the policies: `engine` stands in for theirs."""
-        chain = build_chain(config, self.clock)
+        chain = await asyncio.to_thread(build_chain, config, self.clock)  # loads foreign code
         try:
             authenticator = build_authenticator(
                 config.identity, self.clock, self._fetch, like=self._authenticator()
@@ -238,7 +237,8 @@ class Application:
         sources = build_sources(config, self.parser, like=self.sources)
         made = await loaded(sources.first)
         connectors = self._build_connectors(config)
-        trial = await successor(config, made, self._build(config, connectors, self.gateway.engine))
+        built = await self._build(config, connectors, self.gateway.engine)
+        trial = await successor(config, made, built)
         gateway = trial.gateway
         fresh = [c for name, c in connectors.items() if c is not self._connectors.get(name)]
         for connector in fresh:
@@ -330,7 +330,7 @@ class Application:
         await self._calls_end()
         release(old.engine)
 
-    def _swap(self, config: Config, gateway: Gateway, connectors: dict[str, Connector]) -> None:
+    def _swap(self, config: Config, gateway: Gateway, connectors: Connectors) -> None:
         old, old_connectors = self.gateway, self._connectors
         for block in ("listeners", "store", "telemetry"):
             if getattr(config, block) != getattr(self.config, block):
