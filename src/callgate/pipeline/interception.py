@@ -10,7 +10,7 @@ from msgspec.structs import force_setattr, replace
 from callgate.audit.patch import patch, paths_of
 from callgate.model import CALL_TOOL, Call, Json, Refused, Reply
 from callgate.pipeline.attaching import MESSAGE, REQUEST, RESULT, Attachment
-from callgate.pipeline.consulting import NOTHING, Told, Waiting, begin, consult
+from callgate.pipeline.consulting import Told, Waiting, begin, consult
 from callgate.pipeline.views import Views
 from callgate.pipeline.wishes import Copies, Noting, applied, failed, replacement, sentence
 from callgate.policy.context import Unrepresentable, convert
@@ -54,8 +54,11 @@ async def ask_about_request(
     """The call as one interceptor leaves it. Raises Refused."""
     view = about.view(call, attachment)
     told = begin(attachment, attachment.interceptor.on_request(view), clock)
-    if told is NOTHING:
-        return call
+    return await after_request(call, attachment, told)
+
+
+async def after_request(call: Call, attachment: Attachment, told: Told | Waiting) -> Call:
+    """The call as an interceptor leaves it that has been asked. Raises Refused."""
     if isinstance(told, Waiting):
         told = await told.rest()
     if told.decision is None:
@@ -119,11 +122,16 @@ async def ask_about_result(
     call: Call, attachment: Attachment, about: AboutResult, clock: Clock
 ) -> tuple[Call, dict[str, Json]]:
     """The call and its result as one interceptor leaves them. Raises Refused."""
-    result: dict[str, Json] = about.result.value
     view = about.view(call, attachment)
     told = begin(attachment, attachment.interceptor.on_result(view), clock)
-    if told is NOTHING:
-        return call, result
+    return await after_result(call, attachment, about, told)
+
+
+async def after_result(
+    call: Call, attachment: Attachment, about: AboutResult, told: Told | Waiting
+) -> tuple[Call, dict[str, Json]]:
+    """The call and its result as an interceptor leaves them that has been asked. Raises Refused."""
+    result: dict[str, Json] = about.result.value
     if isinstance(told, Waiting):
         told = await told.rest()
     if told.decision is None:

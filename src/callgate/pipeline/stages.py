@@ -21,14 +21,10 @@ from callgate.model import (
 )
 from callgate.pipeline.asking import Asking
 from callgate.pipeline.attaching import ERROR, REQUEST, RESULT
+from callgate.pipeline.consulting import NOTHING, begin
 from callgate.pipeline.conversing import converse, opened, with_seen_answers
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.interception import (
-    AboutRequest,
-    AboutResult,
-    ask_about_request,
-    ask_about_result,
-)
+from callgate.pipeline.interception import AboutRequest, AboutResult, after_request, after_result
 from callgate.pipeline.locating import Route, locate, unknown
 from callgate.pipeline.wishes import Copies
 from callgate.policy.account import brief
@@ -107,7 +103,11 @@ async def intercept_request(call: Call, gateway: Gateway, _caller: Caller) -> Ca
             continue
         if attachment.may_skip and attachment.interceptor.may_skip(about.text_of(call)):
             continue
-        call = await ask_about_request(call, attachment, about, gateway.clock)
+        question = attachment.interceptor.on_request(about.view(call, attachment))
+        told = begin(attachment, question, gateway.clock)
+        if told is NOTHING:
+            continue  # mostly: it costs no more
+        call = await after_request(call, attachment, told)
         if call.is_answered:
             return call
     if call.arguments is not arguments:
@@ -225,7 +225,11 @@ async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> C
             continue
         if about is None:
             about = AboutResult(call.arguments, _copies(reply))
-        call, result = await ask_about_result(call, attachment, about, gateway.clock)
+        question = attachment.interceptor.on_result(about.view(call, attachment))
+        told = begin(attachment, question, gateway.clock)
+        if told is NOTHING:
+            continue
+        call, result = await after_result(call, attachment, about, told)
         if result is not about.result.value:
             is_error = reply.is_error and set(result) == {"error"}
             reply = Reply(body=encode(result["error"] if is_error else result), is_error=is_error)
