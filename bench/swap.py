@@ -31,7 +31,8 @@ listeners: {agents: {port: 0}, control: {port: 0}}
 """
 PERMIT = """\
 @id("refunds")
-permit(principal in Callgate::Group::"support", action == Callgate::Action::"shop___refund", resource)
+permit(principal in Callgate::Group::"support",
+       action == Callgate::Action::"shop___refund", resource)
 when { context.input.amount <= 500 };
 """
 OTHER = """\

@@ -10,8 +10,8 @@ from contextvars import ContextVar
 
 import pytest
 
-from callgate.upstream.tasks import Closed
 from callgate.pipeline.threads import Job, Threads
+from callgate.upstream.tasks import Closed
 
 WHO: ContextVar[str] = ContextVar("who")
 

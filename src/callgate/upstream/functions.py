@@ -246,7 +246,7 @@ def load_functions(module_name: str, directory: Path) -> dict[str, Function]:
 
 
 def _look_first_in(directory: Path, module_name: str) -> None:
-    """Has a module in the directory found, though one of the same name was loaded from elsewhere."""
+    """Has a module in the directory found, though one of its name was loaded from elsewhere."""
     place = str(directory)
     if sys.path[0] != place:
         sys.path[:] = [place, *(path for path in sys.path if path != place)]

@@ -140,7 +140,8 @@ class Scanner:
 
 def _matches(text: str, forms: list[tuple[str, Any, Any]], which: int) -> Iterator[Span]:
     for form in forms:
-        for match in form[which].finditer(text):
+        pattern: Any = form[which]
+        for match in pattern.finditer(text):
             yield Span(match.start(), match.end(), form[0])
 
 
