@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from callgate.interceptors.enrich import Enrich
+from callgate.interceptors.exfiltration import Exfiltration
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.grpc_server import GrpcServer, GrpcTerms
 from callgate.interceptors.guard_path import GuardPath
 from callgate.interceptors.guard_shell import load_guard as load_shell_guard
 from callgate.interceptors.guard_sql import load_guard as load_sql_guard
 from callgate.interceptors.guard_url import GuardUrl
+from callgate.interceptors.injection import Injection
 from callgate.interceptors.lambda_handler import Terms, load_lambda
 from callgate.interceptors.mcp_server import Connect, McpServer, McpTerms
 from callgate.interceptors.python_hook import load_hook
@@ -61,5 +64,8 @@ KINDS: Mapping[str, Make] = {
     "guard_url": lambda settings, place: GuardUrl(settings),
     "size": lambda settings, place: load_size(settings, place.points),
     "schema": lambda settings, place: load_schema(settings, place.points),
+    "exfiltration": lambda settings, place: Exfiltration(settings, place.clock.ticks),
+    "injection": lambda settings, place: Injection(settings, place.directory),
+    "enrich": lambda settings, place: Enrich(settings, place.clock),
 }
 """The key of each kind, as `InterceptorSettings` has it → what makes one. One line a kind."""

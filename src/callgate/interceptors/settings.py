@@ -6,11 +6,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from callgate.interceptors.enrich import EnrichSettings
+from callgate.interceptors.exfiltration import ExfiltrationSettings
 from callgate.interceptors.grpc_settings import GrpcSettings
 from callgate.interceptors.guard_path import GuardPathSettings
 from callgate.interceptors.guard_shell import GuardShellSettings
 from callgate.interceptors.guard_sql import GuardSqlSettings
 from callgate.interceptors.guard_url import GuardUrlSettings
+from callgate.interceptors.injection import InjectionSettings
 from callgate.interceptors.kinds import KINDS
 from callgate.interceptors.lambda_settings import LambdaSettings, with_short_form
 from callgate.interceptors.mcp_settings import McpSettings
@@ -71,6 +74,15 @@ class InterceptorSettings(Settings):
 
     schema_: SchemaSettings | None = Field(default=None, alias="schema")
     """Holds arguments and results to what the schemas of their tool declare."""
+
+    exfiltration: ExfiltrationSettings | None = None
+    """Keeps what came back in a run from leaving in arguments."""
+
+    injection: InjectionSettings | None = None
+    """Screens what comes back for instructions."""
+
+    enrich: EnrichSettings | None = None
+    """Adds facts for policy: of claims, tables, hours and other systems."""
 
     on: frozenset[Literal["request", "result", "error", "message", "list"]] = frozenset({"request"})
     """What it sees: requests, results (errors among them), only errors, messages in the middle of
@@ -134,4 +146,7 @@ class InterceptorSettings(Settings):
         unknown = sorted((self.methods or frozenset()) - METHODS.keys())
         if unknown:
             raise ValueError(f"`methods`: {unknown[0]} is no method of MCP that reaches a target")
+        problem = self.enrich and self.enrich.problem(self.enriches, self.headers)
+        if problem:
+            raise ValueError(problem)
         return self

@@ -131,6 +131,8 @@ def _opaque_bytes(way: str, part: str) -> int:
 
 def _base64(part: str) -> Iterator[bytes]:
     """Read from its first four places on, and from its separators on: a prefix hides nothing."""
+    if _UPPER.search(part) is None or _ALL_HEX.fullmatch(part) is not None:
+        return  # words, paths and digests: sixteen letters of base64 hold a capital but by chance
     plain = "".join(part.split()).rstrip("=")
     starts = dict.fromkeys((0, 1, 2, 3))
     for at, letter in enumerate(plain[:200]):
@@ -151,7 +153,7 @@ def _base32(part: str) -> Iterator[bytes]:
 
 
 def _base85(part: str) -> Iterator[bytes]:
-    if "://" in part or len(set(part)) < 14:
+    if len(_RARE.findall(part)) * 12 < len(part) or "://" in part:
         return
     inner = part.partition("<~")[2].partition("~>")[0]
     for plain in dict.fromkeys((inner, part, part.strip("()[]{}<>\"'`,;:."))):
@@ -220,6 +222,7 @@ def _unquoted(text: str) -> str:
 
 
 _NOT_TEXT = bytes(code for code in range(32) if code not in b"\t\n\r") + b"\x7f"
+_RARE = re.compile(r"[!#$%&()*;<>?@^`{|}~+=]")  # a quarter of base85, and little of other texts
 _LOWER, _UPPER, _DIGIT = re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9]")
 _ALL_HEX = re.compile(r"[0-9A-Fa-f\s:,;.\-]+")
 _NO_HEX = re.compile(r"0x|\\x|[^0-9A-Fa-f]")
