@@ -19,6 +19,8 @@ from contestant import CONNECTIONS, Contestant
 from crossing import Crossing
 from load import Measurement
 
+import interceptors
+from interceptors import Interceptors
 from policy import Policies
 
 INTRODUCTION = """\
@@ -50,6 +52,7 @@ class Run:
     idle: list[sessions.Idle]
     lists: lists.Lists | None
     policies: Policies | None
+    interceptors: Interceptors | None
 
 
 def render(run: Run) -> str:
@@ -60,7 +63,9 @@ def render(run: Run) -> str:
     parts += [by_itself(run.alone), crossing_report.section(run.crossings, run.parts)]
     parts += [sessions.section(run.idle), lists.section(run.lists) if run.lists else ""]
     parts += [policy_report.section(run.policies) if run.policies else ""]
-    parts += [targets.section(run.contestants, run.alone, run.idle, run.policies), failures(run)]
+    parts += [interceptors.section(run.interceptors) if run.interceptors else ""]
+    met = targets.section(run.contestants, run.alone, run.idle, run.policies, run.interceptors)
+    parts += [met, failures(run)]
     return "\n".join(part for part in parts if part)
 
 

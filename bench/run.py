@@ -18,10 +18,11 @@ from load import wrk
 from peers.peer import Peer
 from roster import CALLGATE, CONVERSING, PEERS
 
+import interceptors
 import policy
 
 HERE = Path(__file__).parent
-PARTS = ("calls", "alone", "streams", "bridged", "sessions", "lists", "policies")
+PARTS = ("calls", "alone", "streams", "bridged", "sessions", "lists", "policies", "interceptors")
 
 
 def main() -> None:
@@ -36,6 +37,9 @@ def main() -> None:
     crossings = cross(folders, options)
     by_itself, idle, lists = examine_callgate(folders, options)
     policies = policy.examine(folders, options.rounds) if "policies" in options.parts else None
+    asked = (
+        interceptors.examine(folders, options.rounds) if "interceptors" in options.parts else None
+    )
     command = shlex.join(["python", "bench/run.py", *sys.argv[1:]])
     text = report.render(
         report.Run(
@@ -49,6 +53,7 @@ def main() -> None:
             idle=idle,
             lists=lists,
             policies=policies,
+            interceptors=asked,
         )
     )
     print(text)

@@ -11,6 +11,8 @@ import sessions
 from alone import Alone
 from contestant import CONNECTIONS, Contestant
 
+import interceptors
+from interceptors import Interceptors
 from policy import Policies
 
 CALLGATE = "Callgate"
@@ -67,6 +69,7 @@ def section(
     alone: Alone | None,
     idle: list[sessions.Idle],
     policies: Policies | None,
+    asked: Interceptors | None = None,
 ) -> str:
     lines = [line for ratio in RATIOS for line in ratio_lines(ratio, contestants)]
     if alone is not None and not alone.failure:
@@ -91,7 +94,8 @@ def section(
             f"{sessions.SESSIONS:,} idle sessions (no stream) under {sessions.LIMIT_KB:.0f} KB each"
         )
         lines.append(line(text, "-", f"{idle_kb:.1f} KB", idle_kb < sessions.LIMIT_KB))
-    for text, measured, is_met in policy_report.target_lines(policies):
+    further = [*policy_report.target_lines(policies), *interceptors.target_lines(asked)]
+    for text, measured, is_met in further:
         lines.append(line(text, "-", measured, is_met))
     if not lines:
         return ""
