@@ -264,6 +264,9 @@ class Odd:
         Decision(enrich=[]),  # type: ignore[arg-type]
         Decision(enrich={"days": "many"}),
         Decision(enrich={"other": 1}),
+        Decision(enrich={"who": "\ud800"}),
+        Decision(enrich={"who": "x" * 70_000}),
+        Decision(headers={"x": "y" * 20_000}),
         Decision(headers={"x": Odd()}),  # type: ignore[dict-item]
         Decision(headers={"x": "\ud800"}),
         Decision(headers=[]),  # type: ignore[arg-type]
@@ -271,7 +274,7 @@ class Odd:
     ids=lambda answer: str(answer)[:60].encode("ascii", "replace").decode(),
 )
 def test_junk_is_a_failure(answer: Any) -> None:
-    refused(lambda _: answer, facts={"days": "integer"})
+    refused(lambda _: answer, facts={"days": "integer", "who": "string"})
 
 
 @pytest.mark.parametrize(

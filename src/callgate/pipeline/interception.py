@@ -21,6 +21,8 @@ from callgate.scrutiny import Decision, Message, Request, Result
 
 MAX_LABELS = 32
 MAX_LABEL_CHARACTERS = 64
+MAX_FACT_BYTES = 64 << 10  # of all facts of one decision, as JSON
+MAX_HEADER_BYTES = 16 << 10
 LABEL = re.compile(rf"[^\ud800-\udfff]{{1,{MAX_LABEL_CHARACTERS}}}")
 
 
@@ -216,6 +218,7 @@ def _labelled(call: Call, decision: Decision, note: Callable[..., Call]) -> Call
 
 
 def _checked_facts(attachment: Attachment, facts: dict[str, Json]) -> dict[str, Json]:
+    facts = replacement(facts, "Decision.enrich", b"", most=MAX_FACT_BYTES)
     for fact, value in facts.items():
         if fact not in attachment.facts:
             raise ValueError(f'the fact "{fact}" is not declared under `enriches`')
@@ -223,7 +226,7 @@ def _checked_facts(attachment: Attachment, facts: dict[str, Json]) -> dict[str, 
             convert(FACT_SHAPES[attachment.facts[fact]], value, fact)
         except Unrepresentable as finding:
             raise ValueError(str(finding)) from None
-    return dict(facts)
+    return facts
 
 
 def _checked_headers(headers: Json) -> dict[str, str]:
@@ -235,6 +238,8 @@ def _checked_headers(headers: Json) -> dict[str, str]:
         for name, value in headers.items()
     ):
         raise TypeError("Decision.headers must be a dict of printable ASCII texts")
+    if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADER_BYTES:
+        raise ValueError(f"Decision.headers has more than {MAX_HEADER_BYTES} bytes")
     return {name.lower(): value for name, value in headers.items()}
 
 

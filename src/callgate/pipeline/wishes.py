@@ -103,13 +103,15 @@ def own_copy(value: Json) -> Json:
     return _decode(encode(value))
 
 
-def replacement(value: Json, name: str, instead_of: bytes) -> dict[str, Json]:
+def replacement(
+    value: Json, name: str, instead_of: bytes, most: int = MAX_BYTES
+) -> dict[str, Json]:
     """A copy of the object that is to stand in place of another. Raises TypeError, ValueError."""
     if not isinstance(value, dict):
         raise TypeError(f"{name} must be a dict")
     text = encode(value)
-    if len(text) > max(MAX_BYTES, 2 * len(instead_of)):
-        raise ValueError(f"{name} has {len(text)} bytes; {MAX_BYTES} are taken")
+    if len(text) > max(most, 2 * len(instead_of)):
+        raise ValueError(f"{name} has {len(text)} bytes; {most} are taken")
     copied: dict[str, Json] = _decode(text)
     return copied
 
