@@ -59,6 +59,10 @@ class ExfiltrationSettings(Settings):
     max_run_bytes: int = Setting(default=256, ge=0)
     """How many all calls of a run may carry together."""
 
+    max_keys: int = Setting(default=0, ge=0)
+    """How many keys of systems (16 and more letters and digits, well mixed; no digests) out of what
+    is remembered one call may carry, whatever their length."""
+
     max_overlap: float = Setting(default=0.5, ge=0, le=1)
     """The largest share of a text of at least 32 letters that may be remembered ones."""
 
@@ -217,6 +221,8 @@ class Exfiltration(Passive):
         if leak.sent_bytes > settings.max_bytes:
             many = f"{leak.sent_bytes} letters and digits of what {whose} returned"
             return f"This call would send {many}{where}; {settings.max_bytes} may go. {advice}"
+        if leak.keys > settings.max_keys:
+            return f"This call would send a key that {whose} returned{where}. {advice}"
         if leak.sent_bytes + run.sent_bytes > settings.max_run_bytes:
             most = f"{settings.max_run_bytes} letters and digits"
             return (
@@ -305,6 +311,7 @@ def is_small(value: Any, most: int) -> bool:
 
 def _note(leak: Leak) -> str:
     parts = [f"{leak.sent_bytes} bytes of {', '.join(leak.sources[:3])}"] if leak.sent_bytes else []
+    parts += [f"{leak.keys} keys"] if leak.keys else []
     parts += [f"{leak.overlap:.0%} of a text"] if leak.overlap else []
     parts += [f"{leak.opaque_bytes} opaque bytes"] if leak.opaque_bytes else []
     parts += [f"URLs to {', '.join(leak.hosts[:3])}"] if leak.hosts else []

@@ -8,6 +8,7 @@ from callgate.interceptors.tainting.fingerprints import (
     WINDOW,
     Kept,
     Prints,
+    keys,
     squeezed,
     tokens,
 )
@@ -66,6 +67,16 @@ def test_tokens_are_addresses_numbers_and_ids_of_their_own() -> None:
     )
 
     assert tokens(text) == {b"4930123456", b"123456", b"a10293", b"@a@b.io", b"1023344", b"ab12cd"}
+
+
+def test_keys_are_long_and_mixed_and_no_digests() -> None:
+    assert len(keys("key=9fk2mq7xtz4lbw8vnc3rpy6d and akiaq7mz2xn5wb8rt4kj")) == 2
+    assert keys("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08") == set()
+    assert (
+        keys("f47ac10b-58cc-4372-a567-0e02b2c3d479 internationalization2026 1234567890123456")
+        == set()
+    )
+    assert not keys("9fk2mq7xtz4lbw8vnc3rpy6d") & keys("9fk2mq7xtz4lbw8vnc3rpy6e")
 
 
 def test_what_is_kept_is_found_and_nothing_else() -> None:

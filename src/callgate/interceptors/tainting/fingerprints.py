@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from array import array
@@ -23,6 +24,10 @@ _DIGIT = re.compile("[0-9]")
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _NUMBER = re.compile(r"[0-9](?:[ ().,/'-]{0,2}[0-9]){5,}")
 _NAME = re.compile(r"[^\W_]+(?:[-_./:][^\W_]+)*")
+_KEY = re.compile(r"[a-z0-9]{16,}", re.ASCII)
+_MIXED = re.compile(r"[a-z](?=[0-9])|[0-9](?=[a-z])")
+_HEX = re.compile(r"[0-9a-f]+")
+MIN_CHANGES = 4  # between letters and digits
 _COMMON = re.compile(  # what everybody writes: dates, times, versions
     r"[0-9]{4}[-/.]?[0-9]{2}[-/.]?[0-9]{2}(?:[t ].*)?|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}"
     r"|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?.*|v?[0-9]+(?:\.[0-9]+){1,2}"
@@ -62,6 +67,19 @@ def _identifies(token: str, key: bytes) -> bool:
     has_digit = any(48 <= code < 58 for code in key)
     is_round = key.isdigit() and len(key.rstrip(b"0")) < 4
     return has_digit and not is_round and _COMMON.fullmatch(token) is None
+
+
+def keys(plain: str) -> set[bytes]:
+    """What looks like keys of systems in a folded text, each as bytes that are no token.
+
+    Sixteen and more letters and digits, well mixed; digests and UUIDs are not, nor are words.
+    """
+    found = (part for part in _KEY.findall(plain) if len(_MIXED.findall(part)) >= MIN_CHANGES)
+    return {
+        b"#" + hashlib.blake2b(part.encode(), digest_size=14).digest()
+        for part in found
+        if _HEX.fullmatch(part) is None
+    }
 
 
 class Prints:

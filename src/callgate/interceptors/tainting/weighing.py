@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from callgate.interceptors.tainting.addresses import addresses, is_allowed
-from callgate.interceptors.tainting.fingerprints import WINDOW, Prints, squeezed, tokens
+from callgate.interceptors.tainting.fingerprints import (
+    WINDOW,
+    Prints,
+    keys,
+    squeezed,
+    tokens,
+)
 from callgate.interceptors.tainting.leaves import Leaf
 from callgate.interceptors.tainting.memory import Run
 from callgate.interceptors.unveiling import folded, turned, views
@@ -18,6 +24,7 @@ class Leak(Value):
     """What a value carries of what is remembered."""
 
     sent_bytes: int = 0
+    keys: int = 0  # of systems, whole
     overlap: float = 0.0  # the largest share of one field that is known
     opaque_bytes: int = 0  # encoded data that cannot be read
     hosts: tuple[str, ...] = ()  # named in URLs that may carry data, and not allowed
@@ -33,7 +40,7 @@ def fingerprints(prints: Prints, texts: Iterable[str]) -> set[int]:
     for text in texts:
         plain = folded(text)
         streams.append(squeezed(plain))
-        found |= tokens(plain)
+        found |= tokens(plain) | keys(plain)
     numbers = set(prints.tokens(found))
     for some in prints.windows(b"".join(streams)):
         numbers.update(some)
@@ -57,6 +64,7 @@ class Scale:
         self._by_source: dict[str, int] = {}
         self._hosts: dict[str, None] = {}
         self._opaque_bytes = 0
+        self._keys: set[bytes] = set()
         self._copied = b""  # what was counted last: a token in it is not counted again
 
     def weigh(self, leaves: Iterable[Leaf]) -> Leak:
@@ -80,6 +88,7 @@ class Scale:
             total = max(total, self._covered(b"".join(plain)))
         return Leak(
             sent_bytes=total,
+            keys=len(self._keys),
             overlap=overlap,
             opaque_bytes=self._opaque_bytes,
             hosts=tuple(self._hosts),
@@ -120,14 +129,14 @@ class Scale:
         return covered, share
 
     def _tokens(self, text: str) -> int:
-        found = sorted(tokens(folded(text)))
+        plain = folded(text)
+        of_systems = keys(plain)
+        found = sorted(tokens(plain) | of_systems)
         numbers = self._prints.tokens(found)
         known = self._known(set(numbers))
-        return sum(
-            len(token)
-            for token, number in zip(found, numbers, strict=True)
-            if number in known and token not in self._copied
-        )
+        here = {token for token, number in zip(found, numbers, strict=True) if number in known}
+        self._keys |= here & of_systems
+        return sum(len(token) for token in here - of_systems if token not in self._copied)
 
     def _covered(self, stream: bytes, start: int = 0) -> int:
         """How many bytes of the stream, from `start` on, lie in known windows."""
