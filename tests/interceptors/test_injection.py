@@ -297,3 +297,22 @@ def test_settings_that_cannot_work_say_why(settings: Any, problem: str) -> None:
 def test_letters_turned_round_are_beyond_it() -> None:
     # A limit: what no pattern knows passes, and so this is never the only defence.
     assert screened(says(codecs.encode(ORDER, "rot13"))).call.labels == ()
+
+
+TOOLS = Path(__file__).parent.parent / "data" / "tools"
+
+
+def test_definitions_of_real_tools_are_hardly_ever_taken_for_instructions() -> None:
+    injection = Injection(InjectionSettings(), Path())
+    scores = [
+        scored(injection.findings([msgspec.json.encode(tool).decode()]))
+        for file in sorted(TOOLS.glob("*.json"))
+        for tool in tools_in(msgspec.json.decode(file.read_bytes()))
+    ]
+
+    assert len(scores) > 400
+    assert sum(score >= 0.5 for score in scores) / len(scores) < 0.01
+
+
+def tools_in(document: Any) -> list[Any]:
+    return document if isinstance(document, list) else list(document.get("tools", []))

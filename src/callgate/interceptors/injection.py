@@ -163,12 +163,17 @@ class Injection(Passive):
         is_one = scored(screened.findings) >= self._settings.label_at
         return (self._settings.label,) if is_one else ()
 
-    def _screen(self, value: dict[str, Json], texts: Iterable[str]) -> Screened:
-        findings: dict[str, float] = {}
+    def findings(self, texts: Iterable[str]) -> dict[str, float]:
+        """What looks like an instruction in the texts, and how much each weighs, from 0 to 1."""
+        found: dict[str, float] = {}
         for text in texts:
             for name, weight in self._find(text):
                 if name not in self._settings.ignore:
-                    findings[name] = max(weight, findings.get(name, 0.0))
+                    found[name] = max(weight, found.get(name, 0.0))
+        return found
+
+    def _screen(self, value: dict[str, Json], texts: Iterable[str]) -> Screened:
+        findings = self.findings(texts)
         if self._settings.neutralise:
             return Screened(findings, _mapped(value, self._clean))
         return Screened(findings, value)
