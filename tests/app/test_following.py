@@ -23,6 +23,7 @@ class FakeApplication:
     taken: list[str] = field(default_factory=list)
     has_taken: asyncio.Event = field(default_factory=asyncio.Event)
     looks: int = 0
+    loaded_at: float = float("inf")
     has_looked: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -104,6 +105,20 @@ def test_files_of_a_configuration_that_was_turned_down_are_watched_too(tmp_path:
         (tmp_path / "wanted").write_text("now it can be used")
         async with asyncio.timeout(2):
             await application.reloaded.wait()
+        task.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_change_between_the_loading_and_the_first_look_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "p.cedar"
+    file.write_text("changed while the gateway started")
+    application = FakeApplication(file, loaded_at=file.stat().st_mtime - 0.1)
+
+    async def scenario() -> None:
+        task = asyncio.ensure_future(following.follow_files(application))  # type: ignore[arg-type]
+        async with asyncio.timeout(2):
+            await application.until_taken(["changed while the gateway started"])
         task.cancel()
 
     asyncio.run(scenario())

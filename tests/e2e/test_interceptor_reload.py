@@ -95,3 +95,17 @@ def test_a_broken_file_is_said_and_the_old_one_goes_on_until_it_is_mended(tmp_pa
     words = ("SyntaxError", "SystemExit: 1", "no function mark", "more_reloaded", "nowhere_at_all")
     for line, word in zip(said, words, strict=True):
         assert "interceptors: " in line and word in line
+
+
+def test_a_function_that_exits_does_not_end_the_gateway(tmp_path: Path) -> None:
+    exits = "import sys\n\n{}def mark(request):\n    sys.exit(3)\n"
+    with running(tmp_path, CONFIG, **FILES) as gateway:
+        said = [ordered(gateway)]
+        for kind in ("async ", ""):
+            change(gateway, "hooks_reloaded.py", exits.format(kind))
+            said.append(ordered(gateway))
+        change(gateway, "hooks_reloaded.py", HOOKS)
+        said.append(ordered(gateway))
+
+    refused = "The interceptor hook failed, so the call is refused."
+    assert said == ["tea one.", refused, refused, "tea one."]

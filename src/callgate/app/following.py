@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from pathlib import Path
 
 from callgate.app.application import Application
 from callgate.app.parts import PartError
@@ -48,7 +49,7 @@ async def follow_files(application: Application) -> None:
     nudged = asyncio.Event()
     with contextlib.suppress(NotImplementedError, ValueError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, nudged.set)
-    seen = await asyncio.to_thread(_seen, application)
+    seen = _as_loaded(await asyncio.to_thread(_seen, application), application.loaded_at)
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY_SECONDS):
@@ -63,6 +64,27 @@ async def follow_files(application: Application) -> None:
         else:
             continue
         seen = _since(now, await asyncio.to_thread(_seen, application))
+
+
+def _as_loaded(first: Seen, loaded_at: float) -> Seen:
+    """The first look, but for what changed between the loading and it: that is yet to be taken."""
+
+    def before(snapshot: Snapshot) -> Snapshot:
+        return {
+            path: None if found is not None and _written_at(path, found) > loaded_at else found
+            for path, found in snapshot.items()
+        }
+
+    return Seen(
+        configuration=before(first.configuration),
+        policies=before(first.policies),
+        stored=first.stored,
+    )
+
+
+def _written_at(path: Path, found: tuple[int, int, int]) -> float:
+    """Seconds since the epoch; 0 for a directory, of which the names in it are looked at."""
+    return 0.0 if path.is_dir() else found[1] / 1e9
 
 
 def _since(before: Seen, after: Seen) -> Seen:
