@@ -471,6 +471,14 @@ def test_large_results_are_remembered_whole() -> None:
     assert gate.call("mail___send", {"body": CUSTOMER}).refusal_code is not None
 
 
+def test_what_is_too_long_to_look_into_is_refused_once_something_came_back() -> None:
+    long = {"body": "word " * 60_000}
+
+    assert relay().call("mail___send", long).refusal_code is None
+    assert "too much to be looked into" in after_reading(long).reason
+    assert after_reading(long, max_characters=400_000).refusal_code is None
+
+
 def test_results_pass_unchanged() -> None:
     assert delivered(relay().call("crm___read", {})) == says(CUSTOMER)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self, TypeVar
 
@@ -10,7 +11,7 @@ from pydantic import Field as Setting
 from pydantic import field_validator, model_validator
 
 from callgate.interceptors.fields import Field, read_path
-from callgate.interceptors.tainting.fingerprints import Prints
+from callgate.interceptors.tainting.fingerprints import Kept, Prints
 from callgate.interceptors.tainting.leaves import Leaf, declared_keys, leaves
 from callgate.interceptors.tainting.memory import FullError, Memory, Run
 from callgate.interceptors.tainting.weighing import Leak, Scale, fingerprints
@@ -69,6 +70,10 @@ class ExfiltrationSettings(Settings):
     max_opaque_bytes: int | None = Setting(default=1024, ge=0)
     """How many bytes of encoded data that cannot be read a run may send, once something is
     remembered; null: any number."""
+
+    max_characters: int = Setting(default=262_144, ge=1)
+    """Once something is remembered, a call that carries more text than this is not looked into:
+    `action` applies to it."""
 
     allow_domains: frozenset[str] | None = None
     """Once something is remembered, URLs that can carry data (a query, a fragment, long parts, in
@@ -169,20 +174,25 @@ class Exfiltration(Passive):
         settings = self._settings
         if settings.labels.isdisjoint(view.labels) and not _names(settings.sources, view.tool):
             return None
-        numbers = await _worked((value, known), lambda: self._fingerprints(value, known))
-        if not numbers:
+        key, source = self._key(view), view.tool.qualified_name
+        kept = self.memory.kept(key, source)
+        fresh = await _worked((value, known), lambda: self._fresh(value, known, kept))
+        if not any(fresh):
             return None
         try:
-            self.memory.add(self._key(view), view.tool.qualified_name, numbers)
+            self.memory.add(key, source, fresh)
         except FullError as full:
             if settings.when_full == "forget":
                 return None
             return f"What came back must be remembered, and cannot be: {full}."
         return None
 
-    def _fingerprints(self, value: Json, known: Json) -> set[int]:
-        numbers = fingerprints(self._prints, (text for _, text in leaves(value)))
-        return numbers - fingerprints(self._prints, (text for _, text in leaves(known)))
+    def _fresh(self, value: Json, known: Json, kept: Kept) -> list[array[int]]:
+        given: set[int] = set()
+        for numbers in fingerprints(self._prints, (text for _, text in leaves(known))):
+            given |= numbers
+        found = fingerprints(self._prints, (text for _, text in leaves(value)))
+        return [kept.without(numbers - given) for numbers in found]
 
     async def _weighed(
         self, view: View, outgoing: Callable[[], Iterator[Leaf]]
@@ -201,6 +211,9 @@ class Exfiltration(Passive):
             domains=settings.allow_domains,
         )
         shown = (view.arguments, view.result) if isinstance(view, Result) else _all_of(view)
+        if not is_small(shown, settings.max_characters):
+            most = f"{settings.max_characters} characters"
+            return f"This call carries more than {most}, too much to be looked into.", "too long"
         leak = await _worked(shown, lambda: scale.weigh(outgoing()))
         # From here on nothing waits: two calls at once cannot both take what is left.
         problem = self._problem(leak, run)

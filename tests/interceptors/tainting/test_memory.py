@@ -27,12 +27,16 @@ def memory(clock: FakeClock | None = None, **more: Any) -> Memory:
     return Memory((clock or FakeClock()).ticks, **settings)
 
 
+def add(kept: Memory, key: str, source: str, numbers: set[int]) -> None:
+    kept.add(key, source, [kept.kept(key, source).without(numbers)])
+
+
 def test_it_knows_its_size() -> None:
     kept = memory()
-    kept.add("r", "a", {1, 2, 3})
-    kept.add("r", "a", {3, 4})
-    kept.add("r", "b", {4})
-    kept.add("s", "a", {1})
+    add(kept, "r", "a", {1, 2, 3})
+    add(kept, "r", "a", {3, 4})
+    add(kept, "r", "b", {4})
+    add(kept, "s", "a", {1})
 
     assert kept.size_bytes == 2 * BYTES_PER_RUN + 6 * BYTES_EACH
     assert sorted(kept.find("r").sources) == ["a", "b"]  # type: ignore[union-attr]
@@ -41,9 +45,9 @@ def test_it_knows_its_size() -> None:
 def test_what_is_idle_is_forgotten_with_its_size() -> None:
     clock = FakeClock()
     kept = memory(clock)
-    kept.add("old", "a", {1})
+    add(kept, "old", "a", {1})
     clock.advance(40)
-    kept.add("new", "a", {1})
+    add(kept, "new", "a", {1})
     clock.advance(30)
 
     assert kept.find("old") is None and kept.find("new") is not None
@@ -52,29 +56,29 @@ def test_what_is_idle_is_forgotten_with_its_size() -> None:
 
 def test_a_run_has_a_bound_and_keeps_what_it_had() -> None:
     kept = memory(may_forget=True)
-    kept.add("r", "a", {1})
+    add(kept, "r", "a", {1})
 
     with pytest.raises(FullError, match="this run has returned too much"):
-        kept.add("r", "a", set(range(10, 10_000)))
+        add(kept, "r", "a", set(range(10, 10_000)))
     assert kept.size_bytes == BYTES_PER_RUN + BYTES_EACH
 
 
 def test_all_runs_have_a_bound() -> None:
     kept = memory(most_bytes=2 * (BYTES_PER_RUN + BYTES_EACH))
-    kept.add("a", "x", {1})
-    kept.add("b", "x", {1})
+    add(kept, "a", "x", {1})
+    add(kept, "b", "x", {1})
 
     with pytest.raises(FullError, match="is full"):
-        kept.add("c", "x", {1})
+        add(kept, "c", "x", {1})
     assert kept.find("c") is None and kept.find("a") is not None
 
 
 def test_where_it_may_forget_the_least_recently_used_goes() -> None:
     kept = memory(most_bytes=2 * (BYTES_PER_RUN + BYTES_EACH), may_forget=True)
-    kept.add("a", "x", {1})
-    kept.add("b", "x", {1})
+    add(kept, "a", "x", {1})
+    add(kept, "b", "x", {1})
     kept.find("a")
-    kept.add("c", "x", {1})
+    add(kept, "c", "x", {1})
 
     assert [kept.find(key) is not None for key in "abc"] == [True, False, True]
 
@@ -82,10 +86,10 @@ def test_where_it_may_forget_the_least_recently_used_goes() -> None:
 def test_a_run_uses_only_so_many_tools() -> None:
     kept = memory()
     for number in range(MAX_SOURCES):
-        kept.add("r", str(number), {number})
+        add(kept, "r", str(number), {number})
 
     with pytest.raises(FullError, match="too many tools"):
-        kept.add("r", "one more", {1})
+        add(kept, "r", "one more", {1})
 
 
 def test_tails_are_few() -> None:

@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 WINDOW = 12  # letters and digits in a row, in bytes
 BLOCK = 16
-CHUNK = 1 << 16
+CHUNK = 1 << 14  # windows that are looked at in one go
+PIECE = 1 << 14  # characters that are
+LONG_RUN = 1 << 15  # fingerprints that are sorted together
 MIN_TOKEN = 6
 
 _NOT_ALNUM = bytes(code for code in range(128) if not chr(code).isalnum())
@@ -116,17 +118,20 @@ class Kept:
     __slots__ = ("_runs",)
 
     def __init__(self) -> None:
-        self._runs: tuple[array[int], ...] = ()  # sorted, each less than half as long as the last
+        self._runs: tuple[array[int], ...] = ()  # sorted; replaced, never changed
 
     def __len__(self) -> int:
         return sum(map(len, self._runs))
 
-    def add(self, numbers: set[int]) -> None:
-        """Adds those that are not there yet."""
-        fresh = array("Q", sorted(numbers - self.among(numbers)))
+    def without(self, numbers: set[int]) -> array[int]:
+        """Those of the numbers that are not kept, in order: what `add` takes."""
+        return array("Q", sorted(numbers - self.among(numbers)))
+
+    def add(self, fresh: array[int]) -> None:
+        """Adds numbers that are in order. Short runs become one; long ones would take too long."""
         runs = list(self._runs)
-        while runs and len(runs[-1]) <= 2 * len(fresh):
-            fresh = array("Q", sorted((*runs.pop(), *fresh)))
+        while runs and len(runs[-1]) <= 2 * len(fresh) <= 2 * LONG_RUN - 2 * len(runs[-1]):
+            fresh = array("Q", sorted({*runs.pop(), *fresh}))
         if fresh:
             runs.append(fresh)
         self._runs = tuple(runs)
@@ -143,3 +148,8 @@ class Kept:
                 if at < len(run) and run[at] == number:
                     found.add(number)
         return found
+
+
+def pieces(text: str) -> Iterator[str]:
+    """The text in parts that each take little time, as nothing else runs meanwhile."""
+    return (text[at : at + PIECE] for at in range(0, len(text), PIECE))

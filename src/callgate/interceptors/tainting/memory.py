@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from callgate.interceptors.tainting.fingerprints import Kept
 
@@ -11,6 +12,7 @@ BYTES_EACH = 8  # of a fingerprint
 BYTES_PER_RUN = 2_000  # what a run takes besides
 MAX_TAILS = 64  # fields of one run of which the last letters are kept
 MAX_SOURCES = 256  # tools of one run
+NOTHING = Kept()  # never added to
 
 
 class FullError(Exception):
@@ -81,19 +83,29 @@ class Memory:
             self._runs.move_to_end(key)
         return run
 
-    def add(self, key: str, source: str, numbers: set[int]) -> None:
-        """Remembers what a tool returned. Raises FullError: then nothing is remembered."""
+    def kept(self, key: str, source: str) -> Kept:
+        """What is remembered of a tool in a run; an empty set where nothing is."""
+        run = self._runs.get(key)
+        return run.sources.get(source, NOTHING) if run is not None else NOTHING
+
+    def add(self, key: str, source: str, fresh: Iterable[array[int]]) -> None:
+        """Remembers what a tool returned: fingerprints in order, without those that are kept.
+
+        Raises FullError: then nothing is remembered.
+        """
+        fresh = tuple(fresh)
         run = self.find(key) or Run(self._ticks())
-        kept = run.sources.get(source) or Kept()
-        fresh = numbers - kept.among(numbers)
+        kept = run.sources.get(source, NOTHING)
         if len(run.sources) >= MAX_SOURCES and source not in run.sources:
             raise FullError("this run uses too many tools")
-        new_bytes = BYTES_EACH * len(fresh)
+        new_bytes = BYTES_EACH * sum(map(len, fresh))
         if run.size_bytes + new_bytes > self._most_run_bytes:
             raise FullError("this run has returned too much")
         self._make_room(key, new_bytes + (0 if key in self._runs else BYTES_PER_RUN))
         before = run.size_bytes if key in self._runs else 0
-        kept.add(fresh)
+        kept = Kept() if kept is NOTHING else kept
+        for numbers in fresh:
+            kept.add(numbers)
         run.sources[source] = kept
         self._runs[key] = run
         self._bytes += run.size_bytes - before

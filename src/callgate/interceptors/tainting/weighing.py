@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from callgate.interceptors.tainting.addresses import addresses, is_allowed
 from callgate.interceptors.tainting.fingerprints import (
+    CHUNK,
     WINDOW,
     Prints,
     keys,
+    pieces,
     squeezed,
     tokens,
 )
@@ -17,6 +19,7 @@ from callgate.interceptors.tainting.memory import Run
 from callgate.interceptors.unveiling import folded, turned, views
 from callgate.model import Value
 
+ENOUGH_BYTES = 16_384  # known ones, after which nothing more is looked for
 MIN_OVERLAP_BYTES = 32  # of a shorter text, the share says nothing
 
 
@@ -33,18 +36,18 @@ class Leak(Value):
     tails: dict[str, bytes] = {}  # the last letters of each field
 
 
-def fingerprints(prints: Prints, texts: Iterable[str]) -> set[int]:
-    """Of everything in a result: windows over all of it in order, and its tokens."""
-    streams: list[bytes] = []
-    found: set[bytes] = set()
+def fingerprints(prints: Prints, texts: Iterable[str]) -> Iterator[set[int]]:
+    """Of everything in a result, in sets of bounded size: windows in order, and tokens."""
+    stream = b""
     for text in texts:
-        plain = folded(text)
-        streams.append(squeezed(plain))
-        found |= tokens(plain) | keys(plain)
-    numbers = set(prints.tokens(found))
-    for some in prints.windows(b"".join(streams)):
-        numbers.update(some)
-    return numbers
+        for piece in pieces(text):
+            plain = folded(piece)
+            yield set(prints.tokens(tokens(plain) | keys(plain)))
+            stream += squeezed(plain)
+            if len(stream) >= CHUNK:
+                yield from map(set, prints.windows(stream))
+                stream = stream[-(WINDOW - 1) :]
+    yield from map(set, prints.windows(stream))
 
 
 class Scale:
@@ -77,7 +80,7 @@ class Scale:
         weights, tails, plain = {}, {}, []
         overlap = 0.0
         for field, texts in groups.items():
-            stream = b"".join(squeezed(folded(text)) for text in texts)
+            stream = b"".join(squeezed(folded(piece)) for text in texts for piece in pieces(text))
             plain.append(stream)
             tail = self._run.tail(field)
             tails[field] = (tail + stream)[-(WINDOW - 1) :]
@@ -102,17 +105,31 @@ class Scale:
         joined = "".join(texts)
         covered = self._covered(tail + stream, len(tail))
         share = _share(covered, stream)
-        for text in turned(folded(joined)):
-            other = squeezed(text)
-            weight = self._covered(other)
-            covered, share = max(covered, weight), max(share, _share(weight, other))
-        covered += sum(self._tokens(text) for text in texts)
+        if covered > ENOUGH_BYTES:
+            return covered, share
+        weight, most = self._turned(joined)
+        covered, share = max(covered, weight), max(share, most)
+        for text in texts:
+            for piece in pieces(text):
+                covered += self._tokens(piece)
         whole = [joined] if len(texts) > 1 else []
         for text in (*texts, *whole):
-            self._addresses(text)
-            inner, most = self._views(text, is_new=text is not joined or not whole)
-            covered, share = covered + inner, max(share, most)
+            for piece in pieces(text):
+                self._addresses(piece)
+                inner, most = self._views(piece, is_new=text is not joined or not whole)
+                covered, share = covered + inner, max(share, most)
         return covered, share
+
+    def _turned(self, text: str) -> tuple[int, float]:
+        """The known bytes of the text backwards or with its letters turned, and their share."""
+        covered, letters = [0, 0], 1
+        for piece in pieces(text):
+            for way, other in enumerate(turned(folded(piece))):
+                stream = squeezed(other)
+                covered[way] += self._covered(stream)
+            letters += len(stream)
+        most = max(covered)
+        return most, most / letters if letters > MIN_OVERLAP_BYTES else 0.0
 
     def _views(self, text: str, *, is_new: bool) -> tuple[int, float]:
         covered, share = 0, 0.0
@@ -121,10 +138,10 @@ class Scale:
                 self._opaque_bytes += view.opaque_bytes if is_new else 0
                 continue
             self._addresses(view.text)
-            stream = squeezed(folded(view.text))
-            weight = self._covered(stream) + self._tokens(view.text)
-            for other in turned(folded(view.text)):
-                weight = max(weight, self._covered(squeezed(other)))
+            stream = b"".join(squeezed(folded(piece)) for piece in pieces(view.text))
+            weight = self._covered(stream)
+            weight += sum(self._tokens(piece) for piece in pieces(view.text))
+            weight = max(weight, self._turned(view.text)[0])
             covered, share = covered + weight, max(share, _share(weight, stream))
         return covered, share
 
@@ -151,6 +168,8 @@ class Scale:
                         copied.append(stream[max(index, end) : index + WINDOW])
                         end = index + WINDOW
             at += len(numbers)
+            if covered > ENOUGH_BYTES:
+                break
         if copied:
             self._copied = b"".join(copied)
         return covered
