@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self, TypeVar
 
@@ -175,24 +174,25 @@ class Exfiltration(Passive):
         if settings.labels.isdisjoint(view.labels) and not _names(settings.sources, view.tool):
             return None
         key, source = self._key(view), view.tool.qualified_name
-        kept = self.memory.kept(key, source)
-        fresh = await _worked((value, known), lambda: self._fresh(value, known, kept))
-        if not any(fresh):
+        before = self.memory.kept(key, source)
+        after = await _worked((value, known), lambda: self._more(before, value, known))
+        if after is before:
             return None
         try:
-            self.memory.add(key, source, fresh)
+            self.memory.keep(key, source, before, after)
         except FullError as full:
             if settings.when_full == "forget":
                 return None
             return f"What came back must be remembered, and cannot be: {full}."
         return None
 
-    def _fresh(self, value: Json, known: Json, kept: Kept) -> list[array[int]]:
+    def _more(self, kept: Kept, value: Json, known: Json) -> Kept:
         given: set[int] = set()
         for numbers in fingerprints(self._prints, (text for _, text in leaves(known))):
             given |= numbers
-        found = fingerprints(self._prints, (text for _, text in leaves(value)))
-        return [kept.without(numbers - given) for numbers in found]
+        for numbers in fingerprints(self._prints, (text for _, text in leaves(value))):
+            kept = kept.plus(numbers - given)
+        return kept
 
     async def _weighed(
         self, view: View, outgoing: Callable[[], Iterator[Leaf]]

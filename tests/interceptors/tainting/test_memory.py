@@ -28,7 +28,8 @@ def memory(clock: FakeClock | None = None, **more: Any) -> Memory:
 
 
 def add(kept: Memory, key: str, source: str, numbers: set[int]) -> None:
-    kept.add(key, source, [kept.kept(key, source).without(numbers)])
+    before = kept.kept(key, source)
+    kept.keep(key, source, before, before.plus(numbers))
 
 
 def test_it_knows_its_size() -> None:
@@ -98,3 +99,14 @@ def test_tails_are_few() -> None:
         run.keep_tail(str(number), b"x")
 
     assert (run.tail("0"), run.tail("1"), len(run.tails)) == (b"", b"x", MAX_TAILS)
+
+
+def test_what_came_back_at_once_is_all_remembered() -> None:
+    kept = memory()
+    before = kept.kept("r", "a")
+    first, second = before.plus({1, 2}), before.plus({2, 3})
+    kept.keep("r", "a", before, first)
+    kept.keep("r", "a", before, second)
+
+    assert kept.kept("r", "a").among({1, 2, 3, 4}) == {1, 2, 3}
+    assert kept.size_bytes == BYTES_PER_RUN + 4 * BYTES_EACH

@@ -19,9 +19,8 @@ def weigh(*leaves: tuple[str, str], run: Run | None = None, **more: Any) -> Leak
 def a_run(*sources: tuple[str, str]) -> Run:
     run = Run(0)
     for name, text in sources or (("crm___read", KNOWN),):
-        kept = run.sources.setdefault(name, Kept())
         for numbers in fingerprints(PRINTS, [text]):
-            kept.add(kept.without(numbers))
+            run.sources[name] = run.sources.get(name, Kept()).plus(numbers)
     return run
 
 

@@ -17,7 +17,7 @@ WINDOW = 12  # letters and digits in a row, in bytes
 BLOCK = 16
 CHUNK = 1 << 14  # windows that are looked at in one go
 PIECE = 1 << 14  # characters that are
-LONG_RUN = 1 << 15  # fingerprints that are sorted together
+STEP = 1 << 13  # fingerprints that are sorted
 MIN_TOKEN = 6
 
 _NOT_ALNUM = bytes(code for code in range(128) if not chr(code).isalnum())
@@ -113,28 +113,29 @@ class Prints:
 
 
 class Kept:
-    """A set of fingerprints in eight bytes each, that only grows."""
+    """A set of fingerprints in eight bytes each. Never changes: `plus` makes another."""
 
     __slots__ = ("_runs",)
 
-    def __init__(self) -> None:
-        self._runs: tuple[array[int], ...] = ()  # sorted; replaced, never changed
+    def __init__(self, runs: tuple[array[int], ...] = ()) -> None:
+        self._runs = runs  # each sorted, and mostly less than half as long as the one before
 
     def __len__(self) -> int:
         return sum(map(len, self._runs))
 
-    def without(self, numbers: set[int]) -> array[int]:
-        """Those of the numbers that are not kept, in order: what `add` takes."""
-        return array("Q", sorted(numbers - self.among(numbers)))
-
-    def add(self, fresh: array[int]) -> None:
-        """Adds numbers that are in order. Short runs become one; long ones would take too long."""
+    def plus(self, numbers: set[int]) -> Kept:
+        """With those of the numbers that are not there yet."""
+        fresh = array("Q", sorted(numbers - self.among(numbers)))
+        if not fresh:
+            return self
         runs = list(self._runs)
-        while runs and len(runs[-1]) <= 2 * len(fresh) <= 2 * LONG_RUN - 2 * len(runs[-1]):
-            fresh = array("Q", sorted({*runs.pop(), *fresh}))
-        if fresh:
-            runs.append(fresh)
-        self._runs = tuple(runs)
+        while runs and len(runs[-1]) <= 2 * len(fresh):
+            fresh = _merged(runs.pop(), fresh)
+        return Kept((*runs, fresh))
+
+    def beside(self, other: Kept) -> Kept:
+        """With everything in another set; what is in both counts twice."""
+        return Kept(self._runs + other._runs)
 
     def among(self, numbers: set[int]) -> set[int]:
         """Those of the numbers that are kept."""
@@ -143,11 +144,25 @@ class Kept:
             if len(numbers) * 12 > len(run):
                 found.update(numbers.intersection(run))
                 continue
-            for number in numbers:
-                at = bisect_left(run, number)
+            at = 0
+            for number in sorted(numbers):  # in order: near places of memory, one after the other
+                at = bisect_left(run, number, at)
                 if at < len(run) and run[at] == number:
                     found.add(number)
         return found
+
+
+def _merged(long: array[int], short: array[int]) -> array[int]:
+    """Both in order. In steps: nothing else runs while Python sorts."""
+    merged = array("Q")
+    begin = 0
+    for at in range(0, len(long), STEP):
+        part = long[at : at + STEP]
+        is_last = at + STEP >= len(long)
+        end = len(short) if is_last else bisect_left(short, part[-1])
+        merged.extend(sorted((*part, *short[begin:end])))
+        begin = end
+    return merged
 
 
 def pieces(text: str) -> Iterator[str]:

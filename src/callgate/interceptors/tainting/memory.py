@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from callgate.interceptors.tainting.fingerprints import Kept
 
@@ -12,7 +11,7 @@ BYTES_EACH = 8  # of a fingerprint
 BYTES_PER_RUN = 2_000  # what a run takes besides
 MAX_TAILS = 64  # fields of one run of which the last letters are kept
 MAX_SOURCES = 256  # tools of one run
-NOTHING = Kept()  # never added to
+NOTHING = Kept()
 
 
 class FullError(Exception):
@@ -88,27 +87,25 @@ class Memory:
         run = self._runs.get(key)
         return run.sources.get(source, NOTHING) if run is not None else NOTHING
 
-    def add(self, key: str, source: str, fresh: Iterable[array[int]]) -> None:
-        """Remembers what a tool returned: fingerprints in order, without those that are kept.
+    def keep(self, key: str, source: str, before: Kept, after: Kept) -> None:
+        """Remembers what a tool returned: `after` is `before`, as `kept` gave it, and more.
 
-        Raises FullError: then nothing is remembered.
+        Raises FullError: then nothing more is remembered.
         """
-        fresh = tuple(fresh)
         run = self.find(key) or Run(self._ticks())
-        kept = run.sources.get(source, NOTHING)
         if len(run.sources) >= MAX_SOURCES and source not in run.sources:
             raise FullError("this run uses too many tools")
-        new_bytes = BYTES_EACH * sum(map(len, fresh))
+        now = run.sources.get(source, NOTHING)
+        if now is not before:
+            after = now.beside(after)  # more came back meanwhile
+        new_bytes = BYTES_EACH * (len(after) - len(now))
         if run.size_bytes + new_bytes > self._most_run_bytes:
             raise FullError("this run has returned too much")
-        self._make_room(key, new_bytes + (0 if key in self._runs else BYTES_PER_RUN))
-        before = run.size_bytes if key in self._runs else 0
-        kept = Kept() if kept is NOTHING else kept
-        for numbers in fresh:
-            kept.add(numbers)
-        run.sources[source] = kept
+        is_new = key not in self._runs
+        self._make_room(key, new_bytes + (BYTES_PER_RUN if is_new else 0))
+        run.sources[source] = after
         self._runs[key] = run
-        self._bytes += run.size_bytes - before
+        self._bytes += new_bytes + (BYTES_PER_RUN if is_new else 0)
 
     def _make_room(self, key: str, new_bytes: int) -> None:
         while self._bytes + new_bytes > self._most_bytes:
