@@ -64,7 +64,8 @@ def read_subject(text: str) -> Subject:
     if found is None or (found["part"] is not None and found["part"] not in OF_PRINCIPAL):
         parts = ", ".join(OF_PRINCIPAL)
         raise ValueError(f"{text!r} names nothing; write one of {_FORMS} (principal.: {parts})")
-    said = {name: value for name, value in found.groupdict().items() if value is not None}
+    groups = found.groupdict()
+    said: dict[str, Any] = {name: value for name, value in groups.items() if value is not None}
     return Subject(text=text, **said)
 
 
