@@ -244,3 +244,19 @@ def test_a_sum_of_what_is_no_integer_is_a_failure() -> None:
     settings = {"claims": {"a": "org.roles"}, "sums": {"risk": ["a"]}}
 
     assert code(settings, {"risk": "integer"}, "true") == "interceptor_failed"
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            {"enrich": {"claims": {"a": "a"}}, "enriches": {"a": "string"}, "on": ["result"]},
+            "requests",
+        ),
+        ({"injection": {}}, "results"),
+        ({"exfiltration": {"sources": ["a"], "sinks": [{"tools": ["b"]}]}}, "results"),
+    ],
+)
+def test_one_that_would_see_nothing_says_so(settings: Any, problem: str) -> None:
+    with pytest.raises(ValidationError, match=f"must see {problem}, too"):
+        declared(**settings)

@@ -25,6 +25,13 @@ from callgate.protocol.methods import METHODS
 from callgate.settings import Settings
 
 FactType = Literal["string", "integer", "boolean", "decimal", "strings", "datetime", "ip"]
+NEEDED_POINTS = {
+    "exfiltration": frozenset({"request", "result"}),
+    "injection": frozenset({"result"}),
+    "enrich": frozenset({"request"}),
+}
+"""Kind → what it must see; it may see more."""
+
 HeaderName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9-]+$")]
 
 
@@ -149,4 +156,7 @@ class InterceptorSettings(Settings):
         problem = self.enrich and self.enrich.problem(self.enriches, self.headers)
         if problem:
             raise ValueError(problem)
+        missing = sorted(NEEDED_POINTS.get(self.kind, frozenset()) - self.on)
+        if missing:
+            raise ValueError(f"`on`: {self.kind} must see {missing[0]}s, too, else it does nothing")
         return self
