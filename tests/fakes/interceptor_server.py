@@ -223,7 +223,12 @@ class Interceptors:
             yield f"http://127.0.0.1:{port}/mcp"
         finally:
             running.should_exit = True
-            await serving
+            # Bounded: now and then the SDK's sessions wait at shutdown for a call that hangs.
+            _, late = await asyncio.wait({serving}, timeout=5)
+            if late:
+                running.force_exit = True
+                serving.cancel()
+                await asyncio.wait({serving}, timeout=5)
 
 
 def _of_before(app: Any) -> Any:
