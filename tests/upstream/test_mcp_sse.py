@@ -172,6 +172,7 @@ def test_the_target_asks_the_client_of_the_session() -> None:
         caller = FakeCaller(answers=[Reply(body=b'{"roots":[]}')])
         beyond = FakeCaller(answers=[Reply(body=b'{"roots":[1]}')])
         calling = begin(connector, caller, offer=EVERYTHING, beyond=beyond)
+        await target.called(1)  # so that the first stream is its
         other = begin(connector, session_key="bob", offer=EVERYTHING)
         number, call_id = await target.called(2)
         number = next(n for n, m in target.said("tools/call") if n == 0)
