@@ -52,6 +52,7 @@ CONDITIONS = [
     'context.derived has url.host && context.derived.url.host like "*.example.com" && context.derived.url has scheme && context.derived.url.scheme == "https"',
     'context.derived has url.ip && context.derived.url.ip.isInRange(ip("10.0.0.0/8"))',
     'context.derived has url.address_domain && context.derived.url.address_domain == "example.com"',
+    'context.derived has path.path && context.derived.path.path like "/data/*" && context.derived.path has escapes && !context.derived.path.escapes',
     "context.derived has path.escapes && context.derived.path.escapes",
     "context.derived has path && context.derived.path.length > 20 && context.derived.path.length < 30",
     'context.derived has when.instant && context.derived.when.instant > datetime("2026-05-05")',
