@@ -90,28 +90,14 @@ class Solver:
         """A request as asked that also fulfils most wishes; None where there is none in time."""
         asked = list(truths)
         left = {str(number): wish for number, wish in enumerate(wishes)}
-        dropped: dict[str, Truth] = {}
         for _ in range(MAX_TRIES):
             answer = self.ask(asked, left)
             if answer is Answer.YES:
-                return self._taken_back(asked, left, dropped)
+                return self.found()
             if answer is Answer.OPEN or not self.core:
                 break
-            dropped |= {name: left.pop(name) for name in tuple(left) if name in self.core}
+            left = {name: wish for name, wish in left.items() if name not in self.core}
         return self.found() if self.ask(asked) is Answer.YES else None
-
-    def _taken_back(
-        self, asked: list[Truth], left: dict[str, Truth], dropped: dict[str, Truth]
-    ) -> Assignment:
-        """What was just found, with the wishes that were dropped only because of others.
-
-        A core names more wishes than it must, and which ones depends on what was asked before.
-        """
-        found = self.found()
-        for name, wish in list(dropped.items())[:MAX_TRIES]:
-            if self.ask(asked, {**left, name: wish}) is Answer.YES:
-                left, found = {**left, name: wish}, self.found()
-        return found
 
     def _label(self, truth: Truth) -> z3.BoolRef:
         key = truth.get_id()

@@ -26,7 +26,7 @@ from callgate.policy.analysis.terms import (
     same,
     truth_variable,
 )
-from callgate.policy.analysis.texts import Text, Texts, same_text
+from callgate.policy.analysis.texts import Text, Texts, is_like, same_text
 from callgate.policy.analysis.values import (
     Address,
     Entity,
@@ -202,6 +202,8 @@ class Symbols:
         match slot:
             case (_, Scalar(sort=Sort.STRING, term=raw)):
                 yield from of_text(raw, facts)
+                if "path" in facts or "escapes" in facts:  # one that is as it will be read
+                    self.wishes.append(negation(is_like(raw, [None, "..", None])))
             case (_, Set() as whole):
                 yield from of_set(whole, facts)
             case (_, Record(names=("json", "kind"))):
