@@ -34,6 +34,7 @@ TESTED_ELSEWHERE = {
     "pipeline/gateway.py": "tests/pipeline/test_pipeline.py",
     "app/chains.py": "tests/e2e/test_examples.py",
     "interceptors/faults.py": "nothing to test",
+    "interceptors/pem.py": "tests/interceptors/test_webhook.py",
     "interceptors/kinds.py": "tests/config, tests/interceptors",
     "pipeline/attaching.py": "tests/pipeline/test_interception.py",
     "pipeline/wishes.py": "tests/pipeline/test_interception.py",

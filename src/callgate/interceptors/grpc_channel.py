@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-
-from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.grpc_messages import load_module
 from callgate.interceptors.grpc_settings import GrpcSettings
+from callgate.interceptors.pem import certificates, content
 
 MAX_TOLD_CHARACTERS = 200
 OPTIONS = (
@@ -90,24 +87,7 @@ class Channel:
 
 
 def _credentials(settings: GrpcSettings) -> Any:
-    roots = _certificates(settings.authority) if settings.authority else None
-    chain = _certificates(settings.certificate) if settings.certificate else None
-    key = _content(settings.key) if settings.key else None
+    roots = certificates(settings.authority) if settings.authority else None
+    chain = certificates(settings.certificate) if settings.certificate else None
+    key = content(settings.key) if settings.key else None
     return load_module("grpc").ssl_channel_credentials(roots, key, chain)
-
-
-def _certificates(file: Path) -> bytes:
-    content = _content(file)
-    try:
-        x509.load_pem_x509_certificates(content)
-    except ValueError:
-        raise InterceptorError(f"{file} holds no certificate in PEM") from None
-    return content
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InterceptorError(f"{file} cannot be read ({reason}); correct the path") from None

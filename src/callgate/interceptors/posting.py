@@ -7,12 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography import x509
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import ResponseBodyReader
 
 from callgate.interceptors.faults import InterceptorError
+from callgate.interceptors.pem import certificates, content
 from callgate.model import Value
 from callgate.protocol.origins import is_loopback
 
@@ -116,32 +116,15 @@ def _builder(url: str, timeout_seconds: float, tls: Tls) -> ClientBuilder:
     if is_loopback(urlsplit(url).hostname or ""):
         builder = builder.no_proxy()
     if tls.authority is not None:
-        builder = builder.add_root_certificate_pem(_certificates(tls.authority))
+        builder = builder.add_root_certificate_pem(certificates(tls.authority))
     if tls.certificate is not None and tls.key is not None:
-        identity = _certificates(tls.certificate) + b"\n" + _content(tls.key)
+        identity = certificates(tls.certificate) + b"\n" + content(tls.key)
         try:
             builder = builder.identity_pem(identity)
         except (ValueError, PyreqwestError) as error:
             problem = f"{tls.certificate} and {tls.key} are no certificate with its key in PEM"
             raise InterceptorError(f"{problem}: {error}") from None
     return builder
-
-
-def _certificates(file: Path) -> bytes:
-    content = _content(file)
-    try:
-        x509.load_pem_x509_certificates(content)
-    except ValueError:
-        raise InterceptorError(f"{file} holds no certificate in PEM") from None
-    return content
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InterceptorError(f"{file} cannot be read ({reason}); correct the path") from None
 
 
 def _cause(error: PyreqwestError) -> str:
