@@ -1,0 +1,1 @@
+"""Where the record goes continuously: files, webhooks, collectors, lakes."""

@@ -1,0 +1,1 @@
+"""What a reviewer looks at: runs, where data flowed, findings, what is never used."""

@@ -1,0 +1,1 @@
+"""Who countersigns the record's checkpoints, so that nobody can rewrite it unseen."""
