@@ -11,12 +11,12 @@ import re2
 from pydantic import Field as Setting
 from pydantic import field_validator
 
+from callgate.audit.unveiling import views
 from callgate.interceptors.python_hook import load_hook
 from callgate.interceptors.screening.cleaning import cleaned
 from callgate.interceptors.screening.markup import hidden
 from callgate.interceptors.screening.phrases import PHRASES, Phrases
 from callgate.interceptors.screening.signs import signs
-from callgate.interceptors.unveiling import views
 from callgate.model import Json
 from callgate.protocol.methods import METHODS
 from callgate.scrutiny import Decision, Message, Passive, Request, Result

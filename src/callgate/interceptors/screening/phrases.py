@@ -7,7 +7,7 @@ from typing import Any
 
 import re2
 
-from callgate.interceptors.unveiling import folded
+from callgate.audit.unveiling import folded
 
 W = r"[\pL\pM\pN'’_.,:-]+"  # a word
 

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from callgate.audit.identifying import WINDOW, keys, squeezed, tokens
+from callgate.audit.unveiling import folded, turned, views
 from callgate.interceptors.tainting.addresses import addresses, is_allowed
-from callgate.interceptors.tainting.fingerprints import (
-    CHUNK,
-    WINDOW,
-    Prints,
-    keys,
-    pieces,
-    squeezed,
-    tokens,
-)
+from callgate.interceptors.tainting.fingerprints import CHUNK, Prints, pieces
 from callgate.interceptors.tainting.leaves import Leaf
 from callgate.interceptors.tainting.memory import Run
-from callgate.interceptors.unveiling import folded, turned, views
 from callgate.model import Value
 
 ENOUGH_BYTES = 16_384  # known ones, after which nothing more is looked for

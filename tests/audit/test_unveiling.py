@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.interceptors.unveiling import MAX_DECODED_BYTES, folded, text_in, turned, views
+from callgate.audit.unveiling import MAX_DECODED_BYTES, folded, text_in, turned, views
 
 SAID = "The quick brown fox jumps over the lazy dog at 12:30."
 RAW = SAID.encode()
