@@ -42,6 +42,8 @@ class Entry(Value):
     code: str | None = None  # refusal code; "ok" where the call was let through
     ran: str | None = None
     is_delivered: bool | None = None
+    run: str | None = None
+    payload: bytes | None = None  # JSON object beside the body, which has its digest
 
 
 class Masks(Value):
