@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from callgate.policy.versions import EMPTY
 from callgate.ports import ConflictError, PolicyVersions
-from callgate.storage.database import open_to_write
+from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.settings import StoreSettings
 from callgate.storage.versions import SqlitePolicyVersions
 from fakes.versions import FakePolicyVersions, a_version

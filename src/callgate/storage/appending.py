@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from callgate.audit.chain import GENESIS, link
 from callgate.audit.record import Entry
 from callgate.ports import Clock, StoreError
-from callgate.storage.database import driver, open_to_write, said
+from callgate.storage.sqlite_file import driver, open_to_write, said
 from callgate.storage.recovery import Writer, head, recover
 from callgate.storage.schema import records
 from callgate.storage.settings import StoreSettings

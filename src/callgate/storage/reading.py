@@ -30,7 +30,7 @@ from callgate.audit.record import Entry
 from callgate.model import SEPARATOR, Json, Principal
 from callgate.ports import CallFilter, StoreError
 from callgate.protocol.methods import METHODS
-from callgate.storage.database import open_to_read, said
+from callgate.storage.sqlite_file import open_to_read, said
 from callgate.storage.schema import records
 
 __all__ = ["CallFilter", "SqliteRecords", "open_for_reading"]

@@ -9,51 +9,92 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
 )
 
-REVISION = "0002"  # of these tables: the newest migration
+REVISION = "0003"  # of these tables: the newest migration
 
 metadata = MetaData()
 
 _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite: the row's own address
+# Ordered by bytes on every database, whatever its locale: prefixes are ranges.
+_Word = Text().with_variant(Text(collation="C"), "postgresql")
 
-# INVARIANT: rows are only ever added. `body` comes last: what precedes it is read without it.
+# INVARIANT: rows are only ever added; `body` and `payload` may be emptied by retention, nothing
+# else changes. These two come last: what precedes them is read without them.
 records = Table(
     "records",
     metadata,
-    Column("seq", _Number, primary_key=True, autoincrement=False),  # 1, 2, 3 … without a gap
-    Column("writer", _Number, nullable=False),  # writers.id
-    Column("kind", Text, nullable=False),  # intent | outcome | event
-    Column("call_id", Text, nullable=False),
+    Column("position", _Number, primary_key=True, autoincrement=False),  # audit.place: log and seq
+    Column("kind", _Word, nullable=False),  # intent | outcome | event | checkpoint (in log 0)
+    Column("call_id", _Word, nullable=False),
     Column("at", Double, nullable=False),  # seconds since the epoch
-    Column("principal", Text),
-    Column("agent", Text),
-    Column("target", Text),
-    Column("tool", Text),
-    Column("code", Text),
-    Column("ran", Text),
+    Column("run", _Word),
+    Column("principal", _Word),
+    Column("agent", _Word),
+    Column("target", _Word),
+    Column("tool", _Word),
+    Column("code", _Word),
+    Column("ran", _Word),
     Column("is_delivered", Boolean),
-    Column("previous_hash", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
-    Column("body", Text, nullable=False),  # JSON, byte for byte as hashed
+    Column("hash", LargeBinary(32), nullable=False),  # of the leaf: audit.merkle.leaf_hash(body)
+    Column("body", Text),  # JSON, byte for byte as hashed; NULL: erased
+    Column("payload", Text),  # JSON, digest in the body; NULL: there is none, in a blob, or erased
     Index("records_call_id", "call_id"),
     Index("records_at", "at"),
 )
 
-# One row per process that ever wrote. Not part of the chain: it only serves recovery.
-writers = Table(
-    "writers",
+# One row per log. Evidence are the checkpoints; this says who writes, and serves recovery.
+logs = Table(
+    "logs",
     metadata,
-    Column("id", _Number, primary_key=True),
-    Column("token", String(32), nullable=False, unique=True),  # names its lock file
-    Column("pid", _Number, nullable=False),  # for people
-    Column("started_at", Double, nullable=False),
-    Column("settled_seq", _Number, nullable=False),  # its intents up to here have outcomes
+    Column("id", _Number, primary_key=True, autoincrement=False),  # 0: the log of logs
+    Column("token", String(32), nullable=False, unique=True),  # of its writer now: names its lock
+    Column("pid", _Number, nullable=False),  # of its writer, for people
+    Column("started_at", Double, nullable=False),  # when this writer began
+    Column("settled_seq", _Number, nullable=False),  # all intents before this seq have outcomes
     Column("ended_at", Double),  # set once all of its intents have outcomes
+)
+
+# What was signed. Rows are only ever added; cosignatures are added to the note.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("log", _Number, primary_key=True, autoincrement=False),
+    Column("size", _Number, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("note", Text, nullable=False),  # a signed note: audit.notes
+)
+
+# The inner hashes of each log (audit.tiles), so that roots and proofs need no scan.
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("log", _Number, primary_key=True, autoincrement=False),
+    Column("level", _Number, primary_key=True, autoincrement=False),
+    Column("number", _Number, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),  # 32 bytes each; on level 0 always 256 of them
+)
+
+# How far each reader that goes on later has read: exports, retention, witnesses.
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", _Word, primary_key=True),
+    Column("positions", Text, nullable=False),  # JSON: log → the next seq
+    Column("at", Double, nullable=False),
+)
+
+# What holds for the store as a whole: `origin`, the name that its logs begin with.
+store_facts = Table(
+    "store_facts",
+    metadata,
+    Column("name", _Word, primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 # Each version of the policies in the store. Rows are only ever added.

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from callgate.policy.versions import EMPTY, Version, VersionInfo, difference, digest_of
 from callgate.ports import ConflictError, StoreError
-from callgate.storage.database import open_to_read, open_to_write, said
+from callgate.storage.sqlite_file import open_to_read, open_to_write, said
 from callgate.storage.schema import policy_changes, policy_versions
 from callgate.storage.settings import StoreSettings
 

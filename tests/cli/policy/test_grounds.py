@@ -20,7 +20,7 @@ from callgate.model import Principal
 from callgate.policy.names import Names
 from callgate.policy.source import PolicyError
 from callgate.sources.git import GitRepository
-from callgate.storage.database import open_to_write
+from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.settings import StoreSettings
 from callgate.storage.versions import SqlitePolicyVersions
 from callgate.upstream.mcp_http import HttpTargetSettings

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from callgate.cli.policy import policy
-from callgate.storage.database import open_to_write
+from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.settings import StoreSettings
 from callgate.storage.versions import SqlitePolicyVersions
 from fakes.application import CONFIG, STORED, written

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from callgate.ports import StoreError
-from callgate.storage.database import driver, open_to_read, open_to_write, said
+from callgate.storage.sqlite_file import driver, open_to_read, open_to_write, said
 from callgate.storage.settings import StoreSettings
 
 

@@ -1,0 +1,156 @@
+"""Opening the SQLite file: to write, with the schema brought up to date, or only to read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from callgate.ports import StoreError
+from callgate.storage.schema import REVISION
+from callgate.storage.settings import StoreSettings
+
+STATEMENTS = 256  # prepared INSERTs to keep: one for each size of a group
+WAIT_SECONDS = 0.01  # between two attempts where SQLite itself does not wait
+
+
+def open_to_write(settings: StoreSettings, *, may_create: bool) -> Connection:
+    """A connection for one thread; each transaction holds the write lock from its beginning.
+
+    Raises StoreError where the file is missing and may not be created, is not ours, is from a
+    newer Callgate, or stays locked.
+    """
+    path = settings.path
+    if may_create:
+        _create(path)
+    if not path.is_file():
+        raise StoreError(f"{path} is not there: put it back, or restart to begin a new record")
+    engine = _engine(path, "rw", settings.busy_timeout_seconds)
+    event.listen(engine, "begin", _begin)
+    try:
+        connection = engine.connect()
+        try:
+            _set_up(connection, settings)
+        except BaseException:
+            connection.close()
+            raise
+    except (sqlite3.Error, DBAPIError) as error:
+        raise StoreError(f"{path} cannot be opened: {said(error)}") from error
+    return connection
+
+
+def open_to_read(path: Path) -> Engine:
+    """An engine that can only read; it works beside a running gateway. Raises StoreError."""
+    if not path.is_file():
+        raise StoreError(f"there is no record at {path}")
+    engine = _engine(path, "ro", busy_timeout_seconds=5)
+    try:
+        with engine.connect() as connection:
+            found = _revision(connection, path)
+    except (sqlite3.Error, DBAPIError) as error:
+        raise StoreError(f"{path} cannot be read: {said(error)}") from error
+    if found == REVISION:
+        return engine
+    if found is None:
+        raise StoreError(f"{path} holds no record yet")
+    raise StoreError(
+        f"{path} has the schema {found}, this Callgate reads {REVISION}: "
+        "use the version that wrote it, or start this gateway once to bring it up to date"
+    )
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """The bare connection: for what must be fast or must raise the driver's own errors."""
+    bare = connection.connection.driver_connection
+    assert isinstance(bare, sqlite3.Connection)  # noqa: S101 - for the type checker
+    return bare
+
+
+def said(error: Exception) -> str:
+    """The database's own words, without statement and parameters: those hold what calls carried."""
+    return str(error.orig) if isinstance(error, DBAPIError) else str(error)
+
+
+def _create(path: Path) -> None:
+    # Arguments of calls are nobody else's business: SQLite gives -wal and -shm the same mode.
+    # O_EXCL: opening and closing an existing file would drop SQLite's locks on it.
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StoreError(f"{path} cannot be created: {error.strerror}") from error
+
+
+def _engine(path: Path, mode: str, busy_timeout_seconds: float) -> Engine:
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        bare = sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=busy_timeout_seconds,
+            isolation_level=None,  # transactions begin where we say so
+            cached_statements=STATEMENTS,
+        )
+        bare.text_factory = _text
+        return bare
+
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="surrogateescape")  # a tampered text must be readable to be named
+
+
+def _begin(connection: Connection) -> None:
+    driver(connection).execute("BEGIN IMMEDIATE")
+
+
+def _set_up(connection: Connection, settings: StoreSettings) -> None:
+    bare = driver(connection)
+    _set_write_ahead_log(bare, settings)
+    bare.execute(f"PRAGMA synchronous = {settings.synchronous}")
+    found = _revision(connection, settings.path)
+    if found != REVISION:
+        from callgate.storage.migrations.upgrade import (  # noqa: PLC0415 - 0.3 s, once per schema
+            upgrade,
+        )
+
+        upgrade(connection, found, str(settings.path))
+
+
+def _set_write_ahead_log(bare: sqlite3.Connection, settings: StoreSettings) -> None:
+    # Two first opens at once: here SQLite does not wait, whatever its busy timeout.
+    attempts = int(settings.busy_timeout_seconds / WAIT_SECONDS)
+    while True:
+        try:
+            (mode,) = bare.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            attempts -= 1
+            if attempts < 0 or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(WAIT_SECONDS)
+    if mode != "wal":
+        raise StoreError(
+            f"{settings.path} lies on a file system without shared memory: use a local disk"
+        )
+
+
+def _revision(connection: Connection, path: Path) -> str | None:
+    """The revision of the schema; None for an empty database."""
+    bare = driver(connection)
+    tables = {name for (name,) in bare.execute("SELECT name FROM sqlite_schema")}
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise StoreError(f"{path} is a database, but not a record of Callgate")
+    row: Any = bare.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
