@@ -66,6 +66,7 @@ interceptors:
   - enriches: {token: string}
 listeners:
   control: {operators: {ada: hunter2}, readers: {eve: hunter2}}
+gateway: {seal_key: hunter2}
 """
     found = list(literal_secrets(read_yaml(text, "c.yaml"), "c.yaml"))
     assert [(problem.line, problem.path) for problem in found] == [
@@ -75,5 +76,6 @@ listeners:
         (11, "targets.git.env.GITHUB_TOKEN"),
         (15, "listeners.control.operators.ada"),
         (15, "listeners.control.readers.eve"),
+        (16, "gateway.seal_key"),
     ]
     assert all("hunter2" not in str(problem) and "ghp_" not in str(problem) for problem in found)

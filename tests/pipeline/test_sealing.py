@@ -52,3 +52,10 @@ def test_any_text_is_refused_without_an_error(text: str) -> None:
 def test_a_digest_tells_values_apart() -> None:
     assert digest_of("a", {"x": 1}) == digest_of("a", {"x": 1})
     assert digest_of("a", {"x": 1}) != digest_of("a", {"x": 2})
+
+
+def test_the_same_secret_text_opens_what_another_replica_has_sealed() -> None:
+    token = Seal.of_text("a secret that all replicas know of").close({"task": 7}, "task", "sam")
+    other = Seal.of_text("a secret that all replicas know of")
+    assert other.open(token, "task", "sam") == {"task": 7}
+    assert Seal.of_text("another secret, as long as the first").open(token, "task", "sam") is None

@@ -117,10 +117,11 @@ def build_protection(config: Config) -> Protection:
 
 
 def build_seal(config: Config) -> Seal:
-    """The key for what callers carry for us: made once, kept beside the record. Raises PartError.
-
-    Whoever can read it can also write the record, so that it needs no better place.
+    """The key for what callers carry for us: the configured one, or made once and kept beside the
+    record, where whoever can read it can also write the record. Raises PartError.
     """
+    if config.gateway.seal_key is not None:
+        return Seal.of_text(config.gateway.seal_key.get_secret_value())
     file = config.store.path.with_suffix(".seal")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from pydantic import (
     Discriminator,
     Field,
     PrivateAttr,
+    SecretStr,
     StringConstraints,
     Tag,
     ValidationInfo,
@@ -53,6 +54,9 @@ class GatewaySettings(Settings):
     """How an agent is told: as a tool result with `isError`, which models read, or as an error."""
     instructions: str | None = None
     """What agents are told about this gateway when they connect."""
+    seal_key: Annotated[SecretStr, Field(min_length=32)] | None = None
+    """A secret text, by reference, of which the key for what callers carry (ids of tasks, states of
+    requests) is made: the same in all replicas. Without it, a file beside the record holds one."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
     """The largest request that is read."""
     max_depth: Annotated[int, Field(ge=4, le=512)] = 64

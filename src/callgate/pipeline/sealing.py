@@ -9,6 +9,8 @@ import hashlib
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from callgate.model import Json
 from callgate.protocol.jsonrpc import encode
@@ -33,6 +35,12 @@ class Seal:
     def new_key() -> bytes:
         """A fresh key."""
         return AESSIV.generate_key(KEY_BYTES * 8)
+
+    @classmethod
+    def of_text(cls, secret: str) -> Seal:
+        """The seal of a shared secret text: the same wherever the text is. HKDF, RFC 5869."""
+        derive = HKDF(algorithm=SHA512(), length=KEY_BYTES, salt=None, info=b"callgate seal")
+        return cls(derive.derive(secret.encode()))
 
     def close(self, value: Json, purpose: str, principal_key: str) -> str:
         """The token: URL-safe, without padding."""
