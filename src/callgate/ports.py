@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
+from callgate.audit.questions import CallFilter as CallFilter
+from callgate.audit.questions import CursorError as CursorError
+from callgate.audit.questions import Page as Page
+from callgate.audit.questions import Positions as Positions
 from callgate.audit.record import Entry
 from callgate.model import (
     NOTHING,
@@ -263,20 +267,44 @@ class PolicyVersions(Protocol):
         """Adds the version after its parent, durably. Raises ConflictError where it is not next."""
 
 
-class CallFilter(Value):
-    """Which calls. What is None does not matter."""
+class RecordReader(Protocol):
+    """Questions about the record. Blocking: called from threads. Everything raises StoreError."""
 
-    principal: str | None = None
-    agent: str | None = None
-    target: str | None = None
-    tool: str | None = None  # as its target names it, or qualified: `git___log`
-    code: str | None = None  # `ok`, or a refusal code
-    is_refused: bool = False  # only calls that were refused, whatever the code
-    with_lists: bool = False  # also what was listed, which is mostly not what one looks for
-    since: float | None = None  # seconds since the epoch: ended (or else begun) then or later
-    until: float | None = None  # … and before then
-    before: int | None = None  # a number of the record: what came earlier, to go on after a page
-    limit: int = 50
+    def calls(self, chosen: CallFilter) -> Page:
+        """Calls, newest first: each once, however many come meanwhile. CursorError."""
+
+    def entries(self, call_id: str) -> list[dict[str, Json]]:
+        """Everything recorded of one call, oldest first, as `audit.explain` takes it; or nothing.
+
+        Each is its body with its payload, with its place under `record`: {log, seq, hash}.
+        """
+
+    def find(self, start: str, limit: int = 10) -> list[str]:
+        """The ids of calls that begin so, in order."""
+
+    def principals(self, limit: int) -> list[Principal]:
+        """Who called, as each was last seen; the latest first."""
+
+    def events(
+        self, names: Collection[str], since: float | None = None, until: float | None = None
+    ) -> Iterator[dict[str, Json]]:
+        """The events of these names, each log in its order, the logs by time."""
+
+    def defined(self, identifier: str) -> dict[str, Json] | None:
+        """What the event with this id defined: `tool:…`, `policies:…`, `principal:…`."""
+
+    def scan(
+        self, after: Positions, chosen: CallFilter | None = None
+    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
+        """Every entry that is there now, each log in its order, and where to go on after it."""
+
+    def scan_calls(
+        self, after: Positions, chosen: CallFilter | None = None
+    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
+        """Every call that has ended, whole, in the order of the outcomes; positions as `scan`."""
+
+    def heads(self) -> dict[int, int]:
+        """Where each log ends now: log → the seq that comes next."""
 
 
 class Span(Protocol):

@@ -1,0 +1,199 @@
+"""The record, as one that can be asked: calls, entries, events, everything in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, func, select
+
+from callgate.audit.matching import matcher
+from callgate.model import Json, Principal
+from callgate.ports import CallFilter, Page, Positions
+from callgate.storage.database import Database
+from callgate.storage.databases import database_of
+from callgate.storage.reading import cursors, scanning
+from callgate.storage.reading.cursors import Standing
+from callgate.storage.reading.looking import Question, Step, look
+from callgate.storage.reading.opening import heads, reading
+from callgate.storage.reading.paging import Walk
+from callgate.storage.reading.rows import Blobs, chosen_rows, told
+from callgate.storage.schema import records
+from callgate.storage.settings import StoreSettings
+
+SHORTEST_ID = 8
+_OF_CALLS = records.c.kind.in_(("intent", "outcome"))
+
+
+class Records:
+    """Implements RecordReader. Safe to share among threads: each question opens its own connection.
+
+    Every method raises StoreError where the record cannot be read or is not what was written.
+    """
+
+    def __init__(self, settings: StoreSettings, blobs: Blobs | None = None) -> None:
+        self._settings = settings
+        self._blobs = blobs
+
+    @property
+    def place(self) -> str:
+        """Where the record is, for people."""
+        return self._database().place
+
+    def calls(self, chosen: CallFilter) -> Page:
+        """Calls, newest first: each once, however many come meanwhile. CursorError, SearchError."""
+        fits = matcher(chosen)
+        with reading(self._database()) as connection:
+            if chosen.after is None:
+                standings = {
+                    log: Standing(seen=end, end=end) for log, end in heads(connection).items()
+                }
+            else:
+                standings = cursors.read(chosen.after)
+            ends = {log: at.end for log, at in standings.items()}
+            question = Question(connection, chosen, ends)
+
+            def candidates(log: int, standing: Standing) -> Iterator[Step]:
+                return look(question, log, 0, standing.seen)
+
+            walk = Walk(question, fits, standings, candidates)
+            walk.run()
+            calls = tuple(
+                {"short": _short(connection, call["call"]), **call} for call in walk.found
+            )
+        following = None if walk.is_over else cursors.written(walk.standings)
+        return Page(calls=calls, next=following)
+
+    def all_calls(self, chosen: CallFilter) -> Iterator[dict[str, Json]]:
+        """All pages, one after the other; `limit` is that of each."""
+        while True:
+            page = self.calls(chosen)
+            yield from page.calls
+            if page.next is None:
+                return
+            chosen = replace(chosen, after=page.next)
+
+    def find(self, start: str, limit: int = 10) -> list[str]:
+        """The ids of calls that begin so, in order."""
+        ids = records.c.call_id
+        # Not LIKE: it would not use the index.
+        query = select(ids).distinct().where(ids >= start, ids < start + "\U0010ffff", _OF_CALLS)
+        with reading(self._database()) as connection:
+            return list(connection.execute(query.order_by(ids).limit(limit)).scalars())
+
+    def entries(self, call_id: str) -> list[dict[str, Json]]:
+        """Everything recorded of one call, oldest first, payloads included."""
+        with reading(self._database()) as connection:
+            return scanning.entries_of(connection, [call_id], self._blobs).get(call_id, [])
+
+    def defined(self, identifier: str) -> dict[str, Json] | None:
+        """What the event with this id defined: `tool:…`, `policies:…`, `principal:…`."""
+        query = (
+            chosen_rows()
+            .where(records.c.call_id == identifier, records.c.kind == "event")
+            .order_by(records.c.body.is_(None), records.c.payload.is_(None), records.c.position)
+            .limit(1)
+        )
+        with reading(self._database()) as connection:
+            row = connection.execute(query).first()
+            return None if row is None else told(row, self._blobs)
+
+    def events(
+        self, names: Collection[str], since: float | None = None, until: float | None = None
+    ) -> Iterator[dict[str, Json]]:
+        """The events of these names, by time."""
+        columns = records.c
+        query = (
+            chosen_rows()
+            .where(columns.kind == "event", columns.code.in_(sorted(names)))
+            .order_by(columns.at, columns.position)
+        )
+        if since is not None:
+            query = query.where(columns.at >= since)
+        if until is not None:
+            query = query.where(columns.at < until)
+        with reading(self._database()) as connection:
+            for row in connection.execution_options(yield_per=500).execute(query):
+                yield told(row, self._blobs)
+
+    def principals(self, limit: int) -> list[Principal]:
+        """Who called, as each was last seen; the latest first. Claims are told elsewhere."""
+        columns = records.c
+        last = (
+            select(func.max(columns.position))
+            .where(columns.principal.is_not(None), _OF_CALLS)
+            .group_by(columns.principal, columns.agent)
+        )
+        query = chosen_rows().where(columns.position.in_(last))
+        with reading(self._database()) as connection:
+            rows = connection.execute(query.order_by(columns.at.desc()).limit(limit)).all()
+        entries = (told(row, None) for row in rows)
+        return [_principal(entry["principal"]) for entry in entries if entry.get("principal")]
+
+    def heads(self) -> dict[int, int]:
+        """Where each log ends now: log → the seq that comes next."""
+        with reading(self._database()) as connection:
+            return heads(connection)
+
+    def scan(
+        self, after: Positions, chosen: CallFilter | None = None
+    ) -> Iterator[scanning.Scanned]:
+        """Every entry that is there now, each log in its order, and where to go on after it."""
+        return scanning.scan(self._database(), after, self._blobs, chosen)
+
+    def scan_calls(
+        self, after: Positions, chosen: CallFilter | None = None
+    ) -> Iterator[scanning.Scanned]:
+        """Every call that has ended, whole, in the order of the outcomes; positions as `scan`."""
+        return scanning.scan_calls(self._database(), after, self._blobs, chosen)
+
+    def follow(
+        self,
+        after: Positions,
+        wait: Callable[[], bool],
+        chosen: CallFilter | None = None,
+    ) -> Iterator[scanning.Scanned]:
+        """As `scan_calls`, and then what comes. `wait` takes a moment; False ends it."""
+        positions: Positions = dict(after)
+        while True:
+            for reached, call in self.scan_calls(positions, chosen):
+                positions = reached
+                yield reached, call
+            if not wait():
+                return
+
+    def _database(self) -> Database:
+        return database_of(self._settings)
+
+
+def _principal(told_so: dict[str, Any]) -> Principal:
+    return Principal(
+        id=told_so["id"],
+        issuer=told_so["issuer"],
+        kind=told_so["kind"],
+        groups=tuple(told_so["groups"]),
+        tenant=told_so["tenant"],
+        agent=told_so["agent"],
+    )
+
+
+def _short(connection: Connection, call_id: str) -> str:
+    """The shortest beginning of an id that no other call's id has."""
+    ids = records.c.call_id
+    neighbours: Sequence[Any] = connection.execute(
+        select(
+            select(func.max(ids)).where(ids < call_id).scalar_subquery(),
+            select(func.min(ids)).where(ids > call_id).scalar_subquery(),
+        )
+    ).one()
+    length = SHORTEST_ID
+    for neighbour in neighbours:
+        if neighbour is not None:
+            length = max(length, _common(call_id, neighbour) + 1)
+    return call_id[:length]
+
+
+def _common(one: str, other: str) -> int:
+    pairs = zip(one, other, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
