@@ -62,6 +62,12 @@ def verdict_of(raw: str, policies: tuple[Policy, ...], version: str) -> Verdict:
     )
 
 
+def failing(verdict: Verdict) -> tuple[str, ...]:
+    """Ids of the policies whose evaluation failed."""
+    found = (_ERROR_ID.search(error) for error in verdict.errors)
+    return tuple(sorted({match[1] for match in found if match is not None}))
+
+
 def _reason(decision: str, reasons: tuple[str, ...], errors: tuple[str, ...]) -> str:
     if errors:
         names = sorted({match[1] for error in errors if (match := _ERROR_ID.search(error))})

@@ -92,7 +92,7 @@ def rule(engine: Engine, question: Question, fits: Fits) -> Ruled:
     if METHODS[question.tool.method].is_list:
         return _listed(engine, question)
     account = engine.examine(question)
-    return Ruled(ruling=_ruling(account), reason=account.verdict.reason, account=account)
+    return Ruled(ruling=ruling_of(account.verdict), reason=account.verdict.reason, account=account)
 
 
 def _listed(engine: Engine, question: Question) -> Ruled:
@@ -107,13 +107,14 @@ def _listed(engine: Engine, question: Question) -> Ruled:
     )
 
 
-def _ruling(account: Account) -> Ruling:
-    if account.verdict.is_permitted:
+def ruling_of(verdict: Verdict) -> Ruling:
+    """How a verdict comes out; not of a list, which needs no permit."""
+    if verdict.is_permitted:
         return Ruling.PERMIT
-    if account.verdict.errors:
+    if verdict.errors:
         return Ruling.ERROR
     # A refusal that no forbid made, and that is not the lack of a permit, is a policy's failing.
-    is_decided = account.verdict.policies or account.verdict.reason == NO_PERMIT
+    is_decided = verdict.policies or verdict.reason == NO_PERMIT
     return Ruling.REFUSE if is_decided else Ruling.ERROR
 
 

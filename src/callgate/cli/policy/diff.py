@@ -83,12 +83,13 @@ def diff(chosen: Chosen, before: str, after: str | None, form: str, exit_zero: b
 
 def _side(chosen: Chosen, config: Config | None, named: str | None) -> Grounds:
     try:
-        return grounds_on(chosen, config, _files(chosen, config, named))
+        return grounds_on(chosen, config, files_named(chosen, config, named))
     except PolicyError as error:
         raise CannotSay(f"{named}: {error}" if named is not None else str(error)) from None
 
 
-def _files(chosen: Chosen, config: Config | None, named: str | None) -> tuple[PolicyFile, ...]:
+def files_named(chosen: Chosen, config: Config | None, named: str | None) -> tuple[PolicyFile, ...]:
+    """A file, a directory, git:REVISION, or what the configuration names. Raises CannotSay."""
     if named is None:
         return in_force(config, may_fetch=not chosen.is_offline) if config is not None else ()
     if named.startswith(PREFIX):
