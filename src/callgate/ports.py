@@ -273,6 +273,12 @@ class RecordReader(Protocol):
     def calls(self, chosen: CallFilter) -> Page:
         """Calls, newest first: each once, however many come meanwhile. CursorError."""
 
+    def ended(self, chosen: CallFilter) -> Page:
+        """The calls that ended after an earlier page of this, oldest first; `next` is never None.
+
+        Without `after` none: from now on. CursorError.
+        """
+
     def entries(self, call_id: str) -> list[dict[str, Json]]:
         """Everything recorded of one call, oldest first, as `audit.explain` takes it; or nothing.
 

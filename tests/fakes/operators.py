@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from callgate.control.app import ControlEndpoint
 from callgate.control.settings import ControlListenerSettings
 from callgate.control.views import ConfigStatus, Views
-from callgate.model import Json
-from callgate.ports import CallFilter, StoreError, TargetStatus
+from callgate.model import Json, Principal
+from callgate.ports import CallFilter, Page, Positions, StoreError, TargetStatus
 from fakes.asgi import Answered, ask
 from fakes.gateway import a_gateway
 from fakes.policy_desk import FakePolicyDesk
@@ -23,20 +23,68 @@ class FakeRecords:
     """Implements RecordReader: remembers what it was asked."""
 
     found: Sequence[dict[str, Json]] = ()
-    by_id: dict[str, Sequence[dict[str, Json]]] = field(default_factory=dict)
+    by_id: dict[str, list[dict[str, Json]]] = field(default_factory=dict)
+    to_come: list[Sequence[dict[str, Json]]] = field(default_factory=list)  # for each `ended`
     fault: str | None = None
     asked: list[CallFilter] = field(default_factory=list)
 
-    def calls(self, chosen: CallFilter) -> Sequence[dict[str, Json]]:
+    def calls(self, chosen: CallFilter) -> Page:
         self.asked.append(chosen)
-        if self.fault is not None:
-            raise StoreError(self.fault)
-        return self.found
+        self._break()
+        return Page(calls=tuple(self.found), next=None)
 
-    def entries(self, call_id: str) -> Sequence[dict[str, Json]]:
+    def ended(self, chosen: CallFilter) -> Page:
+        self.asked.append(chosen)
+        self._break()
+        if chosen.after is None or not self.to_come:
+            return Page(calls=(), next=f"n{len(self.asked)}")
+        return Page(calls=tuple(self.to_come.pop(0)), next=f"n{len(self.asked)}")
+
+    def entries(self, call_id: str) -> list[dict[str, Json]]:
+        self._break()
+        return self.by_id.get(call_id, [])
+
+    def find(self, start: str, limit: int = 10) -> list[str]:
+        self._break()
+        return [one for one in sorted(self.by_id) if one.startswith(start)][:limit]
+
+    def principals(self, limit: int) -> list[Principal]:
+        self._break()
+        return []
+
+    def events(
+        self, names: Collection[str], since: float | None = None, until: float | None = None
+    ) -> Iterator[dict[str, Json]]:
+        self._break()
+        for entries in self.by_id.values():
+            yield from (one for one in entries if one.get("event") in names)
+
+    def defined(self, identifier: str) -> dict[str, Json] | None:
+        self._break()
+        return next(iter(self.by_id.get(identifier, ())), None)
+
+    def scan(
+        self, after: Positions, chosen: CallFilter | None = None
+    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
+        self._break()
+        entries = [one for of_call in self.by_id.values() for one in of_call]
+        for seq, entry in enumerate(entries[after.get(1, 0) :], after.get(1, 0) + 1):
+            yield {1: seq}, entry
+
+    def scan_calls(
+        self, after: Positions, chosen: CallFilter | None = None
+    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
+        self._break()
+        for seq, call in enumerate(self.found[after.get(1, 0) :], after.get(1, 0) + 1):
+            yield {1: seq}, call
+
+    def heads(self) -> dict[int, int]:
+        self._break()
+        return {1: len(self.found)}
+
+    def _break(self) -> None:
         if self.fault is not None:
             raise StoreError(self.fault)
-        return self.by_id.get(call_id, ())
 
 
 def some_views(**more: Any) -> Views:

@@ -15,7 +15,7 @@ from callgate.identity.api_keys import principal_of
 from callgate.identity.chain import IdentitySettings
 from callgate.model import Principal
 from callgate.ports import TargetStatus
-from callgate.storage.reading import SqliteRecords
+from callgate.storage.reading import Records
 from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
 
 MOST_PRINCIPALS = 1000  # of the record, those seen last
@@ -57,7 +57,7 @@ def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
             await application.reload()
         return config()
 
-    records = SqliteRecords(application.config.store.path)
+    records = Records(application.config.store)
 
     def principals() -> Sequence[Principal]:
         configured = configured_principals(application.config.identity)

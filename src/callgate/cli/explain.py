@@ -13,19 +13,18 @@ from rich.text import Text
 
 from callgate.audit.explain import Explanation
 from callgate.audit.explain import explain as in_words
-from callgate.cli.calls import store_options, store_path
+from callgate.cli.store import open_records, store_options
 from callgate.ports import StoreError
-from callgate.storage.reading import SqliteRecords
 
 
 @click.command()
 @click.argument("call")
 @store_options
 @click.option("--json", "as_json", is_flag=True, help="The words, and the records behind them.")
-def explain(call: str, config: Path | None, store: Path | None, as_json: bool) -> None:
+def explain(call: str, config: Path | None, store: str | None, as_json: bool) -> None:
     """Say in words why CALL ended as it did. CALL is an id, or an id's beginning."""
     try:
-        records = SqliteRecords(store_path(config, store))
+        records = open_records(config, store)
         entries = records.entries(only(records.find(call), call))
     except StoreError as error:
         raise click.ClickException(str(error)) from error

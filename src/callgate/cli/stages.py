@@ -5,26 +5,25 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from statistics import median, quantiles
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import select
 
-from callgate.cli.calls import DEFAULT_CONFIG, store_path
 from callgate.cli.interceptor.order import LISTS, as_json, at, lines
 from callgate.cli.policy.grounds import CannotSay, Forgiving
+from callgate.cli.store import DEFAULT_CONFIG, StorePlace, open_records
 from callgate.config import ConfigError, load_config
 from callgate.interceptors.settings import InterceptorSettings
 from callgate.model import Json
 from callgate.pipeline.pipeline import STAGES
-from callgate.storage.reading import open_for_reading
-from callgate.storage.schema import records
+from callgate.ports import CallFilter, StoreError
 
+PAGE = 1000
 WHAT = {
     **{stage.__name__: (inspect.getdoc(stage) or "").splitlines()[0] for stage in STAGES},
     LISTS: "Beside the stages: what tools/list and other lists show.",
@@ -40,18 +39,18 @@ WHAT = {
     type=click.Path(path_type=Path),
     help="The callgate.yaml with the interceptors, and to find the store.",
 )
-@click.option("--store", type=click.Path(path_type=Path), help="The store itself.")
+@click.option("--store", type=StorePlace(), help="The store itself.")
 @click.option("--json", "is_json", is_flag=True, help="As JSON.")
 def stages(
     interceptors: bool,
     profile: bool,
     last: int,
     config: Path | None,
-    store: Path | None,
+    store: str | None,
     is_json: bool,
 ) -> None:
     """Print the stages of a call, in running order. No gateway needs to run."""
-    times = _times(store_path(config, store), last) if profile else {}
+    times = _times(config, store, last) if profile else {}
     declared = _interceptors(config) if interceptors else None
     if is_json:
         click.echo(json.dumps([*_as_json(times if profile else None, declared)], indent=2))
@@ -118,23 +117,17 @@ def _as_json(
         yield told
 
 
-def _times(path: Path, last: int) -> dict[str, list[float]]:
+def _times(config: Path | None, store: str | None, last: int) -> dict[str, list[float]]:
+    """Stage → seconds, in µs, of the latest calls."""
     times: dict[str, list[float]] = {}
-    for body in _bodies(path, last):
-        for stage, seconds in msgspec.json.decode(body).get("seconds", {}).items():
-            times.setdefault(stage, []).append(seconds * 1e6)
+    latest = open_records(config, store).all_calls(CallFilter(with_lists=True, limit=PAGE))
+    try:
+        for call in islice(latest, last):
+            for stage, seconds in (call.get("seconds") or {}).items():
+                times.setdefault(stage, []).append(seconds * 1e6)
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
     return times
-
-
-def _bodies(path: Path, last: int) -> Iterable[bytes]:
-    query = (
-        select(records.c.body)
-        .where(records.c.kind == "outcome")
-        .order_by(records.c.seq.desc())
-        .limit(last)
-    )
-    with open_for_reading(path) as connection:
-        yield from connection.execute(query).scalars()
 
 
 def _figures(values: list[float]) -> tuple[int, float | None, float | None]:

@@ -31,6 +31,7 @@ ROUTES = (
     Route("GET", "/readyz", health.ready, is_open=True),
     Route("GET", "/metrics", metrics.metrics),
     Route("GET", "/api/v1/calls", calls.listed),
+    Route("GET", "/api/v1/calls/live", calls.live),
     Route("GET", "/api/v1/calls/{id}", calls.one),
     Route("GET", "/api/v1/targets", targets.listed),
     Route("GET", "/api/v1/tools", tools.listed),

@@ -4,29 +4,56 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from callgate.audit.explain import explain
+from callgate.audit.searching import SearchError
+from callgate.control.calls_query import FILTERS, PAGES, read_filter, read_number
 from callgate.control.problems import Problem
 from callgate.control.routing import Request, Response
 from callgate.control.views import Views
-from callgate.ports import CallFilter, StoreError
+from callgate.ports import CallFilter, CursorError, Page, StoreError
 
-MOST = 1000
-TEXTS = ("principal", "agent", "target", "tool", "code")
-PARAMETERS = (*TEXTS, "refused", "lists", "since", "until", "limit")
+MOST_WAIT_SECONDS = 60
+LOOK_EVERY_SECONDS = 0.5
+MOST_WAITING = 32  # who may wait for new calls at the same time
 
 T = TypeVar("T")
 
 
 async def listed(request: Request, views: Views) -> Response:
-    """Newest first. For the next page, `until` is the `at` of the last call."""
-    chosen = read_filter(request.parameters(PARAMETERS))
-    calls = await _ask(lambda: views.records.calls(chosen))
-    return Response.json({"calls": calls})
+    """Newest first. For the next page, `after` is the `next` of the one before."""
+    chosen = read_filter(request.several((*FILTERS, *PAGES), ("where",)))
+    page = await _ask(lambda: views.records.calls(chosen))
+    return _page(page)
+
+
+async def live(request: Request, views: Views) -> Response:
+    """The calls that ended since `after`, oldest first; waits for some, up to `wait` seconds.
+
+    Without `after` it says where now is. Ends early where the gateway does.
+    """
+    parameters = request.several((*FILTERS, *PAGES, "wait"), ("where",))
+    seconds = read_number(parameters, "wait", most=MOST_WAIT_SECONDS, default=0)
+    chosen = read_filter(parameters)
+    page = await _ask(lambda: views.records.ended(chosen))
+    if page.calls or chosen.after is None or seconds == 0:
+        return _page(page)
+    with views.waiting.one_more(MOST_WAITING):
+        return _page(await _waited(page, chosen, views, seconds))
+
+
+async def _waited(page: Page, chosen: CallFilter, views: Views, seconds: int) -> Page:
+    rounds = int(seconds / LOOK_EVERY_SECONDS)
+    while rounds > 0 and not page.calls and not views.is_stopping():
+        rounds -= 1
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+        page = await _ask(partial(views.records.ended, replace(chosen, after=page.next)))
+    return page
 
 
 async def one(request: Request, views: Views) -> Response:
@@ -40,48 +67,17 @@ async def one(request: Request, views: Views) -> Response:
     return Response.json({**told, "text": str(explanation), "entries": entries})
 
 
+def _page(page: Page) -> Response:
+    return Response.json({"calls": page.calls, "next": page.next, "behind": page.behind})
+
+
 async def _ask(question: Callable[[], T]) -> T:
-    # Off the loop: a scan of a long record takes its time, and calls must not wait for it.
+    # Off the loop: a look through a long record takes its time, and calls must not wait for it.
     try:
         return await asyncio.to_thread(question)
+    except CursorError as error:
+        raise Problem(400, f"`after`: {error}.") from None
+    except SearchError as error:
+        raise Problem(400, f"`search`: {error}.") from None
     except StoreError as error:
         raise Problem(503, f"The record cannot be read now: {error}") from error
-
-
-def read_filter(parameters: dict[str, str]) -> CallFilter:
-    """The filter that a query asks for. Raises Problem, which names the parameter."""
-    texts: dict[str, Any] = {name: parameters[name] for name in TEXTS if name in parameters}
-    if parameters.get("refused", "true") != "true":
-        raise Problem(400, "`refused` can only be true; `code=ok` lists what was let through.")
-    if parameters.get("lists", "true") not in ("true", "false"):
-        raise Problem(400, "`lists` must be true or false.")
-    since, until = (_instant(parameters, name) for name in ("since", "until"))
-    return CallFilter(
-        **texts,
-        is_refused="refused" in parameters,
-        with_lists=parameters.get("lists") == "true",
-        since=since,
-        until=until,
-        limit=_limit(parameters.get("limit")),
-    )
-
-
-def _instant(parameters: dict[str, str], name: str) -> float | None:
-    text = parameters.get(name)
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-        if at.tzinfo is not None:
-            return at.timestamp()
-    except (ValueError, OverflowError):
-        pass
-    raise Problem(400, f"`{name}` must be an instant such as 2026-10-01T12:00:00Z (`+` is %2B).")
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return CallFilter().limit
-    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 0 < int(text) <= MOST):
-        raise Problem(400, f"`limit` must be a number from 1 to {MOST}.")
-    return int(text)

@@ -98,13 +98,17 @@ class Request:
 
     def parameters(self, known: Sequence[str]) -> dict[str, str]:
         """The query. Raises Problem where a parameter is not known, or is given twice."""
-        found: dict[str, str] = {}
+        return {name: values[0] for name, values in self.several(known, ()).items()}
+
+    def several(self, known: Sequence[str], repeated: Sequence[str]) -> dict[str, list[str]]:
+        """The same, where those named in `repeated` may be given more than once."""
+        found: dict[str, list[str]] = {}
         for name, value in parse_qsl(self.query.decode("latin-1"), keep_blank_values=True):
             if name not in known:
                 raise Problem(400, f"There is no parameter {name[:64]!r}; use {', '.join(known)}.")
-            if name in found:
+            if name in found and name not in repeated:
                 raise Problem(400, f"The parameter {name} is given more than once.")
-            found[name] = value
+            found.setdefault(name, []).append(value)
         return found
 
 

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from callgate.control.desk import PolicyDesk
 from callgate.control.problems import Problem
-from callgate.model import Json, Principal, Value
+from callgate.model import Principal, Value
 from callgate.pipeline.gateway import Gateway
-from callgate.ports import CallFilter, TargetStatus
+from callgate.ports import RecordReader, TargetStatus
+
+_LATER = (("retry-after", "5"),)
 
 
-class RecordReader(Protocol):
-    """Questions about the record. Called from threads; may block. Raises StoreError."""
+class Crowd:
+    """How many requests wait for something to happen. For one event loop."""
 
-    def calls(self, chosen: CallFilter) -> Sequence[dict[str, Json]]:
-        """Calls, newest first, each as `audit.explain.whole` has it."""
+    def __init__(self) -> None:
+        self._count = 0
 
-    def entries(self, call_id: str) -> Sequence[dict[str, Json]]:
-        """Everything recorded of one call, in order, as `audit.explain` takes it; or nothing."""
+    @contextmanager
+    def one_more(self, most: int) -> Iterator[None]:
+        """Raises Problem where there are so many already."""
+        if self._count >= most:
+            raise Problem(429, f"{most} requests wait already; ask without `wait`.", headers=_LATER)
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
 
 
 class ConfigStatus(Value):
@@ -46,6 +56,7 @@ class Views:
     count_evaluations: Callable[[str, bool, int], None]  # which API, whether permitted, how many
     metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]  # Accept → body, media type
     is_stopping: Callable[[], bool]
+    waiting: Crowd = field(default_factory=Crowd)
 
     def in_force(self) -> Gateway:
         """The gateway that takes calls now. Raises Problem where there is none yet."""

@@ -15,7 +15,8 @@ from mcp.types import Implementation
 from callgate.demo.story import Part, Step
 from callgate.model import Json, Value, qualify
 from callgate.ports import CallFilter
-from callgate.storage.reading import SqliteRecords
+from callgate.storage.reading import Records
+from callgate.storage.settings import StoreSettings
 from callgate.version import VERSION
 
 CALL_SECONDS = 20.0
@@ -47,7 +48,7 @@ class Player:
 
     def __init__(self, url: str, record: Path) -> None:
         self._url = url
-        self._records = SqliteRecords(record)
+        self._records = Records(StoreSettings(path=record))
         self._seen: set[str] = set()
 
     @asynccontextmanager
@@ -92,7 +93,7 @@ class Player:
         try:
             async with asyncio.timeout(RECORD_SECONDS):
                 while True:
-                    for call in await asyncio.to_thread(self._records.calls, newest):
+                    for call in (await asyncio.to_thread(self._records.calls, newest)).calls:
                         if call["call"] not in self._seen and call["code"] is not None:
                             self._seen.add(call["call"])
                             return call
@@ -103,7 +104,7 @@ class Player:
     async def begin(self) -> None:
         """Leaves out what earlier runs recorded in the same directory."""
         known = await asyncio.to_thread(self._records.calls, CallFilter(limit=10_000))
-        self._seen.update(call["call"] for call in known)
+        self._seen.update(call["call"] for call in known.calls)
 
 
 def differences(

@@ -17,7 +17,7 @@ from callgate.ports import StoreError
 from callgate.protocol.jsonrpc import Malformed, encode, parse_json
 from callgate.protocol.methods import METHODS
 from callgate.settings import Settings
-from callgate.storage.reading import SqliteRecords
+from callgate.storage.reading import Records
 from callgate.testing.building import a_tool
 
 MAX_DEPTH = 128
@@ -92,9 +92,8 @@ def of_file(path: Path, given: Given) -> Material:
     return Material(call=_replied(call, given), knows_tool=tool is not None)
 
 
-def of_record(store: Path, start: str, given: Given) -> Material:
+def of_record(records: Records, start: str, given: Given) -> Material:
     """A recorded call. Raises CannotSay, click.ClickException."""
-    records = SqliteRecords(store)
     try:
         call_id = only(records.find(start), start)
         told: dict[str, Json] = {}

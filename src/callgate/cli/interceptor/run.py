@@ -20,11 +20,11 @@ from callgate.app.clock import SystemClock
 from callgate.app.parts import PartError
 from callgate.audit.explain import printable
 from callgate.audit.patch import patch
-from callgate.cli.calls import store_path
 from callgate.cli.interceptor.material import Given, Material, of_file, of_record
 from callgate.cli.policy.asking import Pairs, json_or_text
 from callgate.cli.policy.grounds import CannotSay, Chosen, config_options, configured
 from callgate.cli.policy.telling import value_text
+from callgate.cli.store import StorePlace, open_records
 from callgate.config import Config
 from callgate.config.validation import nearest
 from callgate.interceptors.settings import InterceptorSettings
@@ -78,7 +78,9 @@ class Tried(Value):
     help="How FUNCTION is called.",
 )
 @config_options
-@click.option("--store", type=_FILE, help="The record, instead of that of the configuration.")
+@click.option(
+    "--store", type=StorePlace(), help="The record, instead of that of the configuration."
+)
 @click.option("--tools", type=_FILE, help="Tools as `callgate policy tools` writes them.")
 @click.option(
     "--header", "headers", type=Pairs(), multiple=True, help="A header; none is recorded."
@@ -131,7 +133,7 @@ def _material(chosen: Chosen, options: dict[str, Any], given: Given) -> Material
         raise click.UsageError("say which call: --call CALL_ID, or --request FILE")
     if options["request"] is not None:
         return of_file(options["request"], given)
-    return of_record(store_path(chosen.config, options["store"]), options["call_id"], given)
+    return of_record(open_records(chosen.config, options["store"]), options["call_id"], given)
 
 
 def _chosen(

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from callgate.audit.explain import printable
 from callgate.audit.shadows import Report, Shadowed
-from callgate.cli.calls import Instant, store_options, store_path
-from callgate.model import Json
+from callgate.cli.calls import Instant
+from callgate.cli.store import open_records, store_options
 from callgate.ports import CallFilter, StoreError
-from callgate.storage.reading import SqliteRecords
 
 PAGE = 1000
 
@@ -30,7 +28,7 @@ PAGE = 1000
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def shadow_report(
     config: Path | None,
-    store: Path | None,
+    store: str | None,
     only: str | None,
     as_json: bool,
     **when: Any,
@@ -40,10 +38,10 @@ def shadow_report(
     A shadow policy carries `@mode("shadow")`. It was tried beside all active policies, by itself.
     `callgate policy promote` makes it active.
     """
-    records = SqliteRecords(store_path(config, store))
+    records = open_records(config, store)
     report = Report()
     try:
-        report.add(_pages(records, CallFilter(**when, limit=PAGE)))
+        report.add(records.all_calls(CallFilter(**when, limit=PAGE)))
     except StoreError as error:
         raise click.ClickException(str(error)) from error
     shown = [of for name, of in sorted(report.policies.items()) if only in (None, name)]
@@ -53,13 +51,6 @@ def shadow_report(
         return
     for line in _lines(report.decided, shown):
         click.echo(printable(line))
-
-
-def _pages(records: SqliteRecords, chosen: CallFilter) -> Iterator[dict[str, Json]]:
-    """Every chosen call, newest first."""
-    while page := records.calls(chosen):
-        yield from page
-        chosen = msgspec.structs.replace(chosen, before=page[-1]["records"][-1]["seq"])
 
 
 def _lines(decided: int, shown: Iterable[Shadowed]) -> Iterator[str]:

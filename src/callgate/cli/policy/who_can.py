@@ -23,10 +23,10 @@ from callgate.cli.policy.reaching import (
 )
 from callgate.model import Json, Principal, Tool, Value
 from callgate.policy.reach import Known, Reachable, Way, ways
-from callgate.ports import CallFilter, StoreError
-from callgate.storage.reading import SqliteRecords
+from callgate.ports import StoreError
+from callgate.storage.reading import Records
 
-MOST_CALLS = 10_000
+MOST_PRINCIPALS = 10_000
 
 
 class _Wanted(Value):
@@ -99,28 +99,16 @@ def _found(grounds: Grounds, tool: Tool, wanted: _Wanted) -> _Found:
 
 
 def recorded(grounds: Grounds) -> dict[str, Principal]:
-    """The principals of the latest calls in the record, as they were then. Raises CannotSay.
+    """The principals seen last in the record, as they were then. Raises CannotSay.
 
     Claims are not recorded, so that conditions on them see none.
     """
     if grounds.config is None:
         raise CannotSay("--from-record needs a configuration that says where the record is")
     try:
-        calls = SqliteRecords(grounds.config.store.path).calls(CallFilter(limit=MOST_CALLS))
+        return named(Records(grounds.config.store).principals(MOST_PRINCIPALS))
     except StoreError as error:
         raise CannotSay(str(error)) from None
-    return named(_principal(call["principal"]) for call in calls if call.get("principal"))
-
-
-def _principal(written: dict[str, Json]) -> Principal:
-    return Principal(
-        id=written["id"],
-        issuer=written.get("issuer") or "",
-        kind=written.get("kind") or "jwt",
-        groups=tuple(written.get("groups") or ()),
-        tenant=written.get("tenant"),
-        agent=written.get("agent"),
-    )
 
 
 def named(principals: Iterable[Principal]) -> dict[str, Principal]:

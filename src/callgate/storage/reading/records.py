@@ -23,6 +23,7 @@ from callgate.storage.schema import records
 from callgate.storage.settings import StoreSettings
 
 SHORTEST_ID = 8
+MOST_AT_ONCE = 20_000  # entries of each log that one question about what is new looks at
 _OF_CALLS = records.c.kind.in_(("intent", "outcome"))
 
 
@@ -43,6 +44,9 @@ class Records:
 
     def calls(self, chosen: CallFilter) -> Page:
         """Calls, newest first: each once, however many come meanwhile. CursorError, SearchError."""
+        return self._page(chosen, has_short=True)
+
+    def _page(self, chosen: CallFilter, *, has_short: bool) -> Page:
         fits = matcher(chosen)
         with reading(self._database()) as connection:
             if chosen.after is None:
@@ -59,20 +63,37 @@ class Records:
 
             walk = Walk(question, fits, standings, candidates)
             walk.run()
-            calls = tuple(
-                {"short": _short(connection, call["call"]), **call} for call in walk.found
-            )
+            calls = walk.found
+            if has_short:
+                calls = [{"short": _short(connection, call["call"]), **call} for call in calls]
         following = None if walk.is_over else cursors.written(walk.standings)
-        return Page(calls=calls, next=following)
+        return Page(calls=tuple(calls), next=following)
 
     def all_calls(self, chosen: CallFilter) -> Iterator[dict[str, Json]]:
-        """All pages, one after the other; `limit` is that of each."""
+        """All pages, one after the other, without `short`; `limit` is that of each."""
         while True:
-            page = self.calls(chosen)
+            page = self._page(chosen, has_short=False)
             yield from page.calls
             if page.next is None:
                 return
             chosen = replace(chosen, after=page.next)
+
+    def ended(self, chosen: CallFilter) -> Page:
+        """The calls that ended after an earlier page of this, oldest first; `next` is never None.
+
+        Without `after` none: from now on. CursorError, SearchError.
+        """
+        ends = self.heads()
+        if chosen.after is None:
+            return Page(calls=(), next=cursors.of_positions(ends))
+        positions = cursors.positions(chosen.after)
+        ends = {log: min(end, positions.get(log, 0) + MOST_AT_ONCE) for log, end in ends.items()}
+        calls: list[dict[str, Json]] = []
+        for reached, call in scanning.scan_calls(self._database(), positions, None, chosen, ends):
+            calls.append(call)
+            if len(calls) >= chosen.limit:
+                return Page(calls=tuple(calls), next=cursors.of_positions(reached))
+        return Page(calls=tuple(calls), next=cursors.of_positions({**positions, **ends}))
 
     def find(self, start: str, limit: int = 10) -> list[str]:
         """The ids of calls that begin so, in order."""

@@ -48,17 +48,22 @@ def _is_chosen(entry: dict[str, Json], fits: Callable[[dict[str, Json]], bool]) 
 
 
 def scan_calls(
-    database: Database, after: Positions, blobs: Blobs | None, chosen: CallFilter | None = None
+    database: Database,
+    after: Positions,
+    blobs: Blobs | None,
+    chosen: CallFilter | None = None,
+    ends: Positions | None = None,
 ) -> Iterator[Scanned]:
     """Every call whose outcome was there when this began, as `audit.explain.whole` has it.
 
-    It comes where its outcome stands. Resumed, intents from before are looked up.
+    It comes where its outcome stands. Resumed, intents from before are looked up. `ends`: no
+    further than this.
     """
     fits = matcher(chosen) if chosen is not None else None
     positions = dict(after)
     open_intents: dict[str, dict[str, Json]] = {}
     with reading(database) as connection:
-        for row in _rows(connection, after):
+        for row in _rows(connection, after, ends):
             log, seq = place(row.position)
             positions[log] = seq + 1
             if row.kind == "intent":
@@ -93,8 +98,10 @@ def entries_of(
     return by_call(rows, blobs)
 
 
-def _rows(connection: Connection, after: Positions) -> Iterator[Row[Any]]:
-    ends = heads(connection)
+def _rows(
+    connection: Connection, after: Positions, ends: Positions | None = None
+) -> Iterator[Row[Any]]:
+    ends = heads(connection) if ends is None else ends
     walks = [_log_rows(connection, log, after.get(log, 0), end) for log, end in ends.items()]
     if len(walks) == 1:
         return walks[0]
