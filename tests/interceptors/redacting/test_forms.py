@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.interceptors.redacting.forms import Form, Reading, any_of
+from callgate.interceptors.redacting.forms import Form, Reading, Together, any_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -30,3 +30,35 @@ def test_any_of_several_is_found_where_one_is() -> None:
 
     assert form.is_in(Reading("xxd"))
     assert not form.is_in(Reading("xxa"))
+
+
+def test_what_a_text_lacks_is_told_in_one_pass() -> None:
+    here, there, too = Form("ab+"), Form("[xyz]"), Form("ü")
+    reading = Reading("abbü")
+
+    Together([here, there, too]).note(reading)
+
+    assert reading.lacks == {there}
+    assert here.is_in(reading)
+    assert list(here.places(reading)) == [(0, 3)]
+    assert too.next(reading, 0) == (3, 5)
+    assert not there.is_in(reading)
+    assert list(there.places(reading)) == []
+    assert there.next(reading, 0) is None
+
+
+class GivenUp:
+    """A set of expressions that ran out of memory: it says that nothing is found."""
+
+    def Match(self, body: bytes) -> list[int]:  # noqa: N802 - RE2's own name
+        return []
+
+
+def test_a_pass_that_was_given_up_tells_nothing() -> None:
+    together = Together([Form("a")])
+    together._set = GivenUp()
+    reading = Reading("a")
+
+    together.note(reading)
+
+    assert reading.lacks == frozenset()

@@ -1,7 +1,9 @@
 """What the scanner finds in encodings, what it leaves alone, where it stops."""
 
 import base64
+import gzip
 import json
+import random
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from callgate.interceptors.redacting.document import document
 from callgate.interceptors.redacting.scanner import MAX_SECONDS, Scanner
 from callgate.interceptors.redacting.settings import RedactSettings
-from callgate.interceptors.redacting.sights import whole
+from callgate.interceptors.redacting.sights import joined, whole
 from callgate.interceptors.redacting.spans import Span
 from callgate.protocol.jsonrpc import encode
 from fakes.clock import FakeClock
@@ -114,3 +116,51 @@ def test_work_ends_when_its_time_is_over() -> None:
 
 def test_json_in_a_string_is_seen_as_it_stands() -> None:
     assert kinds({"a": json.dumps({"mail": "ada@example.org"})}) == ["email"]
+
+
+def halves(text: str) -> list[str]:
+    return [text[: len(text) // 2], text[len(text) // 2 :]]
+
+
+@pytest.mark.parametrize("kind", ["rsa key", "openssh key", "private key"])
+def test_a_long_key_over_two_items_is_found_with_both_its_ends(kind: str) -> None:
+    key = SECRETS[kind][0]
+    text = document(encode([*halves(key), "and more " * 500]))
+
+    spans = EVERY.find(text)
+
+    covered = {place for span in spans for place in range(span.start, span.end)}
+    assert {text.index(half[-20:]) for half in halves(key)} <= covered
+
+
+def test_packed_data_in_lines_over_two_items_is_looked_into() -> None:
+    chance = random.Random(3)
+    filling = chance.randbytes(2500).hex(" ")
+    packed = gzip.compress(f"{filling} {SECRETS['github token'][0]} {filling}".encode())
+    text = base64.encodebytes(packed).decode()
+    assert len(text) > 4000
+
+    assert "key" in kinds(halves(text))
+
+
+def test_what_is_far_from_any_seam_costs_no_second_look() -> None:
+    text = document(encode({"items": ["red", "green"], "text": "many words " * 1000}))
+
+    across = joined(whole(text))
+
+    assert across is not None
+    assert len(across.text) < 1200
+
+
+def test_a_secret_split_over_items_is_found_in_json_in_json_in_a_string() -> None:
+    items = ENCODINGS["split over list items"](
+        base64.b64encode(SECRETS["npm token"][0].encode()).decode()
+    )
+    blocks = [{"type": "text", "text": item} for item in items]
+
+    for value in (items, blocks):
+        for indent in (None, 1):
+            within: Any = value
+            for _ in range(3):
+                within = json.dumps({"a": [], "b": within}, indent=indent)
+                assert "key" in kinds([within])

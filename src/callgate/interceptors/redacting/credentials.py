@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from callgate.interceptors.redacting.forms import Form, Reading
+from callgate.interceptors.redacting.hints import around
 from callgate.interceptors.redacting.spans import SECRET, Span
 
 KEYS = "|".join(
@@ -39,16 +40,7 @@ KEYS = "|".join(
     )
 )
 
-_FORMS = Form(KEYS)
-
-# Where redact-secret may find something: names of secrets, and what is long and unlike a word. It
-# is the slowest part by far, so it sees only the blocks of a text that hold one of these.
-_HINTS = Form(
-    r"(?i:pass|pwd|secret|token|auth|bearer|basic|cred|cookie|session|private|signature|sig=)"
-    r"|(?i:key[\"']?\s?[:=])|://[^\s/\"@]+@|[A-Za-z0-9+/=_\-]{20}"
-)
-BEFORE = 160
-AFTER = 512
+KEY_FORMS = Form(KEYS)
 
 # What names of secrets stand before in code and prose, and is none: names of types, variables and
 # placeholders. A word with a number or two is one only where it is quoted.
@@ -82,7 +74,7 @@ class Credentials:
 
         Raises TimeoutError where it takes longer than `seconds`.
         """
-        for place in _FORMS.places(reading):
+        for place in KEY_FORMS.places(reading):
             yield Span(*place, SECRET)
         found = self._kingfisher.scan(reading.body, timeout=seconds)
         if found:
@@ -90,24 +82,6 @@ class Credentials:
             ordered = sorted((place["start_offset"], place["end_offset"]) for place in places)
             for place in reading.characters(ordered):
                 yield Span(*place, SECRET)
-
-
-def around(reading: Reading) -> list[tuple[int, int]]:
-    """The parts of a text that stand around a hint of a secret, in characters."""
-    parts: list[tuple[int, int]] = []
-    size = len(reading.body)
-    at = 0
-    while (hint := _HINTS.next(reading, at)) is not None:
-        start = reading.boundary(max(0, hint[0] - BEFORE))
-        at = reading.boundary(min(size, hint[1] + AFTER))
-        if parts and start <= parts[-1][1]:
-            parts[-1] = (parts[-1][0], at)
-        else:
-            parts.append((start, at))
-        if at == size:
-            break
-        at -= 20  # a hint may lie over the end
-    return list(reading.characters(parts))
 
 
 def _is_secret(text: str, span: Span) -> bool:

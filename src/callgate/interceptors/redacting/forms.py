@@ -11,12 +11,13 @@ import re2
 class Reading:
     """A text with its bytes: engines look at bytes, and what they say is about characters."""
 
-    __slots__ = ("body", "is_ascii", "text")
+    __slots__ = ("body", "is_ascii", "lacks", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.body = text.encode()
         self.is_ascii = len(self.body) == len(text)
+        self.lacks: frozenset[Form] = frozenset()  # see Together
 
     def boundary(self, offset: int) -> int:
         """The start of the character that this byte is of."""
@@ -46,15 +47,17 @@ class Form:
 
     def is_in(self, reading: Reading) -> bool:
         """Whether it is found at all."""
-        return self._compiled.search(reading.body) is not None
+        return self not in reading.lacks and self._compiled.search(reading.body) is not None
 
     def next(self, reading: Reading, at: int) -> tuple[int, int] | None:
         """Where it is found first after a byte, in bytes."""
-        match = self._compiled.search(reading.body, at)
+        match = None if self in reading.lacks else self._compiled.search(reading.body, at)
         return None if match is None else match.span()
 
     def places(self, reading: Reading) -> Iterator[tuple[int, int]]:
         """Where it is found, in characters."""
+        if self in reading.lacks:
+            return iter(())
         found = (match.span(self._group) for match in self._compiled.finditer(reading.body))
         return reading.characters(found)
 
@@ -62,3 +65,23 @@ class Form:
 def any_of(forms: Iterable[Form]) -> Form:
     """One that is found where any of them is."""
     return Form("|".join(f"(?:{form.pattern})" for form in forms))
+
+
+class Together:
+    """Several forms, looked for in one pass: what a text lacks need not be looked for again."""
+
+    def __init__(self, forms: Iterable[Form]) -> None:
+        self._forms = tuple(forms)
+        self._set: Any = re2.Set.SearchSet()
+        for form in self._forms:
+            self._set.Add(form.pattern.encode())
+        self._always = self._set.Add(b"")
+        self._set.Compile()
+
+    def note(self, reading: Reading) -> None:
+        """Notes on the reading which of the forms are not in it."""
+        found = self._set.Match(reading.body)
+        # INVARIANT: an engine that gives up says that nothing is found, which would be let through.
+        if self._always in found:
+            present = {self._forms[number] for number in found if number != self._always}
+            reading.lacks = frozenset(form for form in self._forms if form not in present)

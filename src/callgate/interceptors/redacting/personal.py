@@ -79,7 +79,7 @@ class PersonalData:
         if "national_id" in chosen:
             forms += [("national_id", form, _validity(name)) for name, form in _NATIONAL]
         self._forms = [(kind, Form(form), check) for kind, form, check in forms if kind in chosen]
-        self._screen = any_of(form for _, form, _ in self._forms) if self._forms else None
+        self.screen = any_of(form for _, form, _ in self._forms) if self._forms else None
         self._entities = [name for kind in sorted(chosen) for name in _ENTITIES.get(kind, ())]
         self._kinds = {name: kind for kind, names in _ENTITIES.items() for name in names}
         import datafog_core  # noqa: PLC0415 - a gateway without `redact` does not load it
@@ -90,7 +90,7 @@ class PersonalData:
         """What is personal in a text."""
         text = reading.text
         # One pass tells that there is nothing, which is what there is mostly.
-        is_clean = self._screen is None or not self._screen.is_in(reading)
+        is_clean = self.screen is None or not self.screen.is_in(reading)
         for kind, form, is_right in () if is_clean else self._forms:
             for start, end in form.places(reading):
                 found = text[start:end]

@@ -48,7 +48,7 @@ _FORMS: dict[str, Form] = {
     "codes": Form(r"(?:^|[^0-9.\-])([0-9]{2,3}(?:(?:[,;] ?| )[0-9]{2,3}){11,})", group=1),
 }
 # One pass tells that there is nothing encoded, which is so mostly.
-_SCREEN = any_of(_FORMS.values())
+SCREEN = any_of(_FORMS.values())
 _NOT_TEXT = bytes(code for code in range(32) if code not in b"\t\n\r")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _SPACES = re.compile(rb"\s+")
@@ -82,7 +82,7 @@ class Seen(NamedTuple):
 def looked_into(sight: Sight, budget: Budget) -> Seen:
     """The encoded parts of a text. All of one sort stand in one sight, a line for each."""
     reading = sight.reading
-    if not _SCREEN.is_in(reading):
+    if not SCREEN.is_in(reading):
         return Seen([], [])
     firm, loose = _Batch(sight), _Batch(sight)
     opaque: list[tuple[int, int]] = []

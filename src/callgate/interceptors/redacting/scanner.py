@@ -7,12 +7,16 @@ from typing import Any
 
 import re2
 
-from callgate.interceptors.redacting.credentials import Credentials
-from callgate.interceptors.redacting.forms import Form
+from callgate.interceptors.redacting.credentials import KEY_FORMS, Credentials
+from callgate.interceptors.redacting.forms import Form, Together
+from callgate.interceptors.redacting.hints import NAMED, ODD, SURE, TURNED_URL, may_be_turned
 from callgate.interceptors.redacting.personal import CARD, PersonalData, is_card
-from callgate.interceptors.redacting.regions import OPAQUE, Budget, looked_into
+from callgate.interceptors.redacting.regions import OPAQUE, SCREEN, Budget, looked_into
 from callgate.interceptors.redacting.settings import RedactSettings
 from callgate.interceptors.redacting.sights import (
+    NEIGHBOURS,
+    SOFT,
+    SOFT_ASCII,
     Sight,
     backwards,
     joined,
@@ -36,6 +40,9 @@ class Scanner:
         self._personal = PersonalData(settings.find)
         self._credentials = Credentials() if SECRET in settings.find else None
         self._card = Form(CARD) if "card" in settings.find else None
+        screen = self._personal.screen
+        forms = (KEY_FORMS, ODD, SURE, NAMED, TURNED_URL, SCREEN, SOFT, SOFT_ASCII, NEIGHBOURS)
+        self._together = Together(forms if screen is None else (screen, *forms))
         self._keep = frozenset(settings.keep)
         self._depth = settings.decode_depth
         self._most_unpacked = settings.max_unpacked_bytes
@@ -52,10 +59,11 @@ class Scanner:
         ends_at = self._clock.ticks() + MAX_SECONDS
         budget = Budget(self._most_unpacked)
         base = whole(text)
+        self._together.note(base.reading)
         spans = list(self._in(base, ends_at))
         if self._depth == 0:
             return merged(spans)
-        if self._credentials is not None:
+        if self._credentials is not None and may_be_turned(base.reading):
             spans += self._in(backwards(base), ends_at)
             spans += self._in(rotated(base), ends_at)
         sights = [base]

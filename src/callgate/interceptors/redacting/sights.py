@@ -97,8 +97,13 @@ def whole(text: str) -> Sight:
 
 def backwards(sight: Sight) -> Sight:
     """Read from the end."""
-    pieces = sight._pieces
-    return Sight(sight.text[::-1], pieces, is_loose=True, is_backwards=True)
+    text = _ascii(sight.reading)[::-1].decode()
+    return Sight(text, sight._pieces, is_loose=True, is_backwards=True)
+
+
+def _ascii(reading: Reading) -> bytes:
+    """Character by character, with a `?` for each that no key holds."""
+    return reading.body if reading.is_ascii else reading.text.encode("ascii", "replace")
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -107,22 +112,22 @@ _ROT13 = bytes.maketrans(_LETTERS.encode(), codecs.encode(_LETTERS, "rot13").enc
 
 def rotated(sight: Sight) -> Sight:
     """Letters moved by 13."""
-    body = sight.reading.body.translate(_ROT13)
+    body = _ascii(sight.reading).translate(_ROT13)
     return Sight(body.decode(), sight._pieces, is_loose=True)
 
 
-_SEAMS = Form(
-    r'"\},\{"type":"text","text":"'  # blocks of content
-    r'|",\s*"'  # items of a list
-)
-
-
-_NEIGHBOURS = Form(r'"\},\{"type":"text","text":"|[\[,]\s*"[^"]*"\s*,\s*"[^"]*"\s*[,\]]')
+# Quotes as they stand in the document, or in JSON in a string in it, and so on.
+_QUOTE = r'\\*"'
+_SPACE = r"(?:\s|\\+[nrt])*"
+_BLOCKS_MEET = r"@_\},_\{_@type@:_@text@,_@text@:_@".replace("_", _SPACE).replace("@", _QUOTE)
+_SEAMS = Form(f"{_BLOCKS_MEET}|{_QUOTE},{_SPACE}{_QUOTE}")  # blocks of content; items of a list
+_ITEM = rf'{_SPACE}{_QUOTE}[^"]*"{_SPACE}'
+NEIGHBOURS = Form(rf"{_BLOCKS_MEET}|[\[,]{_ITEM},{_ITEM}[,\]]")
 
 
 def joined(sight: Sight) -> Sight | None:
     """Texts that stand next to each other as one; None where none do."""
-    if not _NEIGHBOURS.is_in(sight.reading):
+    if not NEIGHBOURS.is_in(sight.reading):
         return None
     text = sight.text
     seams = [
@@ -130,7 +135,9 @@ def joined(sight: Sight) -> Sight | None:
         for start, end in _SEAMS.places(sight.reading)
         if text[(closing := text.find('"', end)) + 1 : closing + 2] != ":"  # no key follows
     ]
-    made = _replaced(sight, seams)
+    # What is far from any seam is seen without it, but for keys of many lines, which have a head.
+    # Lines are kept together: they may be those of packed data.
+    made = _replaced(sight, seams, is_cut="PRIVATE KEY" not in text, ends=' "')
     return made and Sight(made.text, made._pieces, is_loose=True, only_across=True)
 
 
@@ -174,8 +181,8 @@ _PERCENT = r"%[0-9A-Fa-f]{2}"
 _ESCAPE = r"\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|[0nrt\"'/\\])"
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
 
-_SOFT_ASCII = Form(rf"(?:{_PERCENT})+|(?:{_ESCAPE})+|(?:{_ENTITY})+")
-_SOFT = Form(
+SOFT_ASCII = Form(rf"(?:{_PERCENT})+|(?:{_ESCAPE})+|(?:{_ENTITY})+")
+SOFT = Form(
     rf"(?:{_PERCENT})+|(?:{_ESCAPE})+|(?:{_ENTITY})+|[{_ODD}]+"
     rf"|(?:[A-Za-z0-9]+[{_T}]|[{_T}]+[A-Za-z0-9])[A-Za-z0-9{_T}]*"
 )
@@ -189,7 +196,7 @@ def softened(sight: Sight) -> Sight | None:
     None where there are none.
     """
     text, reading = sight.text, sight.reading
-    places = (_SOFT_ASCII if reading.is_ascii else _SOFT).places(reading)
+    places = (SOFT_ASCII if reading.is_ascii else SOFT).places(reading)
     changes = ((start, end, _plainly(text[start:end])) for start, end in places)
     return _replaced(sight, changes, is_cut=True)
 
@@ -220,13 +227,18 @@ def _character(escape: str) -> str:
 
 
 def _replaced(
-    sight: Sight, changes: Iterable[tuple[int, int, str]], *, is_cut: bool = False
+    sight: Sight,
+    changes: Iterable[tuple[int, int, str]],
+    *,
+    is_cut: bool = False,
+    ends: str = ' \n"',
 ) -> Sight | None:
     """A sight with parts of the text replaced; None where nothing is.
 
-    `is_cut`: what is far from any change is left out; it has been seen as it is.
+    `is_cut`: what is far from any change is left out, up to one of the characters `ends`; it has
+    been seen as it is.
     """
-    made = _Making(sight)
+    made = _Making(sight, ends)
     text = sight.text
     reached = 0
     for start, end, plain in changes:
@@ -238,7 +250,7 @@ def _replaced(
         reached = end
     if not reached:
         return None
-    made.keep(reached, _after(text, reached, len(text)) if is_cut else len(text))
+    made.keep(reached, _after(text, reached, len(text), ends) if is_cut else len(text))
     if not made.pieces:
         return None
     text = "".join(made.parts)
@@ -248,8 +260,9 @@ def _replaced(
 class _Making:
     """A sight in the making."""
 
-    def __init__(self, sight: Sight) -> None:
+    def __init__(self, sight: Sight, ends: str) -> None:
         self._sight = sight
+        self._ends = ends
         self._length = 0
         self.parts: list[str] = []
         self.pieces: list[Piece] = []
@@ -266,8 +279,8 @@ class _Making:
         if end - start <= 2 * NEAR:
             self.keep(start, end)
             return
-        first = _after(text, start, end) if self.parts else start
-        last = max(first, _before(text, start, end))
+        first = _after(text, start, end, self._ends) if self.parts else start
+        last = max(first, _before(text, start, end, self._ends))
         self.keep(start, first)
         if first < last and self.parts:
             self.put("\n", self._sight.origin(first, first + 1))
@@ -284,16 +297,13 @@ NEAR = 512
 """How far around a change a text is read again, in characters; then to the end of the word."""
 
 
-def _after(text: str, start: int, end: int) -> int:
-    ends = (text.find(space, start + NEAR, end) for space in _SPACES)
-    return min((place for place in ends if place >= 0), default=end)
+def _after(text: str, start: int, end: int, ends: str) -> int:
+    places = (text.find(one, start + NEAR, end) for one in ends)
+    return min((place for place in places if place >= 0), default=end)
 
 
-def _before(text: str, start: int, end: int) -> int:
-    return max(0, start, *(text.rfind(space, start, max(end - NEAR, 0)) for space in _SPACES))
-
-
-_SPACES = (" ", "\n", '"')
+def _before(text: str, start: int, end: int, ends: str) -> int:
+    return max(0, start, *(text.rfind(one, start, max(end - NEAR, 0)) for one in ends))
 
 
 def _kept(sight: Sight, start: int, end: int, at: int) -> Iterable[Piece]:
