@@ -12,7 +12,7 @@ from callgate.app.changing import StoreDesk
 from callgate.control.desk import Origin, Terms
 from callgate.control.problems import Problem
 from callgate.storage.reading import SqliteRecords
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.versions import StoredPolicyVersions
 from fakes.application import CONFIG, PERMIT, applied, may_refund, written
 
 ADA = Terms(author="ada", message="because")
@@ -39,7 +39,7 @@ def test_a_change_is_in_force_at_once_kept_and_recorded(tmp_path: Path) -> None:
         assert (may_refund(application, 200), may_refund(application, 50)) == (False, True)
         assert made.in_force == application.gateway.engine.version
         assert (made.version.number, made.version.author) == (1, "ada")
-        kept = SqlitePolicyVersions(application.config.store).newest()
+        kept = StoredPolicyVersions(application.config.store).newest()
         assert kept.policies == {"cap": f'@id("cap")\n{FORBID}'}
         assert desk.standing().origins["store:cap"] == Origin(kind="store", place="cap")
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_used_changes_nothing(
         assert (problem.status, problem.body.get("line")) == (status, line)
         assert said in str(problem.body["detail"])
         assert application.gateway is before
-        assert SqlitePolicyVersions(application.config.store).newest_number() == 0
+        assert StoredPolicyVersions(application.config.store).newest_number() == 0
         assert may_refund(application, 200)
 
     applied(tmp_path, scenario)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,27 +11,37 @@ from hypothesis import strategies as st
 
 from callgate.policy.versions import EMPTY
 from callgate.ports import ConflictError, PolicyVersions
-from callgate.storage.sqlite_file import open_to_write
+from callgate.storage.databases import database_of
 from callgate.storage.settings import StoreSettings
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.versions import StoredPolicyVersions
+from fakes.postgres import a_database, ask
 from fakes.versions import FakePolicyVersions, a_version
 
 Make = Callable[[], PolicyVersions]
 
 
-@pytest.fixture(params=["fake", "sqlite"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+@pytest.fixture(params=["fake", "sqlite", "postgres"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """A new store each time."""
     if request.param == "fake":
-        return FakePolicyVersions
-    files = iter(range(1000))
+        yield FakePolicyVersions
+    elif request.param == "sqlite":
+        files = iter(range(1000))
+        yield lambda: _stored(StoreSettings(path=tmp_path / f"{next(files)}.db"))
+    else:
+        with a_database() as url:
+            yield lambda: _stored(StoreSettings(url=_emptied(url)))
 
-    def made() -> PolicyVersions:
-        place = StoreSettings(path=tmp_path / f"{next(files)}.db")
-        open_to_write(place, may_create=True).close()
-        return SqlitePolicyVersions(place)
 
-    return made
+def _stored(place: StoreSettings) -> PolicyVersions:
+    database_of(place).open_to_write(may_create=True).close()
+    return StoredPolicyVersions(place)
+
+
+def _emptied(url: str) -> str:
+    if ask(url, "SELECT to_regclass('records')") != [(None,)]:
+        ask(url, "TRUNCATE policy_versions, policy_changes")
+    return url
 
 
 def test_a_new_store_holds_nothing(make: Make) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from callgate.protocol.refusals import META_KEY
 from callgate.storage.settings import StoreSettings
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.versions import StoredPolicyVersions
 from fakes.repository import Repository
 from fakes.running import LISTENERS, Running, fetch, running
 from fakes.versions import a_version
@@ -94,7 +94,7 @@ def test_a_policy_is_put_promoted_and_rolled_back_and_calls_follow(tmp_path: Pat
 def test_what_another_process_stores_is_taken_over(tmp_path: Path) -> None:
     with running(tmp_path, STORED, shop__py=SHOP, p__cedar=PERMIT) as gateway:
         assert code(gateway, 200) == "ok"
-        versions = SqlitePolicyVersions(StoreSettings(path=tmp_path / "callgate.db"))
+        versions = StoredPolicyVersions(StoreSettings(path=tmp_path / "callgate.db"))
         versions.add(a_version(1, cap=f'@id("cap") {CAP}'))
         gateway.await_log("is in force")
         assert code(gateway, 200) == "not_permitted"

@@ -1,4 +1,4 @@
-"""Versions of policies in the SQLite file; tests/contracts asks what every store promises."""
+"""Versions of policies in a database; tests/contracts asks what every store promises."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from callgate.ports import ConflictError, StoreError
-from callgate.storage.database import open_to_write
 from callgate.storage.settings import StoreSettings
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.sqlite_file import open_to_write
+from callgate.storage.versions import StoredPolicyVersions
 from fakes.versions import a_version
 
 
@@ -39,7 +39,7 @@ def change(place: StoreSettings, statement: str) -> None:
     ],
 )
 def test_policies_that_were_edited_are_not_used(place: StoreSettings, statement: str) -> None:
-    store = SqlitePolicyVersions(place)
+    store = StoredPolicyVersions(place)
     store.add(a_version(1, a="one", b="two"))
     change(place, statement)
 
@@ -48,7 +48,7 @@ def test_policies_that_were_edited_are_not_used(place: StoreSettings, statement:
 
 
 def test_only_what_changed_is_kept(place: StoreSettings) -> None:
-    store = SqlitePolicyVersions(place)
+    store = StoredPolicyVersions(place)
     many = {f"p{number}": "text" for number in range(100)}
     store.add(a_version(1, **many))
     store.add(a_version(2, **many, one="more"))
@@ -64,7 +64,7 @@ def test_of_two_at_once_one_is_told_of_the_other(place: StoreSettings) -> None:
 
     def add(author: str) -> None:
         try:
-            SqlitePolicyVersions(place).add(a_version(1, author, a=author))
+            StoredPolicyVersions(place).add(a_version(1, author, a=author))
         except ConflictError as error:
             conflicts.append(error.newest)
 
@@ -75,11 +75,11 @@ def test_of_two_at_once_one_is_told_of_the_other(place: StoreSettings) -> None:
         thread.join()
 
     assert conflicts == [1, 1, 1]
-    assert SqlitePolicyVersions(place).newest_number() == 1
+    assert StoredPolicyVersions(place).newest_number() == 1
 
 
 def test_a_file_that_cannot_be_read_or_written_is_an_error(place: StoreSettings) -> None:
-    store = SqlitePolicyVersions(place)
+    store = StoredPolicyVersions(place)
     place.path.write_bytes(b"minutes of the meeting " * 1000)
     with pytest.raises(StoreError, match="cannot be read"):
         store.newest()
@@ -88,21 +88,3 @@ def test_a_file_that_cannot_be_read_or_written_is_an_error(place: StoreSettings)
     place.path.unlink()
     with pytest.raises(StoreError, match="there is no record"):
         store.newest_number()
-
-
-def test_a_record_from_before_there_were_policies_in_it_is_brought_up_to_date(
-    place: StoreSettings,
-) -> None:
-    for statement in (
-        "DROP TABLE policy_versions",
-        "DROP TABLE policy_changes",
-        "UPDATE alembic_version SET version_num = '0001'",
-        "INSERT INTO writers VALUES (1, 't', 2, 3, 4, 5)",
-    ):
-        change(place, statement)
-
-    open_to_write(place, may_create=False).close()
-
-    store = SqlitePolicyVersions(place)
-    store.add(a_version(1, a="one"))
-    assert store.newest() == a_version(1, a="one")

@@ -1,28 +1,27 @@
-"""Versions of the policies that are kept beside the record, in the same SQLite file."""
+"""Versions of the policies that are kept beside the record, in the same database."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, func, insert, select
-from sqlalchemy.exc import DBAPIError
 
 from callgate.policy.versions import EMPTY, Version, VersionInfo, difference, digest_of
 from callgate.ports import ConflictError, StoreError
-from callgate.storage.sqlite_file import open_to_read, open_to_write, said
+from callgate.storage.databases import database_of
 from callgate.storage.schema import policy_changes, policy_versions
 from callgate.storage.settings import StoreSettings
 
 T = TypeVar("T")
 
 
-class SqlitePolicyVersions:
-    """Implements PolicyVersions. Safe to share: each question opens the file anew."""
+class StoredPolicyVersions:
+    """Implements PolicyVersions. Safe to share: each question is a connection of its own."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
+        self._read = database_of(settings)
 
     def newest(self) -> Version:
         """Raises StoreError, also where the policies are not those that were written."""
@@ -48,25 +47,26 @@ class SqlitePolicyVersions:
         return self._reading(lambda connection: [_info(row) for row in connection.execute(query)])
 
     def add(self, made: Version) -> None:
-        """In one transaction, which holds the write lock from its beginning."""
+        """In one transaction, while nobody else adds one."""
+        database = database_of(self._settings)  # who writes has one for itself
         try:
-            connection = open_to_write(self._settings, may_create=False)
+            connection = database.open_to_write(may_create=False)
             try:
-                with connection.begin():
+                with database.alone(connection):
                     _add(connection, made)
             finally:
                 connection.close()
-        except (sqlite3.Error, DBAPIError) as error:
-            raise StoreError(f"{self._settings.path}: {said(error)}") from error
+        except database.errors as error:
+            raise StoreError(f"{database.place}: {database.said(error)}") from error
 
     def _reading(self, question: Callable[[Connection], T]) -> T:
-        path = self._settings.path
-        engine = open_to_read(path)
+        database = self._read
+        engine = database.open_to_read()
         try:
             with engine.connect() as connection, connection.begin():  # one state for all of it
                 return question(connection)
-        except (sqlite3.Error, DBAPIError) as error:
-            raise StoreError(f"{path} cannot be read: {said(error)}") from error
+        except database.errors as error:
+            raise StoreError(f"{database.place} cannot be read: {database.said(error)}") from error
 
 
 def _newest_number(connection: Connection) -> int:

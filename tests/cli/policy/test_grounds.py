@@ -22,7 +22,7 @@ from callgate.policy.source import PolicyError
 from callgate.sources.git import GitRepository
 from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.settings import StoreSettings
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.versions import StoredPolicyVersions
 from callgate.upstream.mcp_http import HttpTargetSettings
 from fakes.desk import CONFIG
 from fakes.versions import a_version
@@ -194,7 +194,7 @@ def test_policies_in_git_and_in_the_store_count_too(desk: Path) -> None:
     settings = StoreSettings(path=desk / "callgate.db")
     open_to_write(settings, may_create=True).close()
     stored = '@id("kept") permit (principal, action, resource);'
-    SqlitePolicyVersions(settings).add(a_version(1, kept=stored))
+    StoredPolicyVersions(settings).add(a_version(1, kept=stored))
 
     grounds = ground(Chosen(tools=TOOLS))  # the commit in force will do
     assert [(policy.id, policy.source) for policy in grounds.policies][-2:] == [

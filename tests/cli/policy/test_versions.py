@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from callgate.cli.policy import policy
 from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.settings import StoreSettings
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.versions import StoredPolicyVersions
 from fakes.application import CONFIG, STORED, written
 from fakes.versions import a_version
 
@@ -21,7 +21,7 @@ def directory(tmp_path: Path) -> Path:
     written(tmp_path)
     place = StoreSettings(path=tmp_path / "callgate.db")
     open_to_write(place, may_create=True).close()
-    store = SqlitePolicyVersions(place)
+    store = StoredPolicyVersions(place)
     store.add(a_version(1, a="one\ntwo"))
     store.add(a_version(2, "bob\x1b[31m", a="one\n2", b="more"))
     return tmp_path

@@ -29,7 +29,7 @@ from callgate.protocol.validators import Validators
 from callgate.sources import git, store
 from callgate.sources.git import GitRepository
 from callgate.sources.sourced import STORE, Sourced, SourceError
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.versions import StoredPolicyVersions
 
 DEFAULT_CONFIG = Path("callgate.yaml")
 # As long as any secret must be, and of the form that those of webhooks have.
@@ -315,9 +315,9 @@ def _in_git(config: Config, may_fetch: bool) -> tuple[Sourced, ...]:
 
 
 def _in_store(config: Config) -> tuple[Sourced, ...]:
-    if not config.policies.store or not config.store.path.is_file():
+    if not config.policies.store or (config.store.url is None and not config.store.path.is_file()):
         return ()  # no gateway has run with it yet
-    return store.sourced(SqlitePolicyVersions(config.store).newest())
+    return store.sourced(StoredPolicyVersions(config.store).newest())
 
 
 def policy_paths(places: Iterable[Path]) -> Iterable[Path]:

@@ -17,7 +17,7 @@ from callgate.cli.run import config_option, env_file_option, load
 from callgate.config import Config
 from callgate.policy.versions import Version, difference
 from callgate.ports import StoreError
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.versions import StoredPolicyVersions
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def versions(
 
     Reads the record's database itself: the gateway need not run.
     """
-    kept = SqlitePolicyVersions(_with_store(load(config, env_file)).store)
+    kept = StoredPolicyVersions(_with_store(load(config, env_file)).store)
     if show is not None:
         found = _version(kept, show)
         for identifier, text in found.policies.items():
@@ -97,7 +97,7 @@ def _with_store(config: Config) -> Config:
     return config
 
 
-def _version(kept: SqlitePolicyVersions, number: int) -> Version:
+def _version(kept: StoredPolicyVersions, number: int) -> Version:
     found = _asked(lambda: kept.get(number))
     if found is None:
         raise click.ClickException(f"there is no version {number}")
