@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from callgate.ports import StoreError
-from callgate.storage.database import LostError
+from callgate.storage.database import Holds, LostError
 from callgate.storage.postgres import MAX_BYTES, PostgresDatabase
 from callgate.storage.postgres_connection import driver
 from callgate.storage.settings import StoreSettings
@@ -51,19 +51,38 @@ def test_its_place_is_named_without_secrets(url: str) -> None:
 def test_a_lost_connection_is_told_from_a_fault_before_anything_is_sent(url: str) -> None:
     database = a_postgres(url)
     connection = database.open_to_write(may_create=False)
-    database.before_group(connection, is_safe=True)
+    database.before_group(connection, "intents")
     database.insert(connection, rows(0, 1))
     terminate(url)
 
     with pytest.raises(LostError):
-        database.before_group(connection, is_safe=True)
+        database.before_group(connection, "intents")
     connection.close()
     connection = database.open_to_write(may_create=False)
-    database.before_group(connection, is_safe=True)
+    database.before_group(connection, "intents")
     database.insert(connection, rows(1, 1))
     connection.close()
 
     assert positions(url) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("synchronous", "modes"), [("full", ["on", "on", "on"]), ("normal", ["off", "on", "off"])]
+)
+def test_what_is_signed_is_on_the_disk_whatever_the_settings_say(
+    url: str, synchronous: str, modes: list[str]
+) -> None:
+    database = a_postgres(url, synchronous=synchronous)
+    connection = database.open_to_write(may_create=False)
+    found: list[str] = []
+    groups: tuple[Holds, ...] = ("intents", "checkpoint", "outcomes")
+    for holds in groups:
+        database.before_group(connection, holds)
+        found.append(connection.execute(text("SHOW synchronous_commit")).scalar_one())
+        connection.commit()
+    connection.close()
+
+    assert found == modes
 
 
 def test_a_connection_lost_in_the_middle_is_an_error(url: str) -> None:
@@ -103,7 +122,7 @@ def test_a_session_that_hangs_on_in_the_server_does_not_keep_its_lock_from_its_o
         assert database.claim(connection, "log") is not None
         wire.cut()
         with pytest.raises(LostError):
-            database.before_group(connection, is_safe=True)
+            database.before_group(connection, "intents")
         connection.close()
         assert len(sessions(url)) == 1
 
@@ -119,7 +138,7 @@ def test_a_second_connection_of_a_database_leaves_the_first_alone(url: str) -> N
     one = database.open_to_write(may_create=False)
     other = database.open_to_write(may_create=False)
 
-    database.before_group(one, is_safe=True)
+    database.before_group(one, "intents")
     one.close()
     other.close()
 

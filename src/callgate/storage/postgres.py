@@ -12,11 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from callgate.audit.record import Entry
 from callgate.ports import StoreError
-from callgate.storage.database import Life, LostError, Row
+from callgate.storage.database import Holds, Life, LostError, Row
 from callgate.storage.postgres_connection import (
     BoundedConnection,
     driver,
     reading_engine,
+    sync,
     writing_engine,
 )
 from callgate.storage.postgres_inserting import insert, refuse_warned
@@ -92,10 +93,16 @@ class PostgresDatabase:
         """A lock that lasts as long as the connection."""
         return claim(driver(connection), token)
 
-    def before_group(self, connection: Connection, *, is_safe: bool) -> None:
-        """Every group is synced, or none (`synchronous: normal`), whatever `is_safe` says."""
-        if connection.invalidated or driver(connection).is_lost():
+    def before_group(self, connection: Connection, holds: Holds) -> None:
+        """Every group is synced (`synchronous: full`), or checkpoints alone.
+
+        Outcomes too: the gateway lives on where the server crashes, and would not know that it
+        forgot them.
+        """
+        bare = None if connection.invalidated else driver(connection)
+        if bare is None or bare.is_lost():
             raise LostError(f"{self.place}: the connection was closed")
+        sync(bare, is_wanted=self._settings.synchronous == "full" or holds == "checkpoint")
 
     def unstorable(self, entry: Entry) -> str | None:
         """Why PostgreSQL could never hold the entry."""

@@ -34,6 +34,8 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     patience_seconds: float | None = None
     warning: str | None = None  # what the server warned of since this was last emptied
+    is_syncing = True  # whether commits wait for the server's disk
+    sync_mode = "on"  # synchronous_commit, while they do
     session: tuple[int, str] = (0, "")  # its process in the server, and when that began
 
     def __init__(self, *arguments: Any) -> None:
@@ -118,7 +120,7 @@ def _connect_to_write(settings: StoreSettings) -> BoundedConnection:
             tcp_keepalives_interval="5",
             tcp_keepalives_count="3",
         )
-        _set_commit_mode(connection, settings)
+        _begin_synced(connection)
         connection.add_notice_handler(_heed(connection))
     except BaseException:
         connection.close()
@@ -204,20 +206,23 @@ def _refuse_unsafe(connection: BoundedConnection) -> None:
         raise StoreError("there is no schema to write to: create the one that search_path names")
 
 
-def _set_commit_mode(connection: BoundedConnection, settings: StoreSettings) -> None:
-    """Every group is synced, or none: what the server forgot when it crashed would be missing
-    from a log whose writer lives on.
-    """
-    if settings.synchronous == "normal":
-        _set(connection, synchronous_commit="off")
-        return
+def sync(connection: BoundedConnection, *, is_wanted: bool) -> None:
+    """Whether from here on a commit waits for the server's disk, and standbys where it has such."""
+    if is_wanted != connection.is_syncing:
+        _set(connection, synchronous_commit=connection.sync_mode if is_wanted else "off")
+        connection.is_syncing = is_wanted
+
+
+def _begin_synced(connection: BoundedConnection) -> None:
     row = connection.execute(
         "SELECT current_setting('synchronous_commit'), current_setting('fsync'),"
         " current_setting('full_page_writes')"
     ).fetchone()
     mode, *safety = row or ("off",)
-    if mode == "off":  # what else there is, waits for standbys: as the server's owner wants it
-        _set(connection, synchronous_commit="on")
+    if mode == "off":
+        _set(connection, synchronous_commit=connection.sync_mode)
+    else:  # it may wait for standbys too: as the server's owner wants it
+        connection.sync_mode = mode
     if safety != ["on", "on"]:
         _log.warning("the record's PostgreSQL does not survive the loss of power: fsync is off")
 
