@@ -250,10 +250,12 @@ class Call(Value):
     follow_up: FollowUp | None = None
     asked_in: str | None = None  # the id of the call during which the target asks for this
     meta: dict[str, Json] = {}  # the caller's _meta, era's own keys removed
+    sent_traceparent: str | None = None  # the caller's own, where `meta` has one of ours instead
     progress_token: Json = None
     client: Client = Client()
 
     principal: Principal | None = None
+    run: str | None = None  # what joins it with other calls: `sessions/runs.py`
     tool: Tool | None = None
     headers: dict[str, str] = {}  # of the request: those that interceptors may see
     onward: dict[str, str] = {}  # headers that interceptors want sent to the target
@@ -263,6 +265,7 @@ class Call(Value):
     sealed: bytes | None = None  # the arguments as authorized: exactly the bytes to forward
     sealed_digest: str | None = None  # sha256 of `sealed`, hex
     verdict: Verdict | None = None
+    decided_at: float | None = None  # the time as policy saw it, in the full decision
     account: dict[str, Json] | None = None  # why it was refused, as `policy/account.py` tells it
     is_answered: bool = False  # an interceptor answered instead of the target
     reply: Reply | None = None

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from callgate.audit.chain import GENESIS
 from callgate.audit.explain import Explanation, explain, printable, total_seconds, whole
-from callgate.audit.record import MASKED, Entry, interrupted
+from callgate.audit.masks import MASKED
+from callgate.audit.record import Entry, content_of, interrupted
 from callgate.model import Change, FollowUp, Ran, Reply, Verdict
 from callgate.protocol.methods import method_tool
 from fakes.calls import a_principal
@@ -19,7 +20,7 @@ from fakes.store import NOW, an_intent, an_outcome
 def recorded(*entries: Entry) -> list[dict[str, Any]]:
     return [
         {
-            **msgspec.json.decode(entry.body),
+            **content_of(entry),
             "record": {"seq": seq, "hash": f"{seq:064x}", "previous_hash": GENESIS},
         }
         for seq, entry in enumerate(entries, 41)

@@ -9,124 +9,35 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from callgate.audit.event import event
+from callgate.audit.keeping import Keeping
+from callgate.audit.masks import Masks
 from callgate.audit.record import (
-    MASKED,
-    Masks,
+    MAX_COLUMN_CHARACTERS,
+    column,
+    content_of,
+    entry_of,
     in_microseconds,
     indexed,
     instant,
-    intent,
     interrupted,
-    outcome,
     rfc3339,
+    written,
 )
-from callgate.model import Change, Outcome, Ran, Reply, Verdict
-from callgate.protocol.methods import method_tool
-from fakes.calls import a_call
+from callgate.audit.telling import intent
+from callgate.model import Ran, Verdict
+from fakes.calls import a_principal
 from fakes.store import NOW, an_ending_call, an_intent, an_outcome
-
-NONE = Masks()
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
 )
+HEAD: dict[str, Any] = {"format": 2, "kind": "event", "call": "e1", "at": rfc3339(NOW)}
 
 
 def said(body: bytes) -> dict[str, Any]:
     return msgspec.json.decode(body)  # type: ignore[no-any-return]
-
-
-def test_intent_says_who_calls_what_and_why_it_may() -> None:
-    body = said(an_intent("c1").body)
-    assert body["principal"]["id"] == "ada"
-    assert (body["target"], body["tool"], body["name"]) == ("shop", "refund", "shop___refund")
-    assert body["arguments"] == {"customer": "c1", "amount": 5}
-    assert body["arguments_sha256"] == "5" * 64
-    assert body["decision"]["policies"] == ["p1"]
-    assert body["received_at"] == rfc3339(NOW)
-
-
-def test_intent_says_nothing_of_an_outcome() -> None:
-    entry = an_intent()
-    assert (entry.code, entry.ran, entry.is_delivered) == (None, None, None)
-    assert not {"code", "ran", "delivered"} & said(entry.body).keys()
-
-
-def test_outcome_says_what_ran_and_what_was_delivered_but_not_the_result_itself() -> None:
-    entry = an_outcome(reply=Reply(body=b'{"content":["secret"]}'))
-    body = said(entry.body)
-    assert (body["code"], body["ran"], body["delivered"]) == ("ok", "yes", True)
-    assert body["result"] == {
-        "sha256": hashlib.sha256(b'{"content":["secret"]}').hexdigest(),
-        "bytes": 22,
-        "error": False,
-        "failed": False,
-    }
-    assert b"secret" not in entry.body
-    assert body["seconds"] == {"identify": 0.001, "forward": 0.0115}
-
-
-def test_arguments_are_recorded_once_where_there_is_an_intent_and_in_every_refusal() -> None:
-    assert "arguments" in said(an_intent().body)
-    assert "arguments" not in said(an_outcome().body)
-    refused = an_outcome(code="not_permitted")
-    assert said(refused.body)["arguments"] == {"customer": "c1", "amount": 5}
-
-
-def test_answer_of_an_interceptor_is_recorded_with_the_arguments() -> None:
-    answered = an_outcome(is_answered=True, ran=Ran.NO)
-    assert "arguments" in said(answered.body)
-
-
-def test_what_interceptors_did_is_recorded_with_paths_but_without_values() -> None:
-    change = Change(interceptor="redact", phase="request", action="changed", paths=("/note",))
-    (recorded,) = said(an_intent(changes=(change,)).body)["changes"]
-    assert recorded == {
-        "interceptor": "redact",
-        "phase": "request",
-        "action": "changed",
-        "paths": ["/note"],
-        "note": "",
-        "seconds": 0.0,
-    }
-
-
-def test_call_of_which_little_is_known_is_recorded_all_the_same() -> None:
-    call = a_call(id="c9", requested_name="what", route="shop")
-    ended = Outcome(call=call, timings=(), refusal_code="unknown_tool", reason="There is none.")
-    entry = outcome(ended, NOW, NONE)
-    assert (entry.principal, entry.target, entry.tool) == (None, "shop", None)
-    assert indexed(entry.body) == entry
-
-
-@pytest.mark.parametrize(
-    ("paths", "expected"),
-    [
-        ((), {"a": {"b": [1, {"c": 2}]}, "d": "e"}),
-        (("d",), {"a": {"b": [1, {"c": 2}]}, "d": MASKED}),
-        (("a",), {"a": MASKED, "d": "e"}),
-        (("a.b.1.c",), {"a": {"b": [1, {"c": MASKED}]}, "d": "e"}),
-        (("a.b.*",), {"a": {"b": [MASKED, MASKED]}, "d": "e"}),
-        (("*.b",), {"a": {"b": MASKED}, "d": "e"}),
-        (("a.b.*.c", "d"), {"a": {"b": [1, {"c": MASKED}]}, "d": MASKED}),
-        (("a.x", "d.e", "a.b.7", "x"), {"a": {"b": [1, {"c": 2}]}, "d": "e"}),
-    ],
-)
-def test_masked_paths_never_reach_the_record(paths: tuple[str, ...], expected: object) -> None:
-    arguments = {"a": {"b": [1, {"c": 2}]}, "d": "e"}
-    before = msgspec.json.encode(arguments)
-    call = an_ending_call("c1", arguments=arguments)
-    masks = Masks.parse(paths)
-    assert said(intent(call, NOW, masks).body)["arguments"] == expected
-    refused = Outcome(call=call, timings=(), refusal_code="not_permitted")
-    assert said(outcome(refused, NOW, masks).body)["arguments"] == expected
-    assert msgspec.json.encode(arguments) == before
-
-
-@given(JSON)
-def test_masks_that_hit_nothing_change_nothing(arguments: Any) -> None:
-    assert Masks.parse(("no-such-key",)).apply(arguments) is arguments
 
 
 @given(
@@ -139,9 +50,52 @@ def test_every_index_field_can_be_read_again_from_the_body(
     at: float, code: str | None, ran: Ran, arguments: dict[str, Any]
 ) -> None:
     verdict = Verdict(is_permitted=code is None, errors=("e",), reason="r")
-    more: dict[str, Any] = {"ran": ran, "arguments": arguments, "verdict": verdict}
+    more: dict[str, Any] = {"ran": ran, "arguments": arguments, "verdict": verdict, "run": "r1"}
     for entry in (an_intent("c1", at, **more), an_outcome("c1", at, code, **more)):
-        assert indexed(entry.body) == entry
+        assert indexed(entry.body, entry.payload) == entry
+
+
+@given(st.text(max_size=700), st.text(max_size=700))
+def test_names_of_any_length_and_kind_are_indexed_as_the_body_tells_them(
+    identifier: str, tool: str
+) -> None:
+    principal = a_principal(identifier, agent=tool)
+    entry = an_intent("c1", principal=principal, requested_name=tool)
+
+    assert indexed(entry.body, entry.payload) == entry
+    assert len(entry.principal or "") <= MAX_COLUMN_CHARACTERS
+    assert "\0" not in (entry.principal or "")
+
+
+def test_a_column_is_short_and_has_no_nul() -> None:
+    assert column("a\0b") == "a\ufffdb"
+    assert column("x" * 501) == "x" * 500
+    assert column(None) is None
+
+
+def test_the_body_has_the_digest_of_the_payload() -> None:
+    entry = an_intent("c1")
+
+    assert entry.payload == b'{"arguments":{"customer":"c1","amount":5}}'
+    assert said(entry.body)["payload"] == {
+        "sha256": hashlib.sha256(entry.payload).hexdigest(),
+        "bytes": len(entry.payload),
+    }
+
+
+def test_an_entry_without_a_payload_announces_none() -> None:
+    entry = entry_of({**HEAD, "event": "x"}, NOW)
+
+    assert entry.payload is None
+    assert "payload" not in said(entry.body)
+
+
+def test_a_payload_adds_to_what_the_body_says_and_changes_nothing() -> None:
+    entry = event("x", NOW, {"a": 1}, payload={"a": 2, "kind": "intent", "b": 3})
+    told = content_of(entry)
+
+    assert (told["a"], told["kind"], told["b"]) == (1, "event", 3)
+    assert "payload" not in told
 
 
 @given(st.floats(0, 4_000_000_000))
@@ -160,7 +114,8 @@ def test_body_that_is_no_entry_is_an_error(body: bytes) -> None:
 
 
 def test_interrupted_outcome_keeps_what_the_intent_knew() -> None:
-    intended = an_intent("c1")
+    call = an_ending_call("c1", run="r1", enriched={"geo": {"country": "de"}})
+    intended = intent(call, NOW, Keeping(masks=Masks.parse(("customer",))))
     entry = interrupted(intended.body, NOW + 60)
     assert indexed(entry.body) == entry
     assert entry == replace(
@@ -171,47 +126,68 @@ def test_interrupted_outcome_keeps_what_the_intent_knew() -> None:
         code="interrupted",
         ran="unknown",
         is_delivered=False,
+        payload=None,
     )
     body = said(entry.body)
     assert body["decision"] == said(intended.body)["decision"]
     assert body["received_at"] == said(intended.body)["received_at"]
-    assert "arguments" not in body
+    assert not {"arguments", "arguments_sha256", "payload", "masked"} & body.keys()
 
 
-def test_answers_to_a_task_never_reach_the_record() -> None:
-    answers = {"k": {"action": "accept", "content": {"p": "hunter2"}}}
-    entry = an_intent(
-        method="tasks/update",
-        tool=method_tool("shop", "tasks/update"),
-        arguments={"taskId": "t", "inputResponses": answers},
-    )
+def test_an_intent_of_the_format_before_can_still_be_interrupted() -> None:
+    body = {**HEAD, "format": 1, "kind": "intent", "call": "c1", "arguments": {"a": 1}}
 
-    assert b"hunter2" not in entry.body
-    assert b'"inputResponses":{"k":"***"}' in entry.body
+    entry = interrupted(msgspec.json.encode(body), NOW + 60)
+
+    assert (entry.kind, entry.code, entry.run) == ("outcome", "interrupted", None)
+    assert "arguments" not in said(entry.body)
 
 
 @pytest.mark.parametrize(
-    ("read", "is_hidden"),
+    ("oddity", "kept"),
     [
-        ("context.input.card", True),
-        ("context.input.card.number", True),
-        ("context.derived.card.number.length", True),
-        ("context.input", True),  # read whole
-        ("context.input.list.3.secret", True),
-        ("context.input.list.3.open", False),
-        ("context.input.other", False),
-        ("context.enriched.card", False),
-        ("principal.tenant", False),
+        ("a\ud800b", "a\ufffd\ufffd\ufffdb"),
+        ({"\udfff": 1}, {"\ufffd\ufffd\ufffd": 1}),
+        (object(), "(object)"),
+        ({1, 2}, [1, 2]),
+        (float("inf"), None),
+        ([object(), float("nan"), 2**80, True, None], ["(object)", "nan", f"{2**80:#x}", True, None]),
     ],
+)  # fmt: skip
+def test_nothing_that_a_peer_says_can_keep_an_entry_from_being_written(
+    oddity: Any, kept: Any
+) -> None:
+    assert said(written({"a": oddity})) == {"a": kept}
+    entry = entry_of({**HEAD, "event": "x", "a": oddity}, NOW, payload={"b": oddity})
+    assert indexed(entry.body, entry.payload) == entry
+
+
+def test_what_is_nested_without_end_is_cut() -> None:
+    nested: list[Any] = []
+    nested.append(nested)
+
+    assert b"(nested too deep)" in written({"a": nested})
+
+
+@pytest.mark.parametrize(
+    "text", ["a\r\nb", "\x1b[2J", "\u202egnp.exe", "\u2028", "\x85", "\0", "</script>", '"}\n{"']
 )
-def test_what_policy_read_of_a_masked_argument_is_masked(read: str, is_hidden: bool) -> None:
-    assert Masks.parse(("card.number", "list.*.secret")).hide(read) is is_hidden
-
-
-def test_errors_keep_no_values_where_anything_is_masked() -> None:
-    error = 'error while evaluating policy `p1`: overflow of 5 and "x y" in context.input.n'
-
-    assert Masks().plain(error) == error
-    assert Masks.parse(("n",)).plain(error) == (
-        f"error while evaluating policy `p1`: overflow of {MASKED} and {MASKED} in context.input.n"
+def test_no_text_breaks_the_line_that_an_entry_is(text: str) -> None:
+    call = an_ending_call(
+        "c1",
+        arguments={text: text},
+        principal=a_principal(text, text, agent=text, claims={text: text}),
+        requested_name=text,
+        enriched={"i": {text: text}},
+        session_id=text,
     )
+    entry = intent(call, NOW, Keeping())
+    assert entry.payload is not None
+
+    for line in (entry.body, entry.payload):
+        assert b"\n" not in line
+        assert b"\r" not in line
+        assert b"\x1b" not in line
+        assert b"\0" not in line
+    assert content_of(entry)["arguments"] == {text: text}
+    assert indexed(entry.body, entry.payload) == entry

@@ -8,21 +8,23 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from callgate.audit import record
+from callgate.audit import telling
+from callgate.audit.keeping import Keeping
 from callgate.audit.record import Entry
 from callgate.model import Call, Outcome, Ran, Reply, Timing, Verdict
 from callgate.ports import StoreError
+from callgate.protocol.jsonrpc import encode
 from fakes.calls import a_call, a_principal, a_tool
 
 NOW = 1_790_000_000.0
-MASKS = record.Masks()
+KEEPING = Keeping()
 
 
 class FakeCallStore:
-    """Implements CallStore: `entries` is what is kept. `fail` breaks it until `mend`."""
+    """Implements CallStore: `kept` is what is kept. `fail` breaks it until `mend`."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.kept: list[Entry] = []
         self._queued: list[Entry] = []
         self._fault: str | None = None
         self._is_closed = False
@@ -31,11 +33,21 @@ class FakeCallStore:
         self._refuse_when_closed()
         if self._fault is not None:
             raise StoreError(self._fault)
-        self.entries.append(entry)
+        self.kept.append(entry)
 
     def append_soon(self, entry: Entry) -> None:
         self._refuse_when_closed()
-        (self.entries if self._fault is None else self._queued).append(entry)
+        (self.kept if self._fault is None else self._queued).append(entry)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Of calls."""
+        return [entry for entry in self.kept if entry.kind != "event"]
+
+    @property
+    def events(self) -> list[Entry]:
+        """What is kept beside calls."""
+        return [entry for entry in self.kept if entry.kind == "event"]
 
     @property
     def is_healthy(self) -> bool:
@@ -58,7 +70,7 @@ class FakeCallStore:
     def mend(self) -> None:
         """Writing works again; what was queued is written."""
         self._fault = None
-        self.entries += self._queued
+        self.kept += self._queued
         self._queued.clear()
 
     def _refuse_when_closed(self) -> None:
@@ -73,34 +85,35 @@ def an_ending_call(call_id: str, **more: Any) -> Call:
         "principal": a_principal("ada", "ops", agent="helper"),
         "tool": a_tool(),
         "arguments": {"customer": "c1", "amount": 5},
-        "sealed": b"{}",
         "sealed_digest": "5" * 64,
         "verdict": Verdict(is_permitted=True, policies=("p1",), reason="permitted by p1"),
         "reply": Reply(body=b'{"content":[]}'),
         "ran": Ran.YES,
         **more,
     }
+    settings.setdefault("sealed", encode(settings["arguments"]))
     return a_call(**settings)
 
 
 def an_intent(call_id: str = "c000", at: float = NOW, **more: Any) -> Entry:
     """The entry before the call is sent."""
     call = replace(an_ending_call(call_id, **more), ran=Ran.NO, reply=None)
-    return record.intent(call, at, MASKS)
+    return telling.intent(call, at, KEEPING)
 
 
 def an_outcome(
     call_id: str = "c000", at: float = NOW + 0.5, code: str | None = None, **more: Any
 ) -> Entry:
     """The entry after it: delivered, or refused with a code."""
+    last = "forward" if code in (None, "result_withheld") else "authorize"
     ended = Outcome(
         call=an_ending_call(call_id, **more),
-        timings=(Timing(stage="identify", seconds=0.001), Timing(stage="forward", seconds=0.0115)),
+        timings=(Timing(stage="identify", seconds=0.001), Timing(stage=last, seconds=0.0115)),
         refusal_code=code,
         reason="" if code is None else "It is not to be.",
         is_delivered=code is None,
     )
-    return record.outcome(ended, at, MASKS)
+    return telling.outcome(ended, at, KEEPING)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.audit.record import MASKED, Masks
+from callgate.audit.keeping import Keeping
+from callgate.audit.masks import MASKED, Masks
+from callgate.audit.record import content_of
 from callgate.interceptors.redact import Redactor, RedactSettings
 from callgate.model import Call, Outcome, Ran, Refused, Reply
 from callgate.pipeline.attaching import Attachment
@@ -36,7 +38,7 @@ def run(gateway: Gateway, call: Call | None = None, caller: FakeCaller | None = 
 def recorded(gateway: Gateway) -> list[dict[str, Any]]:
     store = gateway.store
     assert isinstance(store, FakeCallStore)
-    return [msgspec.json.decode(entry.body) for entry in store.entries]
+    return [content_of(entry) for entry in store.entries]
 
 
 def asked(gateway: Gateway) -> list[Any]:
@@ -104,7 +106,7 @@ when { context.input.amount < 3 };"""
 def test_a_refusal_is_recorded_with_the_clause_that_decided_and_what_would_have_flipped_it() -> (
     None
 ):
-    gateway = a_gateway(policies=SMALL, masks=Masks.parse(("customer",)))
+    gateway = a_gateway(policies=SMALL, keeping=Keeping(masks=Masks.parse(("customer",))))
 
     assert run(gateway).refusal_code == "not_permitted"
 
@@ -116,7 +118,7 @@ def test_a_refusal_is_recorded_with_the_clause_that_decided_and_what_would_have_
 
 
 def test_values_of_masked_arguments_are_masked_in_the_account_too() -> None:
-    gateway = a_gateway(policies=SMALL, masks=Masks.parse(("amount",)))
+    gateway = a_gateway(policies=SMALL, keeping=Keeping(masks=Masks.parse(("amount",))))
 
     run(gateway)
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from callgate.audit.record import Masks, intent, outcome
+from callgate.audit.keeping import Keeping
+from callgate.audit.telling import intent, outcome
 from callgate.model import Outcome, Reply
 from callgate.ports import Unanswerable
 from callgate.testing.outcomes import Agent, MemoryStore, ended
@@ -14,10 +15,10 @@ from fakes.store import an_ending_call
 def test_intent_and_outcome_are_one_record() -> None:
     store = MemoryStore()
     call = an_ending_call("c1", labels=("pii",), reply=Reply(body=b'{"content":[]}'))
-    asyncio.run(store.append(intent(call, 1.0, Masks())))
+    asyncio.run(store.append(intent(call, 1.0, Keeping())))
     over = Outcome(call=call, timings=(), is_delivered=True)
-    store.append_soon(outcome(over, 2.0, Masks()))
-    store.append_soon(outcome(Outcome(call=an_ending_call("c2"), timings=()), 3.0, Masks()))
+    store.append_soon(outcome(over, 2.0, Keeping()))
+    store.append_soon(outcome(Outcome(call=an_ending_call("c2"), timings=()), 3.0, Keeping()))
 
     told = ended(over, store, Agent(), {"amount": 5})
 
@@ -33,7 +34,7 @@ def test_of_a_refusal_nothing_is_delivered_and_the_text_is_the_reason() -> None:
     over = Outcome(
         call=an_ending_call("c1"), timings=(), refusal_code="not_permitted", reason="No."
     )
-    store.append_soon(outcome(over, 2.0, Masks()))
+    store.append_soon(outcome(over, 2.0, Keeping()))
 
     told = ended(over, store, Agent(), None)
 

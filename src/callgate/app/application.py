@@ -12,13 +12,14 @@ from msgspec.structs import replace
 from callgate.app import checking
 from callgate.app.chains import build_chain
 from callgate.app.checking import Checks
+from callgate.app.chronicle import Chronicle
 from callgate.app.clock import SystemClock
 from callgate.app.gathering import PolicySet, Sources
 from callgate.app.parts import (
     PartError,
     build_connector,
+    build_keeping,
     build_limits,
-    build_masks,
     build_protection,
     build_seal,
     build_sources,
@@ -38,10 +39,10 @@ from callgate.policy.names import Names
 from callgate.policy.source import Policy
 from callgate.policy.succession import release
 from callgate.policy.validation import Finding
-from callgate.ports import Connector, StoreError, Telemetry
+from callgate.ports import Connector, Telemetry
 from callgate.sources.git_child import Found
 from callgate.sources.parsing import Parser
-from callgate.storage.sqlite import SqliteCallStore
+from callgate.storage.store import RecordStore
 from callgate.telemetry.nothing import NoTelemetry
 from callgate.upstream.catalog import LiveCatalog
 from callgate.upstream.tasks import Tasks
@@ -69,8 +70,9 @@ class Application:
         self.wanted: frozenset[Path] = frozenset()  # files of what was to be put into force last
         self.telemetry: Telemetry = NoTelemetry()  # set another before the start
         self._fetch = HttpFetch()
-        self.store = SqliteCallStore(config.store, self.clock)
+        self.store = RecordStore(config.store, self.clock)
         self._seal = build_seal(config)
+        self.chronicle = Chronicle(self.store, self.clock)
         self.sessions = Sessions(
             self.clock,
             idle_seconds=config.gateway.session_idle_seconds,
@@ -82,7 +84,6 @@ class Application:
         self.sources: Sources  # of the current configuration
         self.policies: PolicySet  # in force
         self.checks = Checks()
-        self._known_version = ""  # of the policy set that the record speaks of last
         self.dispatcher = Dispatcher(lambda: self.gateway, self.sessions, VERSION)
         self._connectors: Connectors = {}
         self._retiring: set[asyncio.Task[None]] = set()
@@ -96,6 +97,7 @@ class Application:
         await self.store.open()
         try:
             await self.start_targets()
+            await self.chronicle.begin(self.config, self.policies, self.gateway.engine)
         except BaseException:
             await asyncio.to_thread(self.parser.close)
             await self.store.close()
@@ -108,7 +110,6 @@ class Application:
         connectors = self._build_connectors(self.config)
         self.gateway = await self._build(self.config, connectors, Engine((), Names()))
         self.gateway = (await successor(self.config, self.policies, self.gateway)).gateway
-        self._known_version = self.gateway.engine.version
         self._connectors = connectors
         await asyncio.to_thread(self.sources.keep, self.policies)
         for connector in connectors.values():
@@ -123,6 +124,7 @@ class Application:
         def pass_on(target: str, what: str) -> None:
             self._tasks.start(self.dispatcher.announce(target, what), "announcing")
             if what == "tools":
+                self.chronicle.tools(target, catalog.every_tool(target))
                 self._tasks.start(self._check_again(target), "checking policies")
 
         catalog.subscribe(pass_on)
@@ -180,7 +182,9 @@ class Application:
             store=self.store,
             telemetry=self.telemetry,
             clock=self.clock,
-            masks=build_masks(config),
+            keeping=build_keeping(config),
+            definitions=self.chronicle.definitions,
+            runs=self.chronicle.runs,
             limits=build_limits(config),
             name=config.gateway.name,
             instructions=config.gateway.instructions,
@@ -252,8 +256,10 @@ class Application:
                 await catalog.ensure()
             found = await self.policy_findings(gateway, config.targets)
             self._refuse_new(found)
+            await self.chronicle.define(trial.gateway.engine)
         except TimeoutError:
             _log.warning("not every target answered; their tools are refused until they do")
+            await self.chronicle.define(trial.gateway.engine)
         except BaseException:  # also a stop in the middle: what was started for it is ended
             await gateway.chain.close()
             await catalog.stop()
@@ -261,6 +267,7 @@ class Application:
                 await connector.close()
             raise
         self.sources = sources
+        self.chronicle.config(self.config, config)
         self._swap(config, gateway, connectors)
         self._now_in_force(replace(trial, news=made.policies, found=tuple(found)))
 
@@ -283,12 +290,13 @@ class Application:
                 made = await loaded(sources.load)
                 trial = await self.try_policies(made)
                 self._refuse_new(trial.found)
+                await self.chronicle.define(trial.gateway.engine)
             except PartError as error:
                 sources.found = before
                 sources.stay(str(error) if commit is not None else before.problem)
                 self.reload_problem = str(error)
                 raise
-            await self.swap_policies(trial)
+            self.swap_policies(trial)
             self.reload_problem = None
 
     async def try_policies(self, made: PolicySet) -> Trial:
@@ -302,8 +310,8 @@ class Application:
         )
         return replace(trial, found=tuple(found))
 
-    async def swap_policies(self, trial: Trial) -> None:
-        """Puts what `try_policies` gave into force. Hold `changing` since then."""
+    def swap_policies(self, trial: Trial) -> None:
+        """Puts what `try_policies` gave into force; the record has them. Hold `changing` since."""
         old, self.gateway = self.gateway, trial.gateway
         self._now_in_force(trial)
         self._start_retiring(self._release_engine(old))
@@ -317,14 +325,7 @@ class Application:
         self.checks.take(trial.news, trial.found)
         self.checks.keep_only(trial.ids)
         self._tasks.start(asyncio.to_thread(self.sources.keep, trial.made), "noting the commit")
-        version = trial.gateway.engine.version
-        if version == self._known_version:
-            return
-        self._known_version = version
-        try:
-            self.store.append_soon(trial.made.in_force(version, self.clock.now()))
-        except StoreError as error:
-            _log.error("the record does not say that other policies are in force: %s", error)
+        self.chronicle.policies(trial.made, trial.gateway.engine)
 
     async def _release_engine(self, old: Gateway) -> None:
         await self._calls_end()
@@ -332,9 +333,6 @@ class Application:
 
     def _swap(self, config: Config, gateway: Gateway, connectors: Connectors) -> None:
         old, old_connectors = self.gateway, self._connectors
-        for block in ("listeners", "store", "telemetry"):
-            if getattr(config, block) != getattr(self.config, block):
-                _log.warning("`%s` changed: restart the gateway for it to take effect", block)
         self.gateway, self.config, self._connectors = gateway, config, connectors
         self._follow(self.catalog)
         for target in connectors:
@@ -388,6 +386,7 @@ class Application:
         if self._retiring:
             await asyncio.wait(set(self._retiring), timeout=5)
         await self.stop_targets()
+        self.chronicle.end()
         await self.store.close()
 
     async def stop_targets(self) -> None:

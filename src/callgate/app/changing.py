@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from callgate.app.application import Application
 from callgate.app.gathering import PolicySet
+from callgate.app.parts import PartError
+from callgate.app.swapping import Trial
 from callgate.control.desk import Changed, Origin, Standing, Terms
 from callgate.control.problems import Problem
 from callgate.model import Json, Value
@@ -29,7 +31,7 @@ from callgate.policy.versions import (
 from callgate.ports import ConflictError, StoreError
 from callgate.sources.sourced import STORE, SourceError
 from callgate.sources.store import NAME
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.versions import StoredPolicyVersions
 
 _log = logging.getLogger("callgate")
 T = TypeVar("T")
@@ -51,7 +53,7 @@ class StoreDesk:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._versions = SqlitePolicyVersions(application.config.store)
+        self._versions = StoredPolicyVersions(application.config.store)
 
     def standing(self) -> Standing:
         """How things stand; costs little."""
@@ -152,8 +154,9 @@ class StoreDesk:
             trial = await application.try_policies(made)
             _refuse(application.checks.are_new(trial.found), draft)
             if not terms.is_dry:
+                await self._defined(trial)
                 await self._keep(after)
-                await application.swap_policies(trial)
+                application.swap_policies(trial)
                 _log.info("%s: %s (version %d)", terms.author, what, after.info.number)
             return Changed(
                 version=before.info if terms.is_dry else after.info,
@@ -180,6 +183,12 @@ class StoreDesk:
             raise _problem_of(error) from None
         except (SourceError, StoreError) as error:
             raise Problem(409, f"The set cannot be made now: {error}") from None
+
+    async def _defined(self, trial: Trial) -> None:
+        try:
+            await self._application.chronicle.define(trial.gateway.engine)
+        except PartError as error:
+            raise Problem(503, f"Nothing is changed: {error}") from None
 
     async def _keep(self, made: Version) -> None:
         # No change without its record: what keeps the versions keeps that as well.

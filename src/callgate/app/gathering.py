@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from callgate.audit.definitions import World
 from callgate.audit.event import POLICIES, event
 from callgate.audit.record import Entry
 from callgate.config import Config
@@ -30,10 +31,16 @@ class PolicySet(Value):
     commit: Commit | None = None
     stored: Version = EMPTY
 
-    def in_force(self, version: str, at: float) -> Entry:
+    def in_force(self, version: str, at: float, world: World) -> Entry:
         """What the record keeps of this set coming into force; `version` is what verdicts name."""
         stored, commit = self.stored.info, self.commit
-        said: dict[str, Json] = {"version": version, "policies": len(self.policies)}
+        said: dict[str, Json] = {
+            "version": version,
+            "policies": len(self.policies),
+            "mode": world.mode,
+            "namespace": world.namespace,
+            "gateway": world.gateway,
+        }
         if stored.number:
             said["stored"] = {
                 "number": stored.number,

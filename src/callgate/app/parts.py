@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from callgate.app.gathering import Sources
-from callgate.audit.record import Masks
+from callgate.audit.keeping import Keeping
+from callgate.audit.masks import Masks
 from callgate.config import Config
 from callgate.config.tree import TargetSettings
 from callgate.pipeline.gateway import Limits, Protection
@@ -19,7 +20,7 @@ from callgate.policy.succession import Pair, warm
 from callgate.ports import Clock, Connector, StoreError
 from callgate.sources.parsing import Parser
 from callgate.sources.sourced import SourceError
-from callgate.storage.versions import SqlitePolicyVersions
+from callgate.storage.versions import StoredPolicyVersions
 from callgate.upstream.functions import PythonConnector, PythonTargetSettings
 from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
 from callgate.upstream.mcp_sse import McpSseConnector
@@ -77,7 +78,7 @@ def engine_of(
 def build_sources(config: Config, parser: Parser, like: Sources | None = None) -> Sources:
     """Where the policies of a configuration come from. Raises PartError."""
     try:
-        return Sources(config, SqlitePolicyVersions(config.store), parser, like)
+        return Sources(config, StoredPolicyVersions(config.store), parser, like)
     except SourceError as error:
         raise PartError(f"policies: {error}") from None
 
@@ -87,9 +88,15 @@ def build_limits(config: Config) -> Limits:
     return Limits(max_body_bytes=config.gateway.max_body_bytes, max_depth=config.gateway.max_depth)
 
 
-def build_masks(config: Config) -> Masks:
-    """Which arguments never reach the record."""
-    return Masks.parse(config.store.mask)
+def build_keeping(config: Config) -> Keeping:
+    """What of arguments and results reaches the record."""
+    store = config.store
+    return Keeping(
+        masks=Masks.parse(store.mask),
+        result_masks=Masks.parse(store.mask_results),
+        has_results=store.results == "full",
+        exceptions=frozenset(store.results_except),
+    )
 
 
 def target_timeouts(config: Config) -> dict[str, float]:

@@ -1,19 +1,36 @@
-"""What the record keeps beside calls: that other policies came into force, and through whom."""
+"""What the record keeps beside calls: what came into force, who came, what texts and tools say."""
 
 from __future__ import annotations
 
 import secrets
 
-from callgate.audit.record import FORMAT, Entry, in_microseconds, rfc3339
+from callgate.audit.record import FORMAT, Entry, entry_of, rfc3339
 from callgate.model import Json
-from callgate.protocol.jsonrpc import encode
 
+STARTED = "gateway_started"
+STOPPED = "gateway_stopped"
+CONFIG = "config_in_force"
 POLICIES = "policies_in_force"
+OPERATOR = "operator_authenticated"
+TOOL_CHANGED = "tool_changed"
+
+# Their ids name their content: each is recorded before the first entry that refers to it.
+POLICIES_DEFINED = "policies_defined"
+TOOL_DEFINED = "tool_defined"
+PRINCIPAL_DESCRIBED = "principal_described"
 
 
-def event(name: str, at: float, said: dict[str, Json]) -> Entry:
-    """An entry of its own, in the same chain as the calls. Its id begins with `e`."""
-    identifier = f"e{int(at * 1000):012x}{secrets.token_hex(8)}"
+def event(
+    name: str,
+    at: float,
+    said: dict[str, Json],
+    *,
+    identifier: str | None = None,
+    payload: dict[str, Json] | None = None,
+) -> Entry:
+    """An entry of its own, in the same log as the calls. Its id begins with `e`, if not given."""
+    if identifier is None:
+        identifier = f"e{int(at * 1000):012x}{secrets.token_hex(8)}"
     body = {
         "format": FORMAT,
         "kind": "event",
@@ -22,4 +39,4 @@ def event(name: str, at: float, said: dict[str, Json]) -> Entry:
         "event": name,
         **said,
     }
-    return Entry(kind="event", call_id=identifier, at=in_microseconds(at), body=encode(body))
+    return entry_of(body, at, payload=payload)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from callgate.audit.decisions import in_words
-from callgate.audit.record import MASKED
+from callgate.audit.masks import MASKED
 from callgate.model import Json, Value, qualify
 from callgate.protocol.refusals import REFUSALS
 

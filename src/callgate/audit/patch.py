@@ -40,7 +40,7 @@ def _compare(before: Json, after: Json, path: str) -> Iterator[Operation]:
             if key not in after:
                 yield {"op": "remove", "path": step}
             elif key not in before:
-                yield {"op": "add", "path": step, "value": _short(after[key])}
+                yield {"op": "add", "path": step, "value": shortened(after[key])}
             else:
                 yield from _compare(before[key], after[key], step)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
@@ -49,7 +49,7 @@ def _compare(before: Json, after: Json, path: str) -> Iterator[Operation]:
     elif isinstance(before, str) and isinstance(after, str):
         yield _text(before, after, path)
     else:
-        yield {"op": "replace", "path": path, "value": _short(after)}
+        yield {"op": "replace", "path": path, "value": shortened(after)}
 
 
 def _plain(value: Json) -> bool:
@@ -70,11 +70,12 @@ def _text(before: str, after: str, path: str) -> Operation:
         "op": "replace",
         "path": path,
         "at": [start, len(before) - end],
-        "value": _short(value),
+        "value": shortened(value),
     }
 
 
-def _short(value: Json) -> Json:
+def shortened(value: Json) -> Json:
+    """The value, or so much of it as fits into a record."""
     if isinstance(value, (dict, list)):
         text = str(value)
         return value if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}…"

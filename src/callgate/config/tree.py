@@ -208,6 +208,14 @@ class Config(Settings):
                 raise ValueError(f"{interceptor.name} is for {target}, which is not a target")
         return interceptors
 
+    @field_validator("store")
+    @classmethod
+    def _names_targets(cls, store: StoreSettings, info: ValidationInfo) -> StoreSettings:
+        for target in sorted(set(store.results_except) - info.data.get("targets", {}).keys()):
+            if "targets" in info.data:
+                raise ValueError(f"`results_except` has {target}, which is not a target")
+        return store
+
     @property
     def file(self) -> Path:
         """The configuration file, absolute."""

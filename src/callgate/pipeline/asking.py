@@ -134,6 +134,8 @@ def asked(call: Call, gateway: Gateway, method: str, params: dict[str, Json]) ->
         labels=(),
         onward={},
         account=None,
+        decided_at=None,
+        sent_traceparent="",  # what a target says of traces joins no calls of the agent's
         sealed=None,
         sealed_digest=None,
         verdict=None,

@@ -6,13 +6,15 @@ import asyncio
 import secrets
 from dataclasses import dataclass, field
 
-from callgate.audit.record import Masks
+from callgate.audit.keeping import Keeping
 from callgate.model import Client, Features, Offer, Principal, Proof, Refused
 from callgate.pipeline.attaching import Chain
+from callgate.pipeline.defining import Definitions
 from callgate.pipeline.offering import offer_of
 from callgate.pipeline.sealing import Seal
 from callgate.policy.engine import Engine
 from callgate.ports import Authenticator, CallStore, Catalog, Clock, Telemetry
+from callgate.sessions.runs import Runs
 
 FEATURES_SECONDS = 10.0  # for a target to say what it can do; who is late is not waited for
 
@@ -45,7 +47,9 @@ class Gateway:
     store: CallStore
     telemetry: Telemetry
     clock: Clock
-    masks: Masks = field(default_factory=Masks)
+    keeping: Keeping = field(default_factory=Keeping)
+    definitions: Definitions = field(default_factory=Definitions)
+    runs: Runs = field(default_factory=Runs)
     limits: Limits = field(default_factory=Limits)
     name: str = "main"
     instructions: str | None = None

@@ -9,10 +9,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from callgate.audit import record
 from callgate.model import Call, Outcome, Ran, Refused, Timing
 from callgate.pipeline.asking import Asking, Outside
 from callgate.pipeline.gateway import Gateway
+from callgate.pipeline.recording import in_run, keep_outcome, sent_traceparent
 from callgate.pipeline.stages import (
     admit,
     authorize,
@@ -23,7 +23,7 @@ from callgate.pipeline.stages import (
     record_intent,
     resolve,
 )
-from callgate.ports import Caller, StoreError
+from callgate.ports import Caller
 from callgate.protocol.methods import METHODS
 
 Stage = Callable[[Call, Gateway, Caller], Coroutine[Any, Any, Call]]
@@ -59,7 +59,11 @@ async def govern(
         caller = Asking(caller, call, gateway, govern, beyond)
     span = gateway.telemetry.begin(call)
     if span.traceparent is not None:
-        call = replace(call, meta={**call.meta, "traceparent": span.traceparent})
+        call = replace(
+            call,
+            meta={**call.meta, "traceparent": span.traceparent},
+            sent_traceparent=sent_traceparent(call),
+        )
     timings: list[Timing] = []
     ticks = gateway.clock.ticks
     refused: Refused | None = None
@@ -116,16 +120,13 @@ def _record(outcome: Outcome, gateway: Gateway) -> None:
     if outcome.call.principal is None:
         _log.info("refused %s: %s", outcome.refusal_code, outcome.detail or outcome.reason)
         return
-    try:
-        gateway.store.append_soon(record.outcome(outcome, gateway.clock.now(), gateway.masks))
-    except StoreError as error:
-        # The intent, where there was one, is durable; recovery will mark it as interrupted.
-        _log.error("the outcome of call %s could not be recorded: %s", outcome.call.id, error)
+    keep_outcome(outcome, gateway)
 
 
 def record_list(call: Call, gateway: Gateway, shown: int) -> Outcome:
     """The outcome of a list that was made without a target; recorded and counted."""
     span = gateway.telemetry.begin(call)
+    call = in_run(call, gateway)
     outcome = Outcome(call=call, timings=(), detail=f"{shown} shown", is_delivered=True)
     _record(outcome, gateway)
     span.end(outcome)
@@ -136,7 +137,7 @@ def record_refusal(call: Call, refused: Refused, gateway: Gateway) -> Outcome:
     """The outcome of a call that is refused before it enters the stages; recorded and counted."""
     span = gateway.telemetry.begin(call)
     outcome = Outcome(
-        call=call,
+        call=in_run(call, gateway),
         timings=(),
         refusal_code=refused.code,
         reason=refused.reason,

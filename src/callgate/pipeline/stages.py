@@ -7,11 +7,10 @@ import hashlib
 import msgspec
 from msgspec.structs import replace
 
-from callgate.audit import record
+from callgate.audit.record import in_microseconds
 from callgate.model import (
     CALL_TOOL,
     Call,
-    Principal,
     Ran,
     Refused,
     Reply,
@@ -26,6 +25,7 @@ from callgate.pipeline.conversing import converse, opened, with_seen_answers
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.interception import AboutRequest, AboutResult, after_request, after_result
 from callgate.pipeline.locating import Route, locate, unknown
+from callgate.pipeline.recording import in_run, keep_intent
 from callgate.pipeline.wishes import Copies
 from callgate.policy.account import brief
 from callgate.policy.engine import Question
@@ -40,9 +40,9 @@ _decode = msgspec.json.Decoder().decode
 
 async def identify(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """Who is calling?"""
-    if call.principal is not None:
-        return call  # the session layer has asked already
-    return replace(call, principal=await gateway.identified(call.proof))
+    if call.principal is None:  # else the session layer has asked already
+        call = replace(call, principal=await gateway.identified(call.proof))
+    return in_run(call, gateway)
 
 
 async def resolve(call: Call, gateway: Gateway, _caller: Caller) -> Call:
@@ -130,40 +130,44 @@ async def authorize(call: Call, gateway: Gateway, _caller: Caller) -> Call:
         if key is not None:
             reason = f"The argument key {key!r} is reserved; rename it."
             raise Refused("invalid_arguments", reason, call=call)
-    verdict = _verdict(call, gateway, call.principal, call.tool)
+    now = in_microseconds(gateway.clock.now())  # as the record has it, to decide again by it
+    verdict = _verdict(call, gateway, call.tool, now)
     digest = hashlib.sha256(sealed).hexdigest()
-    call = replace(call, verdict=verdict, sealed=sealed, sealed_digest=digest)
+    call = replace(call, verdict=verdict, decided_at=now, sealed=sealed, sealed_digest=digest)
     if not verdict.lets_through:
         raise _not_permitted(call, gateway)
     return call
 
 
-def _verdict(call: Call, gateway: Gateway, principal: Principal, tool: Tool) -> Verdict:
+def _verdict(call: Call, gateway: Gateway, tool: Tool, now: float) -> Verdict:
     engine = gateway.engine
     if METHODS[call.method].is_list:
+        assert call.principal is not None  # noqa: S101 - stage order
         # Listing needs no permit of its own: a list holds just what could be used.
-        is_forbidden = engine.is_forbidden(principal, tool, gateway.clock.now())
+        is_forbidden = engine.is_forbidden(call.principal, tool, now)
         reason = "the list is forbidden" if is_forbidden else "a list of what could be used"
         return Verdict(is_permitted=not is_forbidden, reason=reason, version=engine.version)
-    return engine.authorize(_question(call, gateway, principal, tool))
+    return engine.authorize(_question(call, tool, now))
 
 
-def _question(call: Call, gateway: Gateway, principal: Principal, tool: Tool) -> Question:
+def _question(call: Call, tool: Tool, now: float) -> Question:
+    assert call.principal is not None  # noqa: S101 - stage order
     return Question(
-        principal=principal,
+        principal=call.principal,
         tool=tool,
         arguments=call.arguments,
         enriched=call.enriched,
-        now=gateway.clock.now(),
+        now=now,
     )
 
 
 def _not_permitted(call: Call, gateway: Gateway) -> Refused:
-    verdict, principal, tool = call.verdict, call.principal, call.tool
-    assert verdict is not None and principal is not None and tool is not None  # noqa: S101 - set
+    verdict, tool = call.verdict, call.tool
+    assert verdict is not None and tool is not None  # noqa: S101 - set
     if not METHODS[call.method].is_list:
-        question = _question(call, gateway, principal, tool)
-        call = replace(call, account=brief(gateway.engine.examine(question)))
+        now = gateway.clock.now() if call.decided_at is None else call.decided_at
+        examined = gateway.engine.examine(_question(call, tool, now))
+        call = replace(call, account=brief(examined))
     reason = "Policy does not permit this call."
     if verdict.advice:
         reason += f" {verdict.advice}"
@@ -176,7 +180,7 @@ async def record_intent(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     if call.is_answered or METHODS[call.method].is_list:
         return call  # nothing will be executed; the outcome alone tells it
     try:
-        await gateway.store.append(record.intent(call, gateway.clock.now(), gateway.masks))
+        await keep_intent(call, gateway)
     except StoreError as error:
         reason = "The call cannot be recorded now, so it is not made; try again later."
         raise Refused("record_unavailable", reason, detail=str(error)) from None

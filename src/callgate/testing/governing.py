@@ -15,7 +15,7 @@ from callgate.app.parts import (
     build_connector,
     build_engine,
     build_limits,
-    build_masks,
+    build_keeping,
     may_ask,
     target_timeouts,
 )
@@ -240,7 +240,7 @@ class Governed:
             store=self.store,
             telemetry=NoTelemetry(),
             clock=clock,
-            masks=build_masks(config),
+            keeping=build_keeping(config),
             limits=build_limits(config),
             name=config.gateway.name,
             target_timeouts=target_timeouts(config),

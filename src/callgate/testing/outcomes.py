@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from callgate.audit.explain import explain, whole
-from callgate.audit.record import Entry
+from callgate.audit.record import Entry, content_of
 from callgate.model import Json, Outcome, Reply, Value
 from callgate.ports import Unanswerable
 
@@ -65,7 +65,7 @@ class MemoryStore:
 
     def of(self, call_id: str) -> list[dict[str, Json]]:
         """What is recorded of a call, in order."""
-        return [_decode(entry.body) for entry in self.entries if entry.call_id == call_id]
+        return [content_of(entry) for entry in self.entries if entry.call_id == call_id]
 
 
 class Agent:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from callgate.audit import record
-from callgate.audit.record import Masks
+from callgate.audit import telling
+from callgate.audit.keeping import Keeping
 from callgate.cli.interceptor.material import Given, of_file, of_record
 from callgate.cli.policy.grounds import CannotSay
 from callgate.model import Outcome, Reply
@@ -25,7 +25,7 @@ def stored(path: Path, *outcomes: Outcome) -> Path:
     store = path / "r.db"
     appender = Appender(StoreSettings(path=store), FakeClock())
     appender.open()
-    appender.write([record.outcome(one, 2.0, Masks()) for one in outcomes])
+    appender.write([telling.outcome(one, 2.0, Keeping()) for one in outcomes])
     appender.close()
     return store
 

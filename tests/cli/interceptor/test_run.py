@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from callgate.audit import record
-from callgate.audit.record import Masks
+from callgate.audit import telling
+from callgate.audit.keeping import Keeping
+from callgate.audit.masks import Masks
 from callgate.cli.interceptor import interceptor
 from callgate.model import Change, Outcome, Reply
 from callgate.storage.appending import Appender
@@ -84,12 +85,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def recorded(masks: Masks | None = None, **more: Any) -> None:
     """A call `c1` of the shop, in the store of the configuration."""
-    masks = masks or Masks()
+    keeping = Keeping(masks=masks or Masks())
     call = an_ending_call("c1", **more)
     appender = Appender(StoreSettings(path=Path("r.db")), FakeClock())
     appender.open()
     ended = Outcome(call=call, timings=(), is_delivered=True)
-    appender.write([record.intent(call, 1.0, masks), record.outcome(ended, 2.0, masks)])
+    appender.write([telling.intent(call, 1.0, keeping), telling.outcome(ended, 2.0, keeping)])
     appender.close()
 
 

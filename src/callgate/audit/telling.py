@@ -1,0 +1,232 @@
+"""What a call leaves behind: the intent before any side effect, the outcome after."""
+
+from __future__ import annotations
+
+import hashlib
+
+from callgate.audit.keeping import Keeping, arguments_of, result_of
+from callgate.audit.masks import MASKED, Masks
+from callgate.audit.patch import shortened
+from callgate.audit.principals import describe
+from callgate.audit.record import FORMAT, Entry, entry_of, rfc3339, written
+from callgate.model import CALL_TOOL, Call, Change, Json, Outcome
+from callgate.protocol.mcp import is_tool_error
+from callgate.protocol.methods import METHODS
+
+AFTER_INTENT = frozenset({"forward", "intercept_response"})  # stages behind `record_intent`
+MAX_NAME_CHARACTERS = 1024
+MAX_TEXT_CHARACTERS = 4096  # of a reason, and of what operators are told
+MAX_CLIENT_BYTES = 1024
+
+
+def intent(call: Call, at: float, keeping: Keeping) -> Entry:
+    """The entry that must be durable before the target is reached."""
+    body = _head("intent", call, at)
+    payload = _asked(call, body, keeping)
+    body["arguments_sha256"] = call.sealed_digest
+    _tell_decision(call, body, keeping)
+    return entry_of(body, at, payload=payload, principal=call.principal)
+
+
+def outcome(ended: Outcome, at: float, keeping: Keeping) -> Entry:
+    """The entry that says how the call ended. For a call that was never forwarded: the only one."""
+    call = ended.call
+    body = _head("outcome", call, at)
+    payload = {} if has_intent(ended) else _asked(call, body, keeping)
+    _tell_decision(call, body, keeping)
+    body["code"] = ended.refusal_code or "ok"
+    if ended.reason:
+        body["reason"] = _short(ended.reason)
+    if ended.detail:
+        body["detail"] = _short(ended.detail)
+    body["ran"] = call.ran.value
+    body["delivered"] = ended.is_delivered
+    _tell_result(ended, body, payload, keeping)
+    body["seconds"] = {timing.stage: round(timing.seconds, 7) for timing in ended.timings}
+    return entry_of(body, at, payload=payload, principal=call.principal)
+
+
+def has_intent(ended: Outcome) -> bool:
+    """Whether the call's intent is in the record, with its arguments."""
+    call = ended.call
+    if call.is_answered or METHODS[call.method].is_list or not ended.timings:
+        return False
+    return ended.timings[-1].stage in AFTER_INTENT
+
+
+def _asked(call: Call, body: dict[str, Json], keeping: Keeping) -> dict[str, Json]:
+    """What was asked for, and what policy could know beside it. Kept beside the body."""
+    arguments = arguments_of(call, keeping)
+    if arguments.masked:
+        body["masked"] = arguments.masked
+    if call.enriched:
+        return {"arguments": arguments.content, "enriched": call.enriched}
+    return {"arguments": arguments.content}
+
+
+def _tell_result(
+    ended: Outcome, body: dict[str, Json], payload: dict[str, Json], keeping: Keeping
+) -> None:
+    """What came back: the digest of all of it; and, unless it was withheld, what it was.
+
+    What an interceptor withheld or took out of a result is nowhere in the record: whoever may read
+    the record may not therefore read that.
+    """
+    reply = ended.call.reply
+    if reply is None:
+        return
+    body["result"] = {
+        "sha256": hashlib.sha256(reply.body).hexdigest(),
+        "bytes": len(reply.body),
+        "error": reply.is_error,
+        "failed": is_tool_error(reply),
+    }
+    if ended.is_refused:
+        return
+    kept = result_of(reply, body["target"], keeping)
+    if kept is not None:
+        payload["content"] = kept.content
+        if kept.masked:
+            body["masked_results"] = kept.masked
+
+
+def _head(kind: str, call: Call, at: float) -> dict[str, Json]:
+    tool, name = call.tool, call.requested_name
+    head: dict[str, Json] = {
+        "format": FORMAT,
+        "kind": kind,
+        "call": call.id,
+        "at": rfc3339(at),
+        "received_at": rfc3339(call.received_at),
+        "run": call.run,
+        "principal": describe(call.principal).body if call.principal is not None else None,
+        "name": name if len(name) <= MAX_NAME_CHARACTERS else f"{name[:MAX_NAME_CHARACTERS]}…",
+        "target": tool.target if tool else call.route,
+        "tool": tool.name if tool else (call.method if METHODS[call.method].is_list else None),
+        "tool_sha256": tool.digest if tool else None,
+        "era": call.era.value,
+        "session": call.session_id,
+        "client": _client(call.client.info),
+    }
+    if call.meta:
+        head["traceparent"] = _traceparent(call.meta.get("traceparent"))
+    if call.method != CALL_TOOL:
+        head["method"] = call.method
+    if call.labels:
+        head["labels"] = call.labels
+    if call.onward:
+        head["sent_headers"] = sorted(call.onward)  # names: what stands in them may be secret
+    if call.asked_in is not None:
+        head["asked_in"] = call.asked_in
+    if call.follow_up is not None and call.follow_up.responses is not None:
+        # What a person answered may be secret: that there were answers, and their digest.
+        responses = call.follow_up.responses
+        head["input"] = {
+            "keys": sorted(responses),
+            "sha256": hashlib.sha256(written(responses)).hexdigest(),
+        }
+    return head
+
+
+def _client(info: dict[str, Json]) -> dict[str, Json]:
+    """What the client calls itself: for display, so that it need not be whole."""
+    if len(info) <= 4 and all(isinstance(v, str) and len(v) <= 100 for v in info.values()):
+        return info
+    if len(written(info)) <= MAX_CLIENT_BYTES:
+        return info
+    return {key: str(info[key])[:200] for key in ("name", "version", "title") if key in info}
+
+
+def _traceparent(said: Json) -> Json:
+    return said if isinstance(said, str) and len(said) <= 128 else None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT_CHARACTERS else f"{text[:MAX_TEXT_CHARACTERS]}…"
+
+
+def _tell_decision(call: Call, body: dict[str, Json], keeping: Keeping) -> None:
+    """What policy said and when, and what interceptors did."""
+    if call.decided_at is not None:
+        body["decided_at"] = rfc3339(call.decided_at)
+    body["decision"] = _decision(call, keeping.masks)
+    if call.changes:
+        body["changes"] = [_change(change, keeping) for change in call.changes]
+
+
+def _decision(call: Call, masks: Masks) -> dict[str, Json] | None:
+    verdict = call.verdict
+    if verdict is None:
+        return None
+    decision: dict[str, Json] = {
+        "permitted": verdict.is_permitted,
+        "policies": verdict.policies,
+        "errors": [masks.plain(error) for error in verdict.errors],
+        "reason": verdict.reason,
+        "version": verdict.version,
+    }
+    if verdict.places:
+        decision["places"] = verdict.places
+    if not verdict.is_enforced:
+        decision["enforced"] = False
+    if verdict.flips:
+        decision["flips"] = [
+            {"policy": flip.policy, "would": flip.would, "reason": flip.reason}
+            for flip in verdict.flips
+        ]
+    if call.account is not None:
+        decision["account"] = _account(call.account, masks)
+    return decision
+
+
+def _account(account: dict[str, Json], masks: Masks) -> dict[str, Json]:
+    """The account without what is masked; of large values their beginning."""
+    policies = [
+        {**policy, "clauses": [_clause(clause, masks) for clause in policy["clauses"]]}
+        for policy in account["policies"]
+    ]
+    return {**account, "policies": policies}
+
+
+def _clause(clause: dict[str, Json], masks: Masks) -> dict[str, Json]:
+    values = {
+        read: MASKED if masks.hide(read) else shortened(value)
+        for read, value in clause["values"].items()
+    }
+    return {**clause, "error": masks.plain(clause["error"]), "values": values}
+
+
+def _change(change: Change, keeping: Keeping) -> dict[str, Json]:
+    told: dict[str, Json] = {
+        "interceptor": change.interceptor,
+        "phase": change.phase,
+        "action": change.action,
+        "paths": change.paths,
+        "note": _short(change.note),
+        "seconds": round(change.duration_seconds, 7),
+    }
+    if change.patch:
+        told["patch"] = [_operation(one, change.phase, keeping) for one in change.patch]
+    if change.labels:
+        told["labels"] = change.labels
+    if change.mode != "enforce":
+        told["mode"] = change.mode
+    return told
+
+
+def _operation(operation: dict[str, Json], phase: str, keeping: Keeping) -> dict[str, Json]:
+    """One operation of a patch, its value masked where it stood at a masked place."""
+    if "value" not in operation or not _is_hidden(operation["path"], phase, keeping):
+        return operation
+    return {**operation, "value": MASKED}
+
+
+def _is_hidden(pointer: str, phase: str, keeping: Keeping) -> bool:
+    path = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    if phase == "request":
+        return keeping.masks.meet(path)
+    if not keeping.result_masks.paths:
+        return False
+    if path[:1] == ["structuredContent"]:
+        return keeping.result_masks.meet(path[1:])
+    return True  # a piece of a text: what it is a piece of cannot be said

@@ -1,0 +1,58 @@
+"""What the record knows already of what its entries refer to: each is written down once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+from callgate.audit.record import Entry
+from callgate.ports import CallStore
+
+MOST = 32_768  # remembered; what is forgotten is recorded once more when it is next referred to
+
+
+class Definitions:
+    """Of one process and its store. Outlives reloads: the log goes on."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._durable: OrderedDict[str, None] = OrderedDict()
+        self._queued: OrderedDict[str, None] = OrderedDict()
+        self._pending: dict[str, asyncio.Event] = {}
+
+    def has(self, identifier: str) -> bool:
+        """Whether it is in the record, durably."""
+        if identifier not in self._durable:
+            return False
+        self._durable.move_to_end(identifier)
+        return True
+
+    async def define(self, identifier: str, make: Callable[[], Entry], store: CallStore) -> None:
+        """Returns when it is in the record. Raises StoreError.
+
+        INVARIANT: no intent is durable before what it refers to.
+        """
+        while not self.has(identifier):
+            pending = self._pending.get(identifier)
+            if pending is not None:  # somebody else writes it: many begin with the same tool
+                await pending.wait()
+                continue
+            self._pending[identifier] = asyncio.Event()
+            try:
+                await store.append(make())
+                self._keep(self._durable, identifier)
+            finally:
+                self._pending.pop(identifier).set()
+
+    def define_soon(self, identifier: str, make: Callable[[], Entry], store: CallStore) -> None:
+        """Queues it, unless it is in the record or will be. Raises StoreError."""
+        if self.has(identifier) or identifier in self._queued:
+            return
+        store.append_soon(make())
+        self._keep(self._queued, identifier)
+
+    def _keep(self, known: OrderedDict[str, None], identifier: str) -> None:
+        known[identifier] = None
+        if len(known) > self._most:
+            known.popitem(last=False)
