@@ -1,21 +1,23 @@
-"""What every CallStore promises, asked of the fake and of the real one."""
+"""What every CallStore promises, asked of the fake and of the real ones."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from callgate.audit.keys import SigningKey
 from callgate.audit.record import Entry
 from callgate.ports import CallStore, StoreError
 from callgate.storage import committing
-from callgate.storage.reading import SqliteRecords
 from callgate.storage.settings import StoreSettings
-from callgate.storage.sqlite import SqliteCallStore
+from callgate.storage.store import RecordStore
 from fakes.clock import FakeClock
+from fakes.kept import kept
+from fakes.postgres import a_database, ask, in_database
 from fakes.store import FakeCallStore, an_intent, an_outcome, until
 
 
@@ -38,7 +40,7 @@ class Bench(Protocol):
 
 
 class FakeBench:
-    def __init__(self, _directory: Path) -> None:
+    def __init__(self) -> None:
         self.store = FakeCallStore()
         self.fail = self.store.fail
         self.mend = self.store.mend
@@ -51,30 +53,60 @@ class SqliteBench:
     """Broken by taking its file away: what is written now would be written into nothing."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / "callgate.db"
+        self._settings = StoreSettings(path=directory / "callgate.db")
         self._away = directory / "away.db"
-        self.store = SqliteCallStore(StoreSettings(path=self._path), FakeClock())
+        self.store = RecordStore(self._settings, FakeClock())
 
     def kept(self) -> list[Entry]:
-        return [record.entry for record in SqliteRecords(self._path).records()]
+        return kept(self._settings)
 
     def fail(self) -> None:
-        self._path.rename(self._away)
+        self._settings.path.rename(self._away)
 
     def mend(self) -> None:
-        self._away.rename(self._path)
+        self._away.rename(self._settings.path)
+
+
+class PostgresBench:
+    """Broken by throwing everybody out, with the door locked."""
+
+    def __init__(self, url: str) -> None:
+        key = SigningKey.generated("callgate.example").text
+        self._settings = StoreSettings(url=url, signing_key=key)
+        self._name = url.rpartition("/")[2]
+        self._server = in_database(url, "postgres")
+        self.store = RecordStore(self._settings, FakeClock())
+
+    def kept(self) -> list[Entry]:
+        return kept(self._settings)
+
+    def fail(self) -> None:
+        ask(self._server, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")
+        query = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
+        ask(self._server, query, self._name)
+
+    def mend(self) -> None:
+        ask(self._server, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
 
 
 Scenario = Callable[[Bench], Coroutine[None, None, None]]
 Run = Callable[[Scenario], None]
 
 
-@pytest.fixture(params=[FakeBench, SqliteBench])
-def run(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Scenario], None]:
+@pytest.fixture(params=["fake", "sqlite", "postgres"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    if request.param == "fake":
+        yield FakeBench()
+    elif request.param == "sqlite":
+        yield SqliteBench(tmp_path)
+    else:
+        with a_database() as url:
+            yield PostgresBench(url)
+
+
+@pytest.fixture
+def run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(committing, "RETRY_SECONDS", 0.01)
-    bench: Bench = request.param(tmp_path)
 
     async def with_store(scenario: Scenario) -> None:
         await bench.store.open()
