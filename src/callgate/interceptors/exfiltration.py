@@ -189,10 +189,9 @@ class Exfiltration(Passive):
     def _more(self, kept: Kept, value: Json, known: Json) -> Kept:
         given: set[int] = set()
         for numbers in fingerprints(self._prints, (text for _, text in leaves(known))):
-            given |= numbers
-        for numbers in fingerprints(self._prints, (text for _, text in leaves(value))):
-            kept = kept.plus(numbers - given)
-        return kept
+            given.update(numbers)
+        found = fingerprints(self._prints, (text for _, text in leaves(value)))
+        return kept.plus_all(found, but=given)
 
     async def _weighed(
         self, view: View, outgoing: Callable[[], Iterator[Leaf]]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -17,6 +18,7 @@ BLOCK = 16
 CHUNK = 1 << 14  # windows that are looked at in one go
 PIECE = 1 << 14  # characters that are
 STEP = 1 << 13  # fingerprints that are sorted
+LARGEST = (1 << 64) - 1
 
 
 class Prints:
@@ -58,15 +60,26 @@ class Kept:
     def __len__(self) -> int:
         return sum(map(len, self._runs))
 
-    def plus(self, numbers: set[int]) -> Kept:
+    def plus(self, numbers: Iterable[int]) -> Kept:
         """With those of the numbers that are not there yet."""
-        fresh = array("Q", sorted(numbers - self.among(numbers)))
-        if not fresh:
-            return self
+        return self.plus_all((list(numbers),))
+
+    def plus_all(self, lists: Iterable[list[int]], but: AbstractSet[int] = frozenset()) -> Kept:
+        """With the numbers in the lists, each of bounded size, but for some and those it has."""
+        fresh = [array("Q", new) for some in lists if (new := self._new(some, but))]
         runs = list(self._runs)
-        while runs and len(runs[-1]) <= 2 * len(fresh):
-            fresh = _merged(runs.pop(), fresh)
-        return Kept((*runs, fresh))
+        size = sum(map(len, fresh))
+        while fresh and runs and len(runs[-1]) <= 2 * size:
+            size += len(runs[-1])
+            fresh.append(runs.pop())
+        return Kept((*runs, _merged(fresh, size))) if fresh else self
+
+    def _new(self, some: list[int], but: AbstractSet[int]) -> list[int]:
+        """Those that are to be added, in order; one may stand there twice."""
+        if not self._runs and not but:
+            return sorted(some)  # a set would take its time, and so would sorting what comes of it
+        numbers = set(some) - but
+        return sorted(numbers - self.among(numbers))
 
     def beside(self, other: Kept) -> Kept:
         """With everything in another set; what is in both counts twice."""
@@ -87,16 +100,19 @@ class Kept:
         return found
 
 
-def _merged(long: array[int], short: array[int]) -> array[int]:
-    """Both in order. In steps: nothing else runs while Python sorts."""
+def _merged(runs: list[array[int]], size: int) -> array[int]:
+    """All of them in order, each number once. In steps: nothing else runs while Python sorts."""
     merged = array("Q")
-    begin = 0
-    for at in range(0, len(long), STEP):
-        part = long[at : at + STEP]
-        is_last = at + STEP >= len(long)
-        end = len(short) if is_last else bisect_left(short, part[-1])
-        merged.extend(sorted((*part, *short[begin:end])))
-        begin = end
+    begins = [0] * len(runs)
+    parts = size // STEP + 1
+    for part in range(1, parts + 1):  # fingerprints are spread evenly: so are the parts
+        limit = part * LARGEST // parts
+        ends = [bisect_right(run, limit, begin) for run, begin in zip(runs, begins, strict=True)]
+        some: set[int] = set()
+        for run, begin, end in zip(runs, begins, ends, strict=True):
+            some.update(run[begin:end])
+        merged.extend(sorted(some))
+        begins = ends
     return merged
 
 

@@ -29,18 +29,18 @@ class Leak(Value):
     tails: dict[str, bytes] = {}  # the last letters of each field
 
 
-def fingerprints(prints: Prints, texts: Iterable[str]) -> Iterator[set[int]]:
-    """Of everything in a result, in sets of bounded size: windows in order, and tokens."""
+def fingerprints(prints: Prints, texts: Iterable[str]) -> Iterator[list[int]]:
+    """Of everything in a result, in lists of bounded size: windows in order, and tokens."""
     stream = b""
     for text in texts:
         for piece in pieces(text):
             plain = folded(piece)
-            yield set(prints.tokens(tokens(plain) | keys(plain)))
+            yield prints.tokens(tokens(plain) | keys(plain))
             stream += squeezed(plain)
             if len(stream) >= CHUNK:
-                yield from map(set, prints.windows(stream))
+                yield from prints.windows(stream)
                 stream = stream[-(WINDOW - 1) :]
-    yield from map(set, prints.windows(stream))
+    yield from prints.windows(stream)
 
 
 class Scale:
