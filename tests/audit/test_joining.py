@@ -9,7 +9,7 @@ def test_an_entry_of_the_log_of_logs_has_the_checkpoint_of_another_log() -> None
     entry = joined(3, 17, note, 1_700_000_000.5)
 
     assert indexed(entry.body) == entry
-    assert (entry.kind, entry.call_id, entry.payload) == ("checkpoint", "k3-17", None)
+    assert (entry.kind, entry.call_id, entry.payload) == ("checkpoint", "k3-0000000000017", None)
     said = read_joined(entry.body)
     assert (said.log, said.size, said.note) == (3, 17, note)
 

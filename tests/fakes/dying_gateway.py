@@ -1,6 +1,8 @@
 """A gateway to kill: records intents, and leaves a mark for each only once it is durable.
 
 python dying_gateway.py STORE MARKS PREFIX
+
+STORE: a file, or the URL of a PostgreSQL database; then the key to sign with is in the environment.
 """
 
 from __future__ import annotations
@@ -12,14 +14,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from callgate.storage.postgres_url import is_url
 from callgate.storage.settings import StoreSettings
-from callgate.storage.sqlite import SqliteCallStore
+from callgate.storage.store import RecordStore
 from fakes.clock import FakeClock
 from fakes.store import an_intent, an_outcome
 
 
-async def live(store_path: Path, marks_path: Path, prefix: str) -> None:
-    store = SqliteCallStore(StoreSettings(path=store_path), FakeClock())
+def settings_of(store: str) -> StoreSettings:
+    if is_url(store):
+        return StoreSettings(url=store, signing_key=os.environ["CALLGATE_SIGNING_KEY"])
+    return StoreSettings(path=Path(store))
+
+
+async def live(store_name: str, marks_path: Path, prefix: str) -> None:
+    store = RecordStore(settings_of(store_name), FakeClock())
     await store.open()
     marks = os.open(marks_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
@@ -38,4 +47,4 @@ async def live(store_path: Path, marks_path: Path, prefix: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(live(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+    asyncio.run(live(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))

@@ -13,9 +13,10 @@ from callgate.ports import StoreError
 from callgate.storage import committing
 from callgate.storage.appending import GROUP, Appender
 from callgate.storage.committing import Committer, Waiter
-from callgate.storage.reading import SqliteRecords
+from callgate.storage.databases import database_of
 from callgate.storage.settings import StoreSettings
 from fakes.clock import FakeClock
+from fakes.logs import ids_in
 from fakes.store import an_intent, an_outcome, until
 
 
@@ -28,6 +29,8 @@ class ScriptedAppender(Appender):
         self.may_write = threading.Event()
         self.may_write.set()
         self.is_writing = threading.Event()
+        self.is_due = False
+        self.tended = 0
 
     def open(self) -> int:
         return 0
@@ -42,6 +45,19 @@ class ScriptedAppender(Appender):
         if self.faults:
             raise self.faults[0]
         self.groups.append(list(entries))
+
+    def due_seconds(self) -> float | None:
+        return 0 if self.is_due else None
+
+    def tend(self) -> None:
+        if self.is_due:
+            self.is_due = False
+            self.tended += 1
+            if self.faults:
+                raise self.faults[0]
+
+    def unstorable(self, entry: Entry) -> str | None:
+        return None
 
     def close(self) -> None:
         pass
@@ -106,6 +122,23 @@ def test_entries_without_a_waiter_are_tried_again_in_order_until_they_are_writte
     assert caplog.text.count("cannot be written") == 1
 
 
+def test_signing_that_fails_makes_the_record_unhealthy_until_it_can_be_written_again() -> None:
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        appender.faults.append(StoreError("disk full"))
+        appender.is_due = True
+        with pytest.raises(StoreError, match="disk full"):
+            await put(committer, an_intent("c0"))
+        appender.is_due = True
+        appender.faults.clear()
+        await until(lambda: appender.tended == 1 and committer.fault is None)
+        await committer.stop()
+
+    asyncio.run(scenario())
+
+
 def test_thread_outlives_faults_that_nobody_expected() -> None:
     async def scenario() -> None:
         appender = ScriptedAppender()
@@ -125,7 +158,8 @@ def test_thread_outlives_faults_that_nobody_expected() -> None:
 def test_bad_entry_fails_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         path = tmp_path / "r.db"
-        committer = Committer(Appender(StoreSettings(path=path), FakeClock()), resolve)
+        settings = StoreSettings(path=path)
+        committer = Committer(Appender(settings, database_of(settings), FakeClock()), resolve)
         await committer.start()
         good = put(committer, an_intent("good"))
         bad = put(committer, replace(an_intent("bad"), principal="\ud800"))
@@ -138,8 +172,7 @@ def test_bad_entry_fails_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture)
             await bad
         assert committer.fault is None
         await committer.stop()
-        kept = [record.entry.call_id for record in SqliteRecords(path).records()]
-        assert kept == ["good", "kept", "also good"]
+        assert ids_in(path) == ["good", "kept", "also good"]
 
     asyncio.run(scenario())
     assert "'forgotten' can never be stored" in caplog.text
@@ -162,7 +195,7 @@ def test_stopping_while_writing_fails_says_how_many_entries_are_lost() -> None:
 def test_store_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
     async def scenario() -> None:
         settings = StoreSettings(path=tmp_path / "nowhere" / "r.db")
-        committer = Committer(Appender(settings, FakeClock()), resolve)
+        committer = Committer(Appender(settings, database_of(settings), FakeClock()), resolve)
         with pytest.raises(StoreError, match="cannot be created"):
             await committer.start()
         assert committer.fault == "the record is not open"

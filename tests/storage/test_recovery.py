@@ -13,21 +13,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from callgate.audit.chain import verify
 from callgate.audit.record import INTERRUPTED_REASON, Entry, interrupted
 from callgate.storage.appending import Appender
+from callgate.storage.databases import database_of
 from callgate.storage.liveness import lock_path
-from callgate.storage.reading import SqliteRecords
 from callgate.storage.settings import StoreSettings
-from callgate.storage.sqlite import SqliteCallStore
+from callgate.storage.store import RecordStore
+from fakes import kept as keeping
 from fakes.clock import FakeClock
+from fakes.logs import kept_logs
 from fakes.store import an_intent, an_outcome
 
 DYING_GATEWAY = Path(__file__).parent.parent / "fakes" / "dying_gateway.py"
 
 
 def an_appender(path: Path) -> Appender:
-    return Appender(StoreSettings(path=path), FakeClock(now=1_790_000_100.0))
+    settings = StoreSettings(path=path)
+    return Appender(settings, database_of(settings), FakeClock(now=1_790_000_100.0))
 
 
 def leave_behind(path: Path, *entries: Entry) -> None:
@@ -36,17 +38,19 @@ def leave_behind(path: Path, *entries: Entry) -> None:
     appender.open()
     appender.write(entries)
     with closing(sqlite3.connect(path)) as connection:
-        (token,) = connection.execute("SELECT token FROM writers ORDER BY id DESC").fetchone()
+        (token,) = connection.execute("SELECT token FROM logs ORDER BY id DESC").fetchone()
     appender.close()
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE writers SET ended_at = NULL WHERE token = ?", (token,))
+        connection.execute(
+            "UPDATE logs SET ended_at = NULL, settled_seq = 0 WHERE token = ?", (token,)
+        )
     lock_path(path, token).touch()
 
 
 def kept(path: Path) -> list[Entry]:
-    records = list(SqliteRecords(path).records())
-    assert verify(records).failure is None
-    return [record.entry for record in records]
+    settings = StoreSettings(path=path)
+    kept_logs(settings)  # every one holds
+    return keeping.kept(settings)
 
 
 def test_calls_left_open_by_a_dead_gateway_become_interrupted(tmp_path: Path) -> None:
@@ -90,10 +94,10 @@ def test_outcome_that_another_gateway_wrote_counts(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     leave_behind(path, an_intent("c1"))
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE writers SET ended_at = 1")
+        connection.execute("UPDATE logs SET ended_at = 1")
     leave_behind(path, an_outcome("c1"))
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE writers SET ended_at = NULL")
+        connection.execute("UPDATE logs SET ended_at = NULL")
     appender = an_appender(path)
     assert appender.open() == 0
     appender.close()
@@ -153,6 +157,6 @@ def _size(path: Path) -> int:
 
 
 async def _open_and_close(path: Path) -> None:
-    store = SqliteCallStore(StoreSettings(path=path), FakeClock())
+    store = RecordStore(StoreSettings(path=path), FakeClock())
     await store.open()
     await store.close()

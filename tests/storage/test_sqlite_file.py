@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from callgate.ports import StoreError
-from callgate.storage.sqlite_file import driver, open_to_read, open_to_write, said
 from callgate.storage.settings import StoreSettings
+from callgate.storage.sqlite_file import driver, open_to_read, open_to_write, said
 
 
 def settings_for(path: Path, **more: object) -> StoreSettings:
@@ -21,7 +21,7 @@ def settings_for(path: Path, **more: object) -> StoreSettings:
 def test_new_file_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     with open_to_write(settings_for(path), may_create=True) as connection:
-        connection.exec_driver_sql("INSERT INTO writers VALUES (1, 't', 2, 3, 4, 5)")
+        connection.exec_driver_sql("INSERT INTO logs VALUES (1, 't', 2, 3, 4, 5)")
         files = [path, tmp_path / "r.db-wal", tmp_path / "r.db-shm"]
         assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600] * 3
 

@@ -27,13 +27,18 @@ def joined(log: int, size: int, note: str, at: float) -> Entry:
     body: dict[str, Any] = {
         "format": FORMAT,
         "kind": JOINED,
-        "call": f"k{log}-{size}",
+        "call": joined_id(log, size),
         "at": rfc3339(at),
         "log": log,
         "size": size,
         "note": note,
     }
     return entry_of(body, at)
+
+
+def joined_id(log: int, size: int) -> str:
+    """Of its entry: those of one log sort by size."""
+    return f"k{log}-{size:013d}"
 
 
 def read_joined(body: bytes) -> Joined:

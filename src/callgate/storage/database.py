@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sqlalchemy import Connection, Engine
 
 from callgate.audit.record import Entry
 from callgate.model import Value
 from callgate.ports import StoreError
+
+Holds = Literal["outcomes", "intents", "checkpoint"]  # what the next group has in it at most
 
 
 class Row(Value):
@@ -22,7 +24,11 @@ class Row(Value):
 
 
 class TakenError(StoreError):
-    """A position that this log's only writer was to fill is filled: somebody else has written."""
+    """The position that the only writer of a log was to fill is filled already."""
+
+
+class LostError(StoreError):
+    """The connection was dead before anything of the group was sent: it can be sent anew."""
 
 
 class Life(Protocol):
@@ -58,18 +64,20 @@ class Database(Protocol):
         """A transaction while no other process is in one of these: for claiming logs."""
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Adds records, in the transaction if there is one, else durable on return. TakenError.
+        """Adds records, in the transaction if there is one, else durable on return.
 
+        Raises TakenError; LostError.
         INVARIANT: all rows or none.
         """
 
     def claim(self, connection: Connection, token: str) -> Life | None:
         """The lock of this name, without waiting; None where a living process holds it."""
 
-    def before_group(self, connection: Connection, *, is_safe: bool) -> None:
-        """Right before a group is written: raises StoreError where the place is not the same.
+    def before_group(self, connection: Connection, holds: Holds) -> None:
+        """Right before a group is written: StoreError where the place is not the same. LostError.
 
-        `is_safe`: the group must outlive the loss of power, as far as the settings want it.
+        After it commits, intents outlive the loss of power where the settings want that;
+        checkpoints always do, with all that they cover: a witness may have seen them.
         """
 
     def unstorable(self, entry: Entry) -> str | None:

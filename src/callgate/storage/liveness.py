@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -15,30 +16,36 @@ else:
 # processes, but they do see each other's locks; and ids come back, locks do not.
 
 
-class Life:
-    """A lock that ends with the process, however that ends."""
+class FileLife:
+    """A lock that ends with the process, however that ends. Implements Life."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor = descriptor
         self._path = path
 
     @classmethod
-    def claim(cls, store: Path, token: str) -> Life | None:
-        """The lock of this writer; None where a living process holds it. Raises OSError."""
+    def claim(cls, store: Path, token: str) -> FileLife | None:
+        """The lock of this name; None where a living process holds it. Raises OSError."""
         path = lock_path(store, token)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock(descriptor)
-        except OSError:
-            os.close(descriptor)
-            return None
-        return cls(descriptor, path)
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                _lock(descriptor)
+            except OSError:
+                os.close(descriptor)
+                return None
+            if os.fstat(descriptor).st_nlink:
+                return cls(descriptor, path)
+            os.close(descriptor)  # its holder removed it as we opened it: the next is another file
 
     def end(self) -> None:
         """Gives up the lock and removes its file."""
-        # Nobody else opens this file: tokens are never used twice.
+        if sys.platform != "win32":
+            self._path.unlink(missing_ok=True)  # while it is held: nobody else removes a new one
         os.close(self._descriptor)
-        self._path.unlink(missing_ok=True)
+        if sys.platform == "win32":
+            with suppress(OSError):  # somebody has opened it meanwhile, and will remove it
+                self._path.unlink(missing_ok=True)
 
 
 def lock_path(store: Path, token: str) -> Path:

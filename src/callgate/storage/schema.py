@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 REVISION = "0003"  # of these tables: the newest migration
@@ -23,6 +24,8 @@ metadata = MetaData()
 _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite: the row's own address
 # Ordered by bytes on every database, whatever its locale: prefixes are ranges.
 _Word = Text().with_variant(Text(collation="C"), "postgresql")
+
+_IS_EVENT = text("kind = 'event'")
 
 # INVARIANT: rows are only ever added; `body` and `payload` may be emptied by retention, nothing
 # else changes. These two come last: what precedes them is read without them.
@@ -45,14 +48,15 @@ records = Table(
     Column("body", Text),  # JSON, byte for byte as hashed; NULL: erased
     Column("payload", Text),  # JSON, digest in the body; NULL: there is none, in a blob, or erased
     Index("records_call_id", "call_id"),
-    Index("records_at", "at"),
+    Index("records_events", "code", "position", sqlite_where=_IS_EVENT, postgresql_where=_IS_EVENT),
 )
 
 # One row per log. Evidence are the checkpoints; this says who writes, and serves recovery.
 logs = Table(
     "logs",
     metadata,
-    Column("id", _Number, primary_key=True, autoincrement=False),  # 0: the log of logs
+    # 1, 2, 3 …: log 0 has no row, for whoever holds the lock for a moment writes to it.
+    Column("id", _Number, primary_key=True, autoincrement=False),
     Column("token", String(32), nullable=False, unique=True),  # of its writer now: names its lock
     Column("pid", _Number, nullable=False),  # of its writer, for people
     Column("started_at", Double, nullable=False),  # when this writer began

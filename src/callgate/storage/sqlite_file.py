@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from callgate.ports import StoreError
+from callgate.storage.liveness import FileLife
 from callgate.storage.schema import REVISION
 from callgate.storage.settings import StoreSettings
 
@@ -123,7 +124,21 @@ def _set_up(connection: Connection, settings: StoreSettings) -> None:
             upgrade,
         )
 
+        if found in ("0001", "0002"):
+            _refuse_older_writers(bare, settings.path)
         upgrade(connection, found, str(settings.path))
+
+
+def _refuse_older_writers(bare: sqlite3.Connection, path: Path) -> None:
+    """Gateways of before the logs write to the tables that go: their calls would be refused."""
+    for token, pid in bare.execute("SELECT token, pid FROM writers WHERE ended_at IS NULL"):
+        life = FileLife.claim(path, str(token))
+        if life is None:
+            raise StoreError(
+                f"{path} is of an older Callgate, and a gateway of that version still writes to it "
+                f"(process {pid}): stop it first"
+            )
+        life.end()
 
 
 def _set_write_ahead_log(bare: sqlite3.Connection, settings: StoreSettings) -> None:
