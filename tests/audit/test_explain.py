@@ -2,12 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.audit.chain import GENESIS
 from callgate.audit.explain import Explanation, explain, printable, total_seconds, whole
 from callgate.audit.masks import MASKED
 from callgate.audit.record import Entry, content_of, interrupted
@@ -21,7 +19,7 @@ def recorded(*entries: Entry) -> list[dict[str, Any]]:
     return [
         {
             **content_of(entry),
-            "record": {"seq": seq, "hash": f"{seq:064x}", "previous_hash": GENESIS},
+            "record": {"log": 1, "seq": seq, "hash": f"{seq:064x}"},
         }
         for seq, entry in enumerate(entries, 41)
     ]
@@ -73,10 +71,11 @@ Outcome
   The result was delivered.
   The result had 2 bytes; its SHA-256 is \
 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a.
+  It was {{}}
 
 Record
-  The intent is record 41 of the chain, hash {41:064x}.
-  The outcome is record 42 of the chain, hash {42:064x}."""
+  The intent is record 41 of log 1, hash {41:064x}.
+  The outcome is record 42 of log 1, hash {42:064x}."""
     )
 
 

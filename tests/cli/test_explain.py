@@ -31,7 +31,7 @@ def test_call_is_explained_in_words(store: Path) -> None:
     result = run("cb", store)
     assert result.exit_code == 0
     assert result.stdout.startswith("Call cb\nLet through.\n\nWho\n  The principal is ada")
-    assert "record 4 of the chain" in result.stdout
+    assert "record 3 of log 1" in result.stdout
 
 
 def test_beginning_of_an_id_is_enough_where_only_one_call_has_it(store: Path) -> None:
@@ -53,7 +53,7 @@ def test_json_has_the_words_and_the_records_behind_them(store: Path) -> None:
     assert (told["call_id"], told["headline"]) == ("ca1", "Let through.")
     assert [section["title"] for section in told["sections"]][:2] == ["Who", "What"]
     assert [entry["kind"] for entry in told["entries"]] == ["intent", "outcome"]
-    assert [entry["record"]["seq"] for entry in told["entries"]] == [1, 2]
+    assert [entry["record"]["seq"] for entry in told["entries"]] == [0, 1]
 
 
 def test_missing_record_is_an_error(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from callgate.model import Json
 _NO_PERMIT = "no policy permits"
 
 
-def in_words(decision: dict[str, Json] | None) -> Iterator[str]:
-    """One fact a line, of a decision as the record has it."""
+def in_words(decision: dict[str, Json] | None, *, with_near: bool = True) -> Iterator[str]:
+    """One fact a line, of a decision as the record has it; near misses too, unless told anew."""
     if decision is None:
         yield "Policy was not asked: the call ended before that."
         return
@@ -21,7 +21,7 @@ def in_words(decision: dict[str, Json] | None) -> Iterator[str]:
         yield "The gateway only observes: nothing is refused because of this."
     account = decision.get("account")
     if account is not None:
-        yield from account_in_words(account)
+        yield from account_in_words(account if with_near else {**account, "near": ()})
     for flip in decision.get("flips") or ():
         yield f"The shadow policy {flip['policy']} would {flip['would']} it: {flip['reason']}."
     if decision.get("version"):

@@ -11,9 +11,10 @@ from callgate.audit.masks import MASKED
 from callgate.model import Json, Value, qualify
 from callgate.protocol.refusals import REFUSALS
 
+MAX_SHOWN = 2_000  # characters of a result
+
 Entries = Sequence[dict[str, Json]]
-"""A call's recorded bodies in order, each with its place in the chain under `record`:
-{"seq", "hash", "previous_hash"}."""
+"""A call's recorded bodies in order, each with its place under `record`: {log, seq, hash}."""
 
 
 class Section(Value):
@@ -67,24 +68,36 @@ def total_seconds(call: dict[str, Json]) -> float | None:
     return sum(stages.values()) if isinstance(stages, dict) and stages else None
 
 
-def explain(entries: Entries) -> Explanation:
+class Further(Value):
+    """What others found out about a call: lines for sections of their own."""
+
+    turning: tuple[str, ...] = ()  # what would have to differ
+    sources: tuple[str, ...] = ()  # which earlier calls mattered
+
+
+NOTHING_FURTHER = Further()
+
+
+def explain(entries: Entries, further: Further = NOTHING_FURTHER) -> Explanation:
     """All that the record knows of one call. Needs at least one entry."""
     call = whole(entries)
+    is_judged = bool(further.turning)
     sections = (
         ("Who", _who(call)),
         ("What", _what(call)),
         ("When", _when(call)),
-        ("Policy", in_words(call.get("decision"))),
+        ("Policy", in_words(call.get("decision"), with_near=not is_judged)),
+        ("What would change it", further.turning),
+        ("What came from earlier calls", further.sources),
         ("Interceptors", _interceptors(call)),
         ("Outcome", _outcome(call)),
         ("Record", _places(entries)),
     )
+    told = [(title, tuple(map(printable, lines))) for title, lines in sections]
     return Explanation(
         call_id=printable(call["call"]),
         headline=_headline(call),
-        sections=tuple(
-            Section(title=title, lines=tuple(map(printable, lines))) for title, lines in sections
-        ),
+        sections=tuple(Section(title=title, lines=lines) for title, lines in told if lines),
     )
 
 
@@ -119,6 +132,8 @@ def _who(call: dict[str, Json]) -> Iterator[str]:
         yield f"The client calls itself {name}; that is not verified."
     if call.get("session"):
         yield f"The session is {call['session']}."
+    if call.get("run"):
+        yield f"The run is {call['run']}: `callgate review` shows it."
 
 
 def _proof(principal: dict[str, Json]) -> str:
@@ -227,6 +242,10 @@ def _outcome(call: dict[str, Json]) -> Iterator[str]:
         if result.get("failed"):
             yield "The target says that the tool failed."
         yield f"The {what} had {result['bytes']} bytes; its SHA-256 is {result['sha256']}."
+    if call.get("content") is not None:
+        content = json.dumps(call["content"], ensure_ascii=False)
+        more = f"… ({len(content)} characters)" if len(content) > MAX_SHOWN else ""
+        yield f"It was {content[:MAX_SHOWN]}{more}"
 
 
 _RAN = {
@@ -255,7 +274,10 @@ def _undelivered(call: dict[str, Json]) -> str:
 def _places(entries: Entries) -> Iterator[str]:
     for entry in entries:
         place = entry["record"]
-        yield f"The {entry['kind']} is record {place['seq']} of the chain, hash {place['hash']}."
+        where = f"record {place['seq']} of log {place['log']}" if "log" in place else "kept"
+        yield f"The {entry['kind']} is {where}, hash {place.get('hash')}."
+        if entry.get("erased"):
+            yield f"What the {entry['kind']} said in full was erased; its digests remain."
 
 
 def _list(items: Sequence[Any]) -> str:

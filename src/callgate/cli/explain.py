@@ -1,4 +1,4 @@
-"""`callgate explain`: why one call ended as it did."""
+"""`callgate explain`: why one call ended as it did, and what would have to differ."""
 
 from __future__ import annotations
 
@@ -7,34 +7,38 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from callgate.audit.explain import Explanation
-from callgate.audit.explain import explain as in_words
 from callgate.cli.store import open_records, store_options
+from callgate.pipeline.explaining import Explainer
 from callgate.ports import StoreError
 
 
 @click.command()
 @click.argument("call")
 @store_options
-@click.option("--json", "as_json", is_flag=True, help="The words, and the records behind them.")
+@click.option("--json", "as_json", is_flag=True, help="The words, and what they rest on.")
 def explain(call: str, config: Path | None, store: str | None, as_json: bool) -> None:
-    """Say in words why CALL ended as it did. CALL is an id, or an id's beginning."""
+    """Say in words why CALL ended as it did. CALL is an id, or an id's beginning.
+
+    The decision is made again with the policies and facts of that moment, as the record has them,
+    to find the nearest change that turns it, for what was permitted as for what was refused.
+    """
     try:
         records = open_records(config, store)
-        entries = records.entries(only(records.find(call), call))
+        found = Explainer(records).explain(only(records.find(call), call))
     except StoreError as error:
         raise click.ClickException(str(error)) from error
-    explanation = in_words(entries)
+    if found is None:
+        raise click.ClickException(f"no call begins with {call!r}; `callgate calls` lists them")
     if as_json:
-        click.echo(json.dumps({**msgspec.to_builtins(explanation), "entries": entries}))
+        click.echo(json.dumps(found.as_json()))
     elif sys.stdout.isatty():
-        Console(highlight=False).print(_styled(explanation), soft_wrap=True)
+        Console(highlight=False).print(_styled(found.explanation), soft_wrap=True)
     else:
-        click.echo(str(explanation))
+        click.echo(str(found.explanation))
 
 
 def only(found: list[str], start: str) -> str:

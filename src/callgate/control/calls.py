@@ -7,15 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
-from callgate.audit.explain import explain
 from callgate.audit.searching import SearchError
 from callgate.control.calls_query import FILTERS, PAGES, read_filter, read_number
 from callgate.control.problems import Problem
 from callgate.control.routing import Request, Response
 from callgate.control.views import Views
+from callgate.pipeline.explaining import Explainer
 from callgate.ports import CallFilter, CursorError, Page, StoreError
 
 MOST_WAIT_SECONDS = 60
@@ -57,14 +56,12 @@ async def _waited(page: Page, chosen: CallFilter, views: Views, seconds: int) ->
 
 
 async def one(request: Request, views: Views) -> Response:
-    """Everything recorded of one call, and that in words."""
+    """Everything recorded of one call, and that in words; decided again, to say what turns it."""
     call_id = request.parts["id"]
-    entries = await _ask(lambda: views.records.entries(call_id))
-    if not entries:
+    found = await _ask(lambda: Explainer(views.records).explain(call_id))
+    if found is None:
         raise Problem(404, "There is no call with this id in the record.")
-    explanation = explain(entries)
-    told = msgspec.to_builtins(explanation)
-    return Response.json({**told, "text": str(explanation), "entries": entries})
+    return Response.json({**found.as_json(), "text": str(found.explanation)})
 
 
 def _page(page: Page) -> Response:

@@ -123,7 +123,8 @@ def _in_time(steps: Sequence[Step]) -> Iterator[tuple[Step, bool]]:
     for step in steps:
         moments.append((step.received_at, step.number, False, step))
         if step.content is not None and step.ended_at is not None:
-            moments.append((step.ended_at, step.number, True, step))
+            at = max(step.ended_at, step.received_at)  # a clock may have been set back
+            moments.append((at, step.number, True, step))
     for _, _, is_result, step in sorted(moments, key=lambda one: one[:3]):
         yield step, is_result
 
