@@ -22,13 +22,16 @@ class CutWire:
         self._servers: list[socket.socket] = []
         self._is_deaf = False
         self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._serving = threading.Thread(target=self._serve, daemon=True)
+        self._serving.start()
 
     def __enter__(self) -> CutWire:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._serving.join()
         self.cut()
         self.cut_behind()
 
