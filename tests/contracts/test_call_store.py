@@ -30,7 +30,8 @@ class OpenStore(CallStore, Protocol):
 class Bench(Protocol):
     """A store, what it keeps, and how to break it."""
 
-    store: OpenStore
+    @property
+    def store(self) -> OpenStore: ...
 
     def kept(self) -> list[Entry]: ...
 
