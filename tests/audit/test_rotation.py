@@ -4,7 +4,14 @@ from callgate.audit.checkpoints import Checkpoint
 from callgate.audit.event import event
 from callgate.audit.keys import COSIGNATURE, NotAKeyError, SigningKey
 from callgate.audit.record import indexed
-from callgate.audit.rotation import added_key, key_changed, newcomers, read_keys, written_keys
+from callgate.audit.rotation import (
+    Change,
+    key_changed,
+    newcomers,
+    read_change,
+    read_keys,
+    written_keys,
+)
 
 ORIGIN = "callgate.dev/00112233445566aa"
 OLD = SigningKey(ORIGIN, bytes(range(32)))
@@ -66,14 +73,15 @@ def test_the_event_names_the_key_that_was_added() -> None:
 
     assert indexed(entry.body) == entry
     assert entry.code == "signing_key_changed"
-    assert added_key(entry.body, ORIGIN) == NEW.verifier
+    change = Change(added=NEW.verifier, others=(OLD.verifier, NEW.verifier))
+    assert read_change(entry.body, ORIGIN) == change
 
 
 def test_an_event_names_no_key_of_another_store_nor_of_a_witness() -> None:
     other = SigningKey.generated("callgate.dev/other")
     witness = SigningKey.generated(ORIGIN, COSIGNATURE)
 
-    assert added_key(key_changed(other.verifier, [other], 5.0).body, ORIGIN) is None
-    assert added_key(key_changed(witness.verifier, [witness], 5.0).body, ORIGIN) is None
-    assert added_key(event("signing_key_changed", 5.0, {"added": "x"}).body, ORIGIN) is None
-    assert added_key(b"\xff", ORIGIN) is None
+    assert read_change(key_changed(other.verifier, [other], 5.0).body, ORIGIN) is None
+    assert read_change(key_changed(witness.verifier, [witness], 5.0).body, ORIGIN) is None
+    assert read_change(event("signing_key_changed", 5.0, {"added": "x"}).body, ORIGIN) is None
+    assert read_change(b"\xff", ORIGIN) is None

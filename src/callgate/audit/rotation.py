@@ -10,6 +10,7 @@ from callgate.audit.event import event
 from callgate.audit.keys import NOTE, NotAKeyError, SigningKey, VerifierKey
 from callgate.audit.notes import Note, NoteError
 from callgate.audit.record import Entry
+from callgate.model import Value
 
 KEY_CHANGED = "signing_key_changed"
 MAX_KEYS = 8  # that sign at once: one, but for a time of change
@@ -68,10 +69,20 @@ def key_changed(added: VerifierKey, keys: Iterable[SigningKey], at: float) -> En
     return event(KEY_CHANGED, at, said)
 
 
-def added_key(body: bytes, origin: str) -> VerifierKey | None:
-    """The key that such an event names; None where it names none of this store."""
+class Change(Value):
+    """What such an event names."""
+
+    added: VerifierKey
+    others: tuple[VerifierKey, ...]  # that signed then, too
+
+
+def read_change(body: bytes, origin: str) -> Change | None:
+    """None where the body is of no such event of this store."""
     try:
-        key = VerifierKey.parse(_decode(body).added)
+        said = _decode(body)
+        added, *others = (VerifierKey.parse(text) for text in (said.added, *said.keys[:MAX_KEYS]))
     except (msgspec.DecodeError, UnicodeError, NotAKeyError):
         return None
-    return key if key.name == origin and key.algorithm == NOTE else None
+    if any(key.name != origin or key.algorithm != NOTE for key in (added, *others)):
+        return None
+    return Change(added=added, others=tuple(others))
