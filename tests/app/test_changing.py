@@ -9,9 +9,11 @@ import pytest
 
 from callgate.app.application import Application
 from callgate.app.changing import StoreDesk
+from callgate.audit.event import POLICIES
 from callgate.control.desk import Origin, Terms
 from callgate.control.problems import Problem
-from callgate.storage.reading import SqliteRecords
+from callgate.storage.reading import Records
+from callgate.storage.settings import StoreSettings
 from callgate.storage.versions import StoredPolicyVersions
 from fakes.application import CONFIG, PERMIT, applied, may_refund, written
 
@@ -49,9 +51,13 @@ def test_a_change_is_in_force_at_once_kept_and_recorded(tmp_path: Path) -> None:
         assert not may_refund(application, 200)
 
     applied(tmp_path, scenario)
-    events = [record.entry for record in SqliteRecords(tmp_path / "callgate.db").records()]
-    assert [entry.kind for entry in events] == ["event"] * 3
-    assert b'"author":"ada"' in events[0].body
+    records = Records(StoreSettings(path=tmp_path / "callgate.db"))
+    before, put, deleted, rolled_back = records.events([POLICIES])
+    assert (put["stored"]["author"], deleted["version"]) == ("ada", before["version"])
+    assert (rolled_back["version"], rolled_back["stored"]["number"]) == (put["version"], 3)
+    defined = records.defined(f"policies:{put['version']}")
+    assert defined is not None
+    assert [policy["id"] for policy in defined["policies"]] == ["refunds", "cap"]
 
     async def restarted(application: Application) -> bool:
         return may_refund(application, 200)

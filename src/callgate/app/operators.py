@@ -15,6 +15,7 @@ from callgate.identity.api_keys import principal_of
 from callgate.identity.chain import IdentitySettings
 from callgate.model import Principal
 from callgate.ports import TargetStatus
+from callgate.storage.blobs.opening import reader_of
 from callgate.storage.reading import Records
 from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
 
@@ -57,7 +58,7 @@ def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
             await application.reload()
         return config()
 
-    records = Records(application.config.store)
+    records = Records(application.config.store, reader_of(application.config.store))
 
     def principals() -> Sequence[Principal]:
         configured = configured_principals(application.config.identity)

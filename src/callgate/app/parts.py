@@ -20,6 +20,9 @@ from callgate.policy.succession import Pair, warm
 from callgate.ports import Clock, Connector, StoreError
 from callgate.sources.parsing import Parser
 from callgate.sources.sourced import SourceError
+from callgate.storage.blobs.opening import blobs_of
+from callgate.storage.blobs.placing import PlacingStore
+from callgate.storage.store import RecordStore
 from callgate.storage.versions import StoredPolicyVersions
 from callgate.upstream.functions import PythonConnector, PythonTargetSettings
 from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
@@ -86,6 +89,20 @@ def build_sources(config: Config, parser: Parser, like: Sources | None = None) -
 def build_limits(config: Config) -> Limits:
     """Bounds on what a caller may send."""
     return Limits(max_body_bytes=config.gateway.max_body_bytes, max_depth=config.gateway.max_depth)
+
+
+def build_store(config: Config, clock: Clock) -> PlacingStore | RecordStore:
+    """The record, with a place for large payloads where it needs one. Raises StoreError."""
+    settings = config.store
+    store, blobs = RecordStore(settings, clock), blobs_of(settings)
+    if blobs is None:
+        return store
+    return PlacingStore(
+        store,
+        blobs,
+        inline_bytes=settings.inline_bytes,
+        timeout_seconds=settings.blobs.timeout_seconds,
+    )
 
 
 def build_keeping(config: Config) -> Keeping:

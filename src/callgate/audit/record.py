@@ -175,6 +175,13 @@ def _writable(value: Json, depth: int) -> Json:
     return f"({type(value).__name__})"
 
 
+def without_payload(entry: Entry, why: str) -> Entry:
+    """The entry, whose payload could not be kept: it says so, and has its digest all the same."""
+    body = _decode(entry.body)
+    body["payload_lost"] = {**body.pop("payload", {}), "why": why}
+    return replace(entry, body=encode(body), payload=None)
+
+
 def interrupted(intended: bytes, at: float) -> Entry:
     """The outcome of a call whose gateway died: all that its intent's body still tells.
 

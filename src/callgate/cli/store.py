@@ -14,6 +14,7 @@ from callgate.config.loading import anchored
 from callgate.config.problems import ConfigError, Problem
 from callgate.config.references import resolve
 from callgate.config.source import Node, read_yaml
+from callgate.storage.blobs.opening import reader_of
 from callgate.storage.reading import Records
 from callgate.storage.settings import StoreSettings
 
@@ -53,7 +54,8 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def open_records(config: Path | None, store: str | None) -> Records:
     """The record, to ask questions of. Raises click.ClickException."""
-    return Records(store_settings(config, store))
+    settings = store_settings(config, store)
+    return Records(settings, reader_of(settings))
 
 
 def store_settings(config: Path | None, store: str | None) -> StoreSettings:

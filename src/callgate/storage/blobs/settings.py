@@ -25,7 +25,7 @@ class S3Settings(Settings):
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")] | None = None
     """The region; `AWS_REGION` where left out, else us-east-1."""
 
-    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9!_.*'()-]+/)*$")] = ""
+    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9_.-]*/)*$")] = ""
     """What the names of all objects begin with, such as `callgate/payloads/`."""
 
     addressing: Literal["virtual", "path"] | None = None

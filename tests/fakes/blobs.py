@@ -1,0 +1,53 @@
+"""A place for payloads in memory, which can fail, be slow, and tell what it was asked."""
+
+from __future__ import annotations
+
+import threading
+
+from callgate.storage.blobs.blob_store import BlobError
+
+
+class FakeBlobs:
+    """Implements BlobStore. `fail` breaks it until `mend`; `hold` lets nothing through meanwhile."""
+
+    place = "fake"
+
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+        self.asked = 0
+        self.is_closed = False
+        self._fault: str | None = None
+        self._may_go = threading.Event()
+        self._may_go.set()
+
+    def put(self, digest: str, content: bytes) -> None:
+        self.asked += 1
+        self._may_go.wait(20)
+        if self._fault is not None:
+            raise BlobError(self._fault)
+        self.contents[digest] = content
+
+    def get(self, digest: str) -> bytes | None:
+        return self.contents.get(digest)
+
+    def has(self, digest: str) -> bool:
+        return digest in self.contents
+
+    def delete(self, digest: str) -> None:
+        self.contents.pop(digest, None)
+
+    def close(self) -> None:
+        self.is_closed = True
+        self._may_go.set()
+
+    def fail(self, reason: str = "fake: bucket gone") -> None:
+        self._fault = reason
+
+    def mend(self) -> None:
+        self._fault = None
+
+    def hold(self) -> None:
+        self._may_go.clear()
+
+    def release(self) -> None:
+        self._may_go.set()

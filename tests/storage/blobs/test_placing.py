@@ -1,0 +1,233 @@
+"""Large payloads are durable elsewhere before their entries are handed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from callgate.audit.record import Entry, content_of, indexed
+from callgate.model import Reply
+from callgate.ports import StoreError
+from callgate.storage.blobs import placing
+from callgate.storage.blobs.blob_store import digest_of
+from callgate.storage.blobs.placing import PROBE, PlacingStore
+from fakes.blobs import FakeBlobs
+from fakes.store import FakeCallStore, an_intent, an_outcome, until
+
+LARGE = {"note": "n" * 1000}
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placing, "RETRY_SECONDS", 0.005)
+
+
+@asynccontextmanager
+async def placed(
+    store: FakeCallStore, blobs: FakeBlobs, **more: Any
+) -> AsyncIterator[PlacingStore]:
+    settings: dict[str, Any] = {"inline_bytes": 500, "timeout_seconds": 5.0, **more}
+    made = PlacingStore(store, blobs, **settings)
+    await made.open()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def a_large_intent(call_id: str = "c1") -> Entry:
+    return an_intent(call_id, arguments={**LARGE, "id": call_id})
+
+
+def a_large_outcome(call_id: str = "c1") -> Entry:
+    return an_outcome(call_id, reply=Reply(body=b'{"content":"%s"}' % (call_id.encode() * 500)))
+
+
+def test_small_payloads_stay_with_their_entries() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            await made.append(an_intent("c1"))
+            made.append_soon(an_outcome("c1"))
+
+    asyncio.run(play())
+    assert [entry.payload is None for entry in store.kept] == [False, False]
+    assert blobs.contents == {}
+
+
+def test_a_large_payload_is_kept_under_its_digest_before_the_entry_is() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+    entry = a_large_intent()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            blobs.hold()
+            waiting = asyncio.ensure_future(made.append(entry))
+            await until(lambda: blobs.asked == 1)
+            assert store.kept == []
+            blobs.release()
+            await waiting
+
+    asyncio.run(play())
+    (kept,) = store.kept
+    assert (kept.payload, kept.body, indexed(kept.body)) == (None, entry.body, kept)
+    assert blobs.contents == {digest_of(entry.payload or b""): entry.payload}
+
+
+def test_large_outcomes_follow_in_their_order() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            for number in range(30):
+                made.append_soon(a_large_outcome(f"c{number}"))
+            await until(lambda: len(store.kept) == 30)
+
+    asyncio.run(play())
+    assert [entry.call_id for entry in store.kept] == [f"c{number}" for number in range(30)]
+    assert len(blobs.contents) == 30
+
+
+def test_while_payloads_cannot_be_kept_no_call_goes_out_and_no_outcome_is_lost() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            blobs.fail()
+            with pytest.raises(StoreError, match="bucket gone"):
+                await made.append(a_large_intent("c1"))
+            with pytest.raises(StoreError, match="bucket gone"):
+                await made.append(an_intent("c2"))  # its result may be large
+            assert (made.is_healthy, made.fault) == (False, "fake: bucket gone")
+            made.append_soon(a_large_outcome("c3"))
+            made.append_soon(an_outcome("c4"))
+            assert [entry.call_id for entry in store.kept] == ["c4"]
+            blobs.mend()
+            await until(lambda: made.is_healthy and len(store.kept) == 2)
+            await made.append(a_large_intent("c5"))
+
+    asyncio.run(play())
+    assert [entry.call_id for entry in store.kept] == ["c4", "c3", "c5"]
+
+
+def test_it_notices_by_itself_that_it_works_again() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            blobs.fail()
+            with pytest.raises(StoreError):
+                await made.append(a_large_intent())
+            blobs.mend()
+            await until(lambda: made.is_healthy)
+
+    asyncio.run(play())
+    assert list(blobs.contents.values()) == [PROBE]
+
+
+def test_who_does_not_answer_counts_as_failed() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs, timeout_seconds=0.01) as made:
+            blobs.hold()
+            with pytest.raises(StoreError, match="fake has not answered for 0 s"):
+                await made.append(a_large_intent())
+            blobs.release()
+
+    asyncio.run(play())
+    assert store.kept == []
+
+
+def test_a_fault_of_ours_counts_as_failed() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+    blobs.put = None  # type: ignore[assignment,method-assign] # what cannot be called
+
+    async def play() -> None:
+        async with placed(store, blobs, timeout_seconds=0.05) as made:
+            with pytest.raises(StoreError, match="fake: TypeError"):
+                await made.append(a_large_intent())
+
+    asyncio.run(play())
+
+
+def test_what_waits_is_bounded_and_what_is_beyond_is_recorded_without_its_payload(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(placing, "MAX_WAITING", 2)
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            blobs.fail()
+            for number in range(3):
+                made.append_soon(a_large_outcome(f"c{number}"))
+            (lost,) = store.kept
+            told = content_of(lost)
+            assert (lost.call_id, told["payload_lost"]["why"]) == ("c2", "fake is too slow")
+            assert told["payload_lost"]["sha256"] == digest_of(a_large_outcome("c2").payload or b"")
+            assert told["result"]["bytes"] > 500
+            assert indexed(lost.body) == lost
+            blobs.mend()
+            await until(lambda: len(store.kept) == 3)
+
+    asyncio.run(play())
+    assert "the payload of outcome c2 is lost: fake is too slow" in caplog.text
+
+
+def test_no_large_call_begins_while_many_bytes_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placing, "MAX_WAITING_BYTES", 2000)
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            blobs.hold()
+            made.append_soon(a_large_outcome("c1"))
+            with pytest.raises(StoreError, match="fake is too slow: 1 wait for it"):
+                await made.append(a_large_intent("c2"))
+            blobs.release()
+            await until(lambda: len(store.kept) == 1)
+
+    asyncio.run(play())
+
+
+def test_what_waits_when_the_gateway_ends_is_put_or_recorded_without_its_payload() -> None:
+    for is_mended in (True, False):
+        store, blobs = FakeCallStore(), FakeBlobs()
+
+        async def play(
+            store: FakeCallStore = store, blobs: FakeBlobs = blobs, is_mended: bool = is_mended
+        ) -> None:
+            async with placed(store, blobs, timeout_seconds=1.0) as made:
+                blobs.fail()
+                made.append_soon(a_large_outcome("c1"))
+                await until(lambda: not made.is_healthy)
+                if is_mended:
+                    blobs.mend()
+
+        asyncio.run(play())
+        (kept,) = store.kept
+        assert ("payload_lost" in content_of(kept)) is not is_mended
+        assert blobs.is_closed
+
+
+def test_once_closed_nothing_is_taken() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            pass
+        with pytest.raises(StoreError):
+            made.append_soon(a_large_outcome())
+        with pytest.raises(StoreError):
+            await made.append(a_large_intent())
+        with pytest.raises(StoreError):
+            await made.append(an_intent())
+
+    asyncio.run(play())
+    assert store.kept == []
