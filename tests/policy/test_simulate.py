@@ -222,7 +222,7 @@ def test_policies_are_compared_with_each_other_whatever_was_recorded() -> None:
 @pytest.mark.parametrize(
     ("texts", "decision", "reason"),
     [
-        ([CAP], a_decision("***", hidden=(("input", "amount"),), digest=""), MASKED),
+        ([SMALL], a_decision("***", hidden=(("input", "amount"),), digest=""), MASKED),
         (
             ['permit(principal, action, resource) when { principal.hasTag("role") };'],
             a_decision(knows_claims=False),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Collection
 
 import cedarpy
@@ -12,11 +10,11 @@ from callgate.authoring.grounding import Ground, groups_in, tags_in
 from callgate.authoring.hidden import hidden_in, texts_in
 from callgate.authoring.replies import Proposed
 from callgate.model import Json, Value
+from callgate.policy.identifiers import fresh_id
 from callgate.policy.source import ACTIVE, SHADOW, Policy, PolicyError, read_policies
 from callgate.policy.text import tokens
 from callgate.policy.validation import findings
 
-MAX_ID_CHARACTERS = 60
 SOURCE = "the policy"
 
 
@@ -58,17 +56,6 @@ def check(
 def as_active(policy: Policy) -> Policy:
     """The policy as it would be if it decided."""
     return _ours(policy, policy.id, ACTIVE)
-
-
-def fresh_id(wanted: str, taken: Collection[str]) -> str:
-    """An id made of what a model wanted, that no other policy has."""
-    plain = unicodedata.normalize("NFKD", wanted).encode("ascii", "ignore").decode().lower()
-    slug = "-".join(re.findall(r"[a-z0-9]+", plain))[:MAX_ID_CHARACTERS].strip("-") or "draft"
-    number, identifier = 1, slug
-    while identifier in taken:
-        number += 1
-        identifier = f"{slug}-{number}"
-    return identifier
 
 
 def _ours(policy: Policy, identifier: str, mode: str) -> Policy:

@@ -18,7 +18,7 @@ from callgate.policy.explain import Inquiry, Scene, account
 from callgate.policy.hints import Narrowing
 from callgate.policy.names import Names
 from callgate.policy.outlook import Outlook
-from callgate.policy.plans import Choice, Known, Part, Plan, Plans
+from callgate.policy.plans import Known, Part, Plan, Plans
 from callgate.policy.preview import Situation, is_satisfied, reads_arguments
 from callgate.policy.source import SHADOW, Policy, version_of
 from callgate.policy.tooling import Tooling, ToolKey
@@ -94,9 +94,9 @@ class Engine:
             return self._permitted()  # what would flip is only known with the arguments
         return self._refused_by_scope(plan.part) or self._permitted()
 
-    def in_scope(self, principal: Principal, tool: Tool) -> Choice:
+    def in_scope(self, principal: Principal, tool: Tool) -> Part:
         """The policies that decide of this principal at this tool, and what they read."""
-        return self._plans.plan(principal, tool).part.choice
+        return self._plans.plan(principal, tool).part
 
     def examine(self, question: Question) -> Account:
         """The verdict, and why: every policy in scope, clause by clause. Takes about 1 ms."""

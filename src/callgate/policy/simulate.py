@@ -44,15 +44,17 @@ class Reading:
     policies: frozenset[str]  # digests
     reads_claims: bool
     reads_enriched: bool
+    is_settled: bool  # it is refused, whatever they would read: none permits, or one does not fit
 
     @classmethod
-    def of(cls, choice: Choice) -> Reading:
+    def of(cls, choice: Choice, is_settled: bool) -> Reading:
         """What some policies read."""
         return cls(
             choice=choice,
             policies=frozenset(policy.digest for policy in choice.policies),
             reads_claims=any(map(reads_claims, choice.policies)),
             reads_enriched=any(not chain or chain[0] == "enriched" for chain in choice.chains),
+            is_settled=is_settled,
         )
 
 
@@ -73,7 +75,7 @@ class Judge:
         """With `fits`, tools are as they are now, where a decision tells that."""
         self.engine = engine
         self._fits = fits
-        self._readings: dict[frozenset[str], Reading] = {}
+        self._readings: dict[tuple[frozenset[str], bool], Reading] = {}
         # With the principal, so that it lives, and its id stays its own.
         self._young: dict[_Key, tuple[Principal, Ruled]] = {}
         self._old: dict[_Key, tuple[Principal, Ruled]] = {}
@@ -86,16 +88,19 @@ class Judge:
 
     def reading(self, question: Question) -> Reading:
         """What decides of this, and what that reads."""
-        choice = self.engine.in_scope(question.principal, question.tool)
-        known = self._readings.get(choice.key)
+        part = self.engine.in_scope(question.principal, question.tool)
+        is_settled = not part.has_permit or part.problem is not None
+        known = self._readings.get((part.key, is_settled))
         if known is None:
-            known = self._readings[choice.key] = Reading.of(choice)
+            known = Reading.of(part.choice, is_settled)
+            self._readings[part.key, is_settled] = known
         return known
 
     def rule(self, decision: Decision, question: Question, reading: Reading) -> Ruled:
         """How it comes out, on the facts as they were. Raises Undecidable: nothing is guessed."""
-        _require(decision, reading)
         choice = reading.choice
+        if not reading.is_settled or METHODS[question.tool.method].is_list:
+            _require(decision, reading)
         if choice.reads_time or not (choice.reads_context and decision.digest):
             return self._ruled(decision, question)
         tool = question.tool
