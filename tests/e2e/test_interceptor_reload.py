@@ -1,6 +1,7 @@
 """A running gateway takes up changed interceptors, and keeps the old ones where it cannot."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,3 +110,45 @@ def test_a_function_that_exits_does_not_end_the_gateway(tmp_path: Path) -> None:
 
     refused = "The interceptor hook failed, so the call is refused."
     assert said == ["tea one.", refused, refused, "tea one."]
+
+
+KEEPING = """
+identity: {anonymous: {id: ada}}
+policies: {files: [p.cedar]}
+targets: {shop: {python: shop_keeping}}
+interceptors:
+  - {name: redact, redact: {mode: tokenise}, on: [request, result]}
+  - name: exfiltration
+    exfiltration: {sources: [shop], sinks: [{tools: [shop___send]}], per: principal}
+    on: [request, result]
+"""
+SHOP_KEEPING = """
+CUSTOMER = "Jonathan Smithers of Elm Street, who has been a customer for many a year and pays late"
+
+def read() -> str:
+    return f"ada@example.org {CUSTOMER}"
+
+def look(mail: str) -> str:
+    return "known" if mail == "ada@example.org" else "unknown"
+
+def send(text: str) -> str:
+    return "sent"
+"""
+
+
+def test_tokens_and_what_came_back_are_not_forgotten_over_a_reload(tmp_path: Path) -> None:
+    files = {"p__cedar": PERMIT, "shop_keeping__py": SHOP_KEEPING}
+    with running(tmp_path, KEEPING, **files) as gateway:
+        text = said(gateway.call("shop___read"))
+        token, _, customer = text.partition(" ")
+        assert token.startswith("[token:email:")
+        # Changed settings of both: they go on with what they know, within their new bounds.
+        config = (tmp_path / "callgate.yaml").read_text()
+        config = config.replace("tokenise}", "tokenise, tokens: {most: 50}}")
+        change(gateway, "callgate.yaml", config.replace("principal}", "principal, max_bytes: 50}"))
+        assert said(gateway.call("shop___look", mail=token)) == "known"
+        assert "letters and digits" in said(gateway.call("shop___send", text=customer))
+
+
+def said(answer: tuple[object, dict[str, Any]]) -> str:
+    return str(answer[1]["result"]["content"][0]["text"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from callgate.app.chains import build_chain
+from callgate.app.chains import build_attachment
 from callgate.config.loading import load_config
 from callgate.pipeline.attaching import Attachment, Chain
 from callgate.ports import Clock
@@ -18,7 +18,8 @@ def a_chain(directory: Path, *interceptors: dict[str, Any], clock: Clock | None 
     """The interceptors of a callgate.yaml in `directory`."""
     file = directory / "callgate.yaml"
     file.write_text(yaml.safe_dump({"interceptors": list(interceptors)}))
-    return build_chain(load_config(file), clock or FakeClock())
+    config, clock = load_config(file), clock or FakeClock()
+    return Chain(tuple(build_attachment(one, config, clock) for one in config.interceptors))
 
 
 def attachments(directory: Path, *interceptors: dict[str, Any]) -> tuple[Attachment, ...]:

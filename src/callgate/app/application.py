@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from callgate.app import checking
-from callgate.app.chains import build_chain
+from callgate.app.chains import build_chain, ended_on_failure
 from callgate.app.checking import Checks
 from callgate.app.chronicle import Chronicle
 from callgate.app.clock import SystemClock
@@ -167,13 +167,14 @@ class Application:
 
     async def _build(self, config: Config, connectors: Connectors, engine: Engine) -> Gateway:
         """All but the policies: `engine` stands in for theirs."""
-        chain = await asyncio.to_thread(build_chain, config, self.clock)  # loads foreign code
-        try:
-            authenticator = build_authenticator(
-                config.identity, self.clock, self._fetch, like=self._authenticator()
-            )
-        except (IssuerError, FetchError) as error:
-            raise PartError(f"identity: {error}") from None
+        chain = await build_chain(config, self.clock, like=getattr(self, "gateway", None))
+        async with ended_on_failure(chain):
+            try:
+                authenticator = build_authenticator(
+                    config.identity, self.clock, self._fetch, like=self._authenticator()
+                )
+            except (IssuerError, FetchError) as error:
+                raise PartError(f"identity: {error}") from None
         return Gateway(
             authenticator=authenticator,
             catalog=LiveCatalog(connectors, self.clock, is_lazy=self._is_lazy),
@@ -198,8 +199,7 @@ class Application:
 
     def _authenticator(self) -> FirstThatKnows | None:
         """The one in force: a new one takes over the keys that issuers published."""
-        known = getattr(self, "gateway", None)
-        authenticator = known.authenticator if known is not None else None
+        authenticator = getattr(getattr(self, "gateway", None), "authenticator", None)
         return authenticator if isinstance(authenticator, FirstThatKnows) else None
 
     async def policy_findings(self, gateway: Gateway, targets: Iterable[str]) -> list[Finding]:
@@ -242,7 +242,8 @@ class Application:
         made = await loaded(sources.first)
         connectors = self._build_connectors(config)
         built = await self._build(config, connectors, self.gateway.engine)
-        trial = await successor(config, made, built)
+        async with ended_on_failure(built.chain):
+            trial = await successor(config, made, built)
         gateway = trial.gateway
         fresh = [c for name, c in connectors.items() if c is not self._connectors.get(name)]
         for connector in fresh:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from pydantic import TypeAdapter, ValidationError
 
 from callgate.app.parts import PartError, build_connector
@@ -13,6 +17,7 @@ from callgate.model import Json
 from callgate.pipeline.attaching import Attachment, Chain
 from callgate.pipeline.breaker import Breaker, Gate
 from callgate.pipeline.conditions import CedarCondition
+from callgate.pipeline.gateway import Gateway
 from callgate.policy.names import Names
 from callgate.policy.source import PolicyError
 from callgate.ports import Clock, Connector
@@ -22,9 +27,30 @@ from callgate.upstream.mcp_stdio import StdioTargetSettings
 _TARGET: TypeAdapter[TargetSettings] = TypeAdapter(TargetSettings)
 
 
-def build_chain(config: Config, clock: Clock) -> Chain:
-    """The interceptors in declared order. Raises PartError."""
-    return Chain(tuple(build_attachment(one, config, clock) for one in config.interceptors))
+async def build_chain(config: Config, clock: Clock, like: Gateway | None = None) -> Chain:
+    """The interceptors in declared order. Raises PartError; then none of them is left open.
+
+    What those of the gateway before it, `like`, must not forget over a reload is taken over.
+    """
+    known = {one.name: one.interceptor for one in like.chain.attachments} if like else {}
+    made: list[Attachment] = []
+    for settings in config.interceptors:
+        async with ended_on_failure(Chain(tuple(made))):
+            before = known.get(settings.name)
+            made.append(  # in a thread: it loads foreign code
+                await asyncio.to_thread(build_attachment, settings, config, clock, before=before)
+            )
+    return Chain(tuple(made))
+
+
+@asynccontextmanager
+async def ended_on_failure(chain: Chain) -> AsyncIterator[None]:
+    """Closes the chain where what is done meanwhile fails, for then it is never used."""
+    try:
+        yield
+    except BaseException:
+        await chain.close()
+        raise
 
 
 def build_attachment(
@@ -32,8 +58,12 @@ def build_attachment(
     config: Config,
     clock: Clock,
     interceptor: Interceptor | None = None,
+    before: Interceptor | None = None,
 ) -> Attachment:
-    """One interceptor at its place; one that is there already, if it is given. Raises PartError."""
+    """One interceptor at its place; one that is there already, if it is given. Raises PartError.
+
+    `before`: the one of that name that it replaces.
+    """
     place = Place(
         name=settings.name,
         directory=config.directory,
@@ -41,6 +71,7 @@ def build_attachment(
         points=frozenset(settings.on),
         timeout_seconds=settings.timeout_seconds,
         connect=lambda target: _connector(settings.name, target, config, clock),
+        before=before,
     )
     try:
         if interceptor is None:

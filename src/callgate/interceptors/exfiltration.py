@@ -16,7 +16,7 @@ from callgate.interceptors.tainting.memory import FullError, Memory, Run
 from callgate.interceptors.tainting.weighing import Leak, Scale, fingerprints
 from callgate.model import Json, Tool
 from callgate.protocol.methods import METHODS
-from callgate.scrutiny import Decision, Message, Passive, Request, Result, View
+from callgate.scrutiny import Decision, Interceptor, Message, Passive, Request, Result, View
 from callgate.settings import Settings
 
 EVERYTHING = "*"
@@ -116,18 +116,27 @@ class ExfiltrationSettings(Settings):
 class Exfiltration(Passive):
     """Remembers fingerprints of results, and weighs what goes out against them.
 
-    State: fingerprints per run, within the bounds of the settings, in this process only.
+    State: fingerprints per run, within the bounds of the settings, in this process only. A reload
+    keeps them.
     """
 
-    def __init__(self, settings: ExfiltrationSettings, ticks: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: ExfiltrationSettings,
+        ticks: Callable[[], float],
+        before: Interceptor | None = None,
+    ) -> None:
+        """What the one `before` it remembers is remembered still."""
         self._settings = settings
-        self._prints = Prints()
-        self.memory = Memory(
+        known = before if isinstance(before, Exfiltration) else None
+        self._prints: Prints = known._prints if known is not None else Prints()
+        self.memory: Memory = Memory(
             ticks,
             most_bytes=int(settings.max_megabytes * MEGABYTE),
             most_run_bytes=int(settings.max_run_megabytes * MEGABYTE),
             idle_seconds=settings.idle_seconds,
             may_forget=settings.when_full == "forget",
+            like=known.memory if known is not None else None,
         )
         self._paths = tuple(tuple(map(read_path, sink.fields)) for sink in settings.sinks)
         self._keys: dict[str, frozenset[str]] = {}

@@ -36,6 +36,7 @@ class Place(Value):
     points: frozenset[str] = frozenset()  # at which it is asked, as `on` has them
     timeout_seconds: float = 5.0
     connect: Connect | None = None  # the way to a server of its own, which agents never see
+    before: Interceptor | None = None  # the one of this name that a reload replaces
 
 
 __all__ = ["KINDS", "InterceptorError", "Place"]
@@ -44,7 +45,9 @@ Make = Callable[[Any, Place], Interceptor]
 
 KINDS: Mapping[str, Make] = {
     "python": lambda reference, place: load_hook(reference, place.directory),
-    "redact": lambda settings, place: Redactor(settings, place.directory, place.clock),
+    "redact": lambda settings, place: Redactor(
+        settings, place.directory, place.clock, place.before
+    ),
     "lambda": lambda settings, place: load_lambda(
         settings, place.directory, Terms(place.points, place.timeout_seconds, place.clock.ticks)
     ),
@@ -64,7 +67,7 @@ KINDS: Mapping[str, Make] = {
     "guard_url": lambda settings, place: GuardUrl(settings),
     "size": lambda settings, place: load_size(settings, place.points),
     "schema": lambda settings, place: load_schema(settings, place.points),
-    "exfiltration": lambda settings, place: Exfiltration(settings, place.clock.ticks),
+    "exfiltration": lambda settings, place: Exfiltration(settings, place.clock.ticks, place.before),
     "injection": lambda settings, place: Injection(settings, place.directory),
     "enrich": lambda settings, place: Enrich(settings, place.clock),
 }

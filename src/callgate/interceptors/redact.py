@@ -20,7 +20,7 @@ from callgate.model import Json
 from callgate.ports import Clock
 from callgate.protocol.jsonrpc import encode
 from callgate.protocol.methods import METHODS
-from callgate.scrutiny import Decision, Message, Passive, Request, Result, View
+from callgate.scrutiny import Decision, Interceptor, Message, Passive, Request, Result, View
 
 __all__ = ["RedactSettings", "Redactor"]
 
@@ -31,13 +31,24 @@ INLINE_BYTES = 16_384
 class Redactor(Passive):
     """Replaces what it finds in every string, key and number of a JSON value, however encoded.
 
-    The only state is the vault: what tokens stand for, bounded, expiring, gone with the process.
+    The only state is the vault: what tokens stand for, bounded, expiring, gone with the process. A
+    reload keeps it.
     """
 
-    def __init__(self, settings: RedactSettings, directory: Path, clock: Clock) -> None:
-        """Loads the engines, which takes a second or more once per process."""
+    def __init__(
+        self,
+        settings: RedactSettings,
+        directory: Path,
+        clock: Clock,
+        before: Interceptor | None = None,
+    ) -> None:
+        """Loads the engines, which takes a second or more once per process.
+
+        Tokens that the redactor `before` it gave out stay good.
+        """
         key = _key(settings, directory)
-        self._vault = Vault(settings.tokens, clock)
+        known = before._vault if isinstance(before, Redactor) else None
+        self._vault: Vault = Vault(settings.tokens, clock, known)
         self._marks = Marks({*settings.kinds, FIELD}, key, self._vault)
         # One thread: several would only compete for Python's lock, with the event loop too.
         self._apart = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redact")

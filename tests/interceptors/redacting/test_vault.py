@@ -77,3 +77,16 @@ def test_the_oldest_go_where_there_are_too_many() -> None:
 
 def test_what_is_too_large_gets_no_token() -> None:
     assert a_vault().token("ada", "email", "x" * MAX_VALUE_BYTES) is None
+
+
+def test_a_vault_like_another_knows_its_tokens_and_keeps_its_own_bounds() -> None:
+    old = a_vault()
+    names = [old.token("ada", "email", number) for number in range(5)]
+
+    new = Vault(TokenSettings(most=3), FakeClock(), old)
+
+    assert restored(new, "ada", names[0]) == 0
+    late = old.token("ada", "email", "late")  # a call that was on its way
+    assert restored(new, "ada", late) == "late"
+    new.token("ada", "email", "more")
+    assert len(new) == 3

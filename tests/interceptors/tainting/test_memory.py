@@ -110,3 +110,16 @@ def test_what_came_back_at_once_is_all_remembered() -> None:
 
     assert kept.kept("r", "a").among({1, 2, 3, 4}) == {1, 2, 3}
     assert kept.size_bytes == BYTES_PER_RUN + 4 * BYTES_EACH
+
+
+def test_a_memory_like_another_knows_what_came_back_and_keeps_its_own_bounds() -> None:
+    old = memory()
+    add(old, "r", "a", set(range(100)))
+
+    new = memory(most_bytes=BYTES_PER_RUN + BYTES_EACH * 101, like=old)
+
+    assert new.kept("r", "a").among({1, 200}) == {1}
+    add(old, "r", "b", {5})  # a call that was on its way
+    assert new.kept("r", "b").among({5}) == {5}
+    with pytest.raises(FullError):
+        add(new, "r", "c", {1})

@@ -45,8 +45,19 @@ class Run:
             self.tails.popitem(last=False)
 
 
+class _Kept:
+    """What is remembered."""
+
+    def __init__(self) -> None:
+        self.runs: OrderedDict[str, Run] = OrderedDict()  # the least recently used first
+        self.bytes = 0
+
+
 class Memory:
-    """The runs. In this process only: a restart forgets them."""
+    """The runs. In this process only: a restart forgets them.
+
+    A memory `like` another shares what that one remembers, within bounds of its own.
+    """
 
     def __init__(
         self,
@@ -56,35 +67,35 @@ class Memory:
         most_run_bytes: int,
         idle_seconds: float,
         may_forget: bool,
+        like: Memory | None = None,
     ) -> None:
         self._ticks = ticks
         self._most_bytes = most_bytes
         self._most_run_bytes = most_run_bytes
         self._idle_seconds = idle_seconds
         self._may_forget = may_forget
-        self._runs: OrderedDict[str, Run] = OrderedDict()  # the least recently used first
-        self._bytes = 0
+        self._kept: _Kept = like._kept if like is not None else _Kept()
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._kept.runs)
 
     @property
     def size_bytes(self) -> int:
         """About what all runs take."""
-        return self._bytes
+        return self._kept.bytes
 
     def find(self, key: str) -> Run | None:
         """The run, if something came back in it and it is not forgotten."""
         self._expire()
-        run = self._runs.get(key)
+        run = self._kept.runs.get(key)
         if run is not None:
             run.used_at = self._ticks()
-            self._runs.move_to_end(key)
+            self._kept.runs.move_to_end(key)
         return run
 
     def kept(self, key: str, source: str) -> Kept:
         """What is remembered of a tool in a run; an empty set where nothing is."""
-        run = self._runs.get(key)
+        run = self._kept.runs.get(key)
         return run.sources.get(source, NOTHING) if run is not None else NOTHING
 
     def keep(self, key: str, source: str, before: Kept, after: Kept) -> None:
@@ -101,26 +112,26 @@ class Memory:
         new_bytes = BYTES_EACH * (len(after) - len(now))
         if run.size_bytes + new_bytes > self._most_run_bytes:
             raise FullError("this run has returned too much")
-        is_new = key not in self._runs
+        is_new = key not in self._kept.runs
         self._make_room(key, new_bytes + (BYTES_PER_RUN if is_new else 0))
         run.sources[source] = after
-        self._runs[key] = run
-        self._bytes += new_bytes + (BYTES_PER_RUN if is_new else 0)
+        self._kept.runs[key] = run
+        self._kept.bytes += new_bytes + (BYTES_PER_RUN if is_new else 0)
 
     def _make_room(self, key: str, new_bytes: int) -> None:
-        while self._bytes + new_bytes > self._most_bytes:
-            oldest = next(iter(self._runs), None)
+        while self._kept.bytes + new_bytes > self._most_bytes:
+            oldest = next(iter(self._kept.runs), None)
             if not self._may_forget or oldest is None or oldest == key:
                 raise FullError("the memory of what came back is full")
             self._forget(oldest)
 
     def _expire(self) -> None:
         long_ago = self._ticks() - self._idle_seconds
-        while self._runs:
-            key, run = next(iter(self._runs.items()))
+        while self._kept.runs:
+            key, run = next(iter(self._kept.runs.items()))
             if run.used_at > long_ago:
                 return
             self._forget(key)
 
     def _forget(self, key: str) -> None:
-        self._bytes -= self._runs.pop(key).size_bytes
+        self._kept.bytes -= self._kept.runs.pop(key).size_bytes
