@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from callgate.control import app
 from callgate.control.app import ROUTES, ControlEndpoint
+from callgate.control.logins import Logins
 from callgate.control.routing import Request, Response, Route
 from callgate.control.settings import ControlListenerSettings
 from callgate.control.views import ConfigStatus, Views
@@ -297,3 +298,22 @@ def test_other_protocols_than_http_are_left_alone() -> None:
         raise AssertionError
 
     asyncio.run(endpoint({"type": "lifespan"}, unused, unused))  # type: ignore[arg-type]
+
+
+def test_who_comes_is_told_and_who_may_not_is_counted() -> None:
+    told: list[dict[str, object]] = []
+    views = some_views(logins=Logins(told.append))
+    endpoint = ControlEndpoint(views, PUBLIC)
+    for headers in ((HOST, bearing(TOKEN)), (HOST, bearing("x" * 40)), (HOST,)):
+        ask(endpoint, "/api/v1/targets", headers=headers)
+    ask(endpoint, "/healthz", headers=(HOST,))
+
+    assert told == [
+        {"result": "succeeded", "operator": "operator", "from": "127.0.0.1"},
+        {
+            "result": "failed",
+            "count": 1,
+            "from": {"127.0.0.1": 1},
+            "reasons": {"unknown token": 1},
+        },
+    ]

@@ -23,6 +23,7 @@ from callgate.app.parts import (
     build_protection,
     build_seal,
     build_sources,
+    build_store,
     may_ask,
     target_timeouts,
 )
@@ -42,7 +43,6 @@ from callgate.policy.validation import Finding
 from callgate.ports import Connector, Telemetry
 from callgate.sources.git_child import Found
 from callgate.sources.parsing import Parser
-from callgate.storage.store import RecordStore
 from callgate.telemetry.nothing import NoTelemetry
 from callgate.upstream.catalog import LiveCatalog
 from callgate.upstream.tasks import Tasks
@@ -70,7 +70,7 @@ class Application:
         self.wanted: frozenset[Path] = frozenset()  # files of what was to be put into force last
         self.telemetry: Telemetry = NoTelemetry()  # set another before the start
         self._fetch = HttpFetch()
-        self.store = RecordStore(config.store, self.clock)
+        self.store = build_store(config, self.clock)
         self._seal = build_seal(config)
         self.chronicle = Chronicle(self.store, self.clock)
         self.sessions = Sessions(

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from callgate.app.gathering import PolicySet
@@ -45,6 +45,7 @@ class Chronicle:
         self._store = store
         self._clock = clock
         self._has_begun = False
+        self._at_end: list[Callable[[], None]] = []
         self._told: tuple[str, World] | None = None  # the policies that the record speaks of last
         self._tools: dict[str, dict[str, Tool]] = {}
 
@@ -57,9 +58,15 @@ class Chronicle:
         await self.define(engine)
         self.policies(made, engine)
 
+    def at_end(self, tell: Callable[[], None]) -> None:
+        """Has `tell` called before the gateway stops: for what has only been counted so far."""
+        self._at_end.append(tell)
+
     def end(self) -> None:
         """The gateway stops."""
         if self._has_begun:
+            for tell in self._at_end:
+                tell()
             self.note(STOPPED, {})
             self._has_begun = False
 

@@ -8,7 +8,9 @@ from contextlib import suppress
 from callgate.app.application import Application
 from callgate.app.changing import StoreDesk
 from callgate.app.parts import PartError
+from callgate.audit.event import OPERATOR
 from callgate.config import ConfigError
+from callgate.control.logins import Logins
 from callgate.control.views import ConfigStatus, Views
 from callgate.identity.anonymous import AnonymousAuthenticator
 from callgate.identity.api_keys import principal_of
@@ -60,6 +62,10 @@ def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
 
     records = Records(application.config.store, reader_of(application.config.store))
 
+    chronicle = application.chronicle
+    logins = Logins(lambda said: chronicle.note(OPERATOR, said), application.clock.ticks)
+    chronicle.at_end(logins.flush)
+
     def principals() -> Sequence[Principal]:
         configured = configured_principals(application.config.identity)
         known = {principal.key: principal for principal in records.principals(MOST_PRINCIPALS)}
@@ -76,6 +82,7 @@ def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
         count_evaluations=metrics.count_evaluations,
         metrics=metrics.exposition,
         is_stopping=lambda: application.dispatcher.is_stopping,
+        logins=logins,
     )
 
 

@@ -8,6 +8,7 @@ import logging
 
 from callgate.control import calls, config, health, metrics, policies, targets, tools
 from callgate.control.authzen import endpoints as authzen
+from callgate.control.logins import NO_TOKEN, UNKNOWN_TOKEN
 from callgate.control.problems import Problem
 from callgate.control.routing import (
     LOCAL,
@@ -128,6 +129,11 @@ class ControlEndpoint:
 
     def _authenticate(self, request: Request) -> str:
         """The name of who asks. Raises Problem."""
+        operator = self._operator(request)
+        self._views.logins.succeeded(operator, request.address)
+        return operator
+
+    def _operator(self, request: Request) -> str:
         if not self._digests:
             return LOCAL  # loopback only: the settings see to that
         scheme, _, token = (request.header("authorization") or "").partition(" ")
@@ -138,6 +144,7 @@ class ControlEndpoint:
             name for digest, name in self._digests.items() if hmac.compare_digest(given, digest)
         ]
         if scheme.lower() != "bearer" or not found:
+            self._views.logins.failed(request.address, UNKNOWN_TOKEN if token else NO_TOKEN)
             raise Problem(
                 401,
                 "Send the control token as `Authorization: Bearer <token>`.",

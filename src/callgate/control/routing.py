@@ -41,6 +41,7 @@ class Request:
     operator: str = LOCAL  # who asks, by the name of the token
     body: bytes = b""
     base_url: str = ""  # of this listener, as the client reaches it
+    address: str = ""  # of whoever is at the other end of the connection
 
     @classmethod
     def of(cls, scope: Scope, public_url: str | None = None) -> Request:
@@ -50,8 +51,14 @@ class Request:
             headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
         if public_url is None:
             public_url = f"{scope.get('scheme', 'http')}://{''.join(headers.get('host', ()))}"
+        peer = scope.get("client")
         return cls(
-            scope["method"], scope["path"], scope["query_string"], headers, base_url=public_url
+            scope["method"],
+            scope["path"],
+            scope["query_string"],
+            headers,
+            base_url=public_url,
+            address=str(peer[0]) if peer else "",
         )
 
     def at(self, parts: Mapping[str, str], operator: str = LOCAL) -> Request:

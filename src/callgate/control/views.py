@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from callgate.control.desk import PolicyDesk
+from callgate.control.logins import Logins
 from callgate.control.problems import Problem
 from callgate.model import Principal, Value
 from callgate.pipeline.gateway import Gateway
@@ -57,6 +58,7 @@ class Views:
     metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]  # Accept → body, media type
     is_stopping: Callable[[], bool]
     waiting: Crowd = field(default_factory=Crowd)
+    logins: Logins = field(default_factory=Logins)
 
     def in_force(self) -> Gateway:
         """The gateway that takes calls now. Raises Problem where there is none yet."""
