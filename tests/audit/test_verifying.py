@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from callgate.audit.erasure import erased
 from callgate.audit.findings import (
     ANOTHER_STORE,
     CALL_TWICE,
@@ -31,7 +30,7 @@ from callgate.audit.place import position
 from callgate.audit.rotation import key_changed
 from callgate.audit.verifying import Known, Trust, split_notes, verify
 from fakes.entries import AT, an_intent, an_outcome
-from fakes.record import KEY, ORIGIN, FakeEditor, FakeRecord, a_record
+from fakes.record import KEY, ORIGIN, FakeEditor, FakeRecord, a_record, with_deletions
 from fakes.tampering import (
     DEEDS,
     OF_RECORDS,
@@ -227,7 +226,9 @@ def test_a_key_that_no_signed_entry_names_does_not_count() -> None:
     for log in (0, 1):
         assert not {635, 7} & set(editor.sizes(log))
     first_with_both = next(
-        seq for seq in range(record.size(0)) if '"size":635' in record.rows[position(0, seq)]["body"]
+        seq
+        for seq in range(record.size(0))
+        if '"size":635' in record.rows[position(0, seq)]["body"]
     )
     for seq in range(first_with_both, record.size(0)):
         editor.drop(0, seq)
@@ -249,19 +250,6 @@ def test_a_former_key_signs_nothing_new() -> None:
 
 
 # What was deleted
-
-
-def with_deletions() -> FakeRecord:
-    record = a_record()
-    said = {"reason": "retention"}
-    record.append(1, erased([(1, 10, 19), (2, 3, 3)], "body", AT, said))
-    record.append(1, erased([(1, 30, 31)], "payload", AT, said))
-    record.join(1)
-    for log, seq in [(1, seq) for seq in range(10, 20)] + [(2, 3)]:
-        record.rows[position(log, seq)] |= {"body": None, "payload": None}
-    for seq in (30, 31):
-        record.rows[position(1, seq)]["payload"] = None
-    return record
 
 
 def test_what_was_deleted_as_a_signed_event_says_leaves_the_record_whole() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from callgate.audit.checkpoints import Checkpoint, log_origin
 from callgate.audit.columns import COLUMNS
+from callgate.audit.erasure import erased
 from callgate.audit.frontier import Frontier
 from callgate.audit.joining import joined
 from callgate.audit.keys import SigningKey
@@ -16,6 +17,7 @@ from callgate.audit.merkle import leaf_hash
 from callgate.audit.place import LOG_OF_LOGS, bounds, place, position
 from callgate.audit.record import Entry
 from callgate.audit.tiles import WIDTH, Tile
+from fakes.entries import AT
 from fakes.tampering import calls
 
 ORIGIN = "callgate.dev/00112233445566aa"
@@ -212,3 +214,17 @@ def a_record() -> FakeRecord:
     made.join(1, 2)
     made.append(1, *calls(315, 317))
     return made
+
+
+def with_deletions() -> FakeRecord:
+    """The same, after a deletion that the record says."""
+    record = a_record()
+    said = {"reason": "retention"}
+    record.append(1, erased([(1, 10, 19), (2, 3, 3)], "body", AT, said))
+    record.append(1, erased([(1, 30, 31)], "payload", AT, said))
+    record.join(1)
+    for log, seq in [(1, seq) for seq in range(10, 20)] + [(2, 3)]:
+        record.rows[position(log, seq)] |= {"body": None, "payload": None}
+    for seq in (30, 31):
+        record.rows[position(1, seq)]["payload"] = None
+    return record

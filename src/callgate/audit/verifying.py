@@ -214,7 +214,7 @@ class _Verifier:
         newest = max(ends, default=0.0)
         for log, one in judged.items():
             walked = self._walked[log]
-            if walked.fault is not None or one.covered >= walked.size:
+            if walked.fault or one.failures or one.covered >= walked.size:
                 continue
             at = self._at(log, one.covered)
             if at is None or at <= newest - self._trust.uncovered_seconds:
