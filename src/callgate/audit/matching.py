@@ -106,6 +106,12 @@ def leaves_out_lists(chosen: CallFilter) -> bool:
     return not chosen.with_lists and chosen.tool is None and chosen.method is None
 
 
+def reads_payload(chosen: CallFilter) -> bool:
+    """Whether it matters what was in arguments and results."""
+    beside = ("arguments", "content", "enriched", "*")
+    return chosen.text is not None or any(one.path[0] in beside for one in chosen.where)
+
+
 def method_of(call: Call) -> str:
     """The MCP method of a call; bodies name it only where it is not `tools/call`."""
     method = call.get("method")

@@ -85,15 +85,22 @@ def words(text: str) -> Iterator[str]:
 
 def texts_of(call: dict[str, Json]) -> Iterator[str]:
     """All that is searched of a call, or of one of its entries: values, not the names of fields."""
-    for name in ("arguments", "content", "reason", "detail"):
-        yield from _texts(call.get(name))
     decision = call.get("decision") or {}
-    yield from _texts(decision.get("reason"))
-    yield from _texts(decision.get("errors"))
-    for flip in decision.get("flips") or ():
-        yield from _texts(flip.get("reason"))
-    for change in call.get("changes") or ():
-        yield from _texts(change.get("note"))
+    said: list[Json] = [call.get(name) for name in ("arguments", "content", "reason", "detail")]
+    said += (decision.get("reason"), decision.get("errors"))
+    said += (flip.get("reason") for flip in decision.get("flips") or ())
+    said += (change.get("note") for change in call.get("changes") or ())
+    said.reverse()
+    while said:
+        value = said.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            said += reversed(value.values())
+        elif isinstance(value, list):
+            said += reversed(value)
+        elif value is not None and not isinstance(value, bool):
+            yield str(value)
 
 
 def bounded(texts: Iterable[str]) -> Iterator[str]:
@@ -104,19 +111,6 @@ def bounded(texts: Iterable[str]) -> Iterator[str]:
         room -= len(text)
         if room <= 0:
             return
-
-
-def _texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)
 
 
 def _has(texts: Sequence[list[str]], term: Term) -> bool:

@@ -11,15 +11,16 @@ from callgate.audit.matching import Test
 from callgate.audit.place import place
 from callgate.model import Json
 from callgate.storage.reading.cursors import Standing
-from callgate.storage.reading.looking import Candidate, Passed, Question, Step
 from callgate.storage.reading.scanning import entries_of
+from callgate.storage.rows.looking import Candidate, Passed, Question, Step
+from callgate.storage.rows.telling import Blobs
 
 MOST_WORK = 60_000  # of one question: rows looked at; a whole call counts for WORK_PER_CALL
 WORK_PER_CALL = 12
 AT_ONCE = 64  # calls that are fetched together
 
-Candidates = Callable[[int, Standing], Iterator[Step]]
-"""What may be found in a log below where the walk stands, the latest first."""
+Candidates = Callable[[int, int], Iterator[Step]]
+"""What may be found in a log before a seq, the latest first."""
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Walk:
     fits: Test
     standings: dict[int, Standing]
     candidates: Candidates
+    blobs: Blobs | None  # where payloads must be read to know whether a call is chosen
     found: list[dict[str, Json]] = field(default_factory=list)
     is_over: bool = False  # whether everything has been looked at
 
@@ -50,7 +52,7 @@ class Walk:
         self.is_over = not self._take(waiting)
 
     def _steps(self) -> Iterator[Step]:
-        walks = [self.candidates(log, standing) for log, standing in self.standings.items()]
+        walks = [self.candidates(log, at.seen) for log, at in self.standings.items()]
         return walks[0] if len(walks) == 1 else heapq.merge(*walks, key=_latest_first)
 
     def _take(self, steps: Sequence[Step]) -> bool:
@@ -74,7 +76,7 @@ class Walk:
     def _whole(self, ids: Sequence[str]) -> Mapping[str, dict[str, Json]]:
         if not ids:
             return {}
-        entries = entries_of(self.question.connection, ids, None)
+        entries = entries_of(self.question.connection, ids, self.blobs)
         return {call_id: whole(of_call) for call_id, of_call in entries.items()}
 
 

@@ -8,17 +8,18 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
-from callgate.audit.matching import matcher
+from callgate.audit.matching import matcher, reads_payload
 from callgate.model import Json, Principal
 from callgate.ports import CallFilter, Page, Positions
-from callgate.storage.database import Database
-from callgate.storage.databases import database_of
+from callgate.storage.index.building import Builder
+from callgate.storage.index.finding import Finder
+from callgate.storage.index.opening import Index
 from callgate.storage.reading import cursors, scanning
 from callgate.storage.reading.cursors import Standing
-from callgate.storage.reading.looking import Question, Step, look
-from callgate.storage.reading.opening import heads, reading
 from callgate.storage.reading.paging import Walk
-from callgate.storage.reading.rows import Blobs, chosen_rows, told
+from callgate.storage.rows.looking import Question
+from callgate.storage.rows.opening import Source, heads
+from callgate.storage.rows.telling import Blobs, chosen_rows, told
 from callgate.storage.schema import records
 from callgate.storage.settings import StoreSettings
 
@@ -34,13 +35,14 @@ class Records:
     """
 
     def __init__(self, settings: StoreSettings, blobs: Blobs | None = None) -> None:
-        self._settings = settings
+        self._source = Source(settings)
+        self._index = Index(settings)
         self._blobs = blobs
 
     @property
     def place(self) -> str:
         """Where the record is, for people."""
-        return self._database().place
+        return self._source.place
 
     def calls(self, chosen: CallFilter) -> Page:
         """Calls, newest first: each once, however many come meanwhile. CursorError, SearchError."""
@@ -48,26 +50,22 @@ class Records:
 
     def _page(self, chosen: CallFilter, *, has_short: bool) -> Page:
         fits = matcher(chosen)
-        with reading(self._database()) as connection:
-            if chosen.after is None:
-                standings = {
-                    log: Standing(seen=end, end=end) for log, end in heads(connection).items()
-                }
-            else:
-                standings = cursors.read(chosen.after)
+        with (
+            self._source.reading() as connection,
+            self._index.reading(connection) as index,
+        ):
+            standings = _standings(connection, chosen.after)
             ends = {log: at.end for log, at in standings.items()}
             question = Question(connection, chosen, ends)
-
-            def candidates(log: int, standing: Standing) -> Iterator[Step]:
-                return look(question, log, 0, standing.seen)
-
-            walk = Walk(question, fits, standings, candidates)
+            finder = Finder(question, index, self._index.words)
+            blobs = self._blobs if reads_payload(chosen) else None
+            walk = Walk(question, fits, standings, finder.candidates, blobs)
             walk.run()
             calls = walk.found
             if has_short:
                 calls = [{"short": _short(connection, call["call"]), **call} for call in calls]
         following = None if walk.is_over else cursors.written(walk.standings)
-        return Page(calls=tuple(calls), next=following)
+        return Page(calls=tuple(calls), next=following, behind=finder.unindexed)
 
     def all_calls(self, chosen: CallFilter) -> Iterator[dict[str, Json]]:
         """All pages, one after the other, without `short`; `limit` is that of each."""
@@ -89,7 +87,7 @@ class Records:
         positions = cursors.positions(chosen.after)
         ends = {log: min(end, positions.get(log, 0) + MOST_AT_ONCE) for log, end in ends.items()}
         calls: list[dict[str, Json]] = []
-        for reached, call in scanning.scan_calls(self._database(), positions, None, chosen, ends):
+        for reached, call in scanning.scan_calls(self._source, positions, None, chosen, ends):
             calls.append(call)
             if len(calls) >= chosen.limit:
                 return Page(calls=tuple(calls), next=cursors.of_positions(reached))
@@ -100,12 +98,12 @@ class Records:
         ids = records.c.call_id
         # Not LIKE: it would not use the index.
         query = select(ids).distinct().where(ids >= start, ids < start + "\U0010ffff", _OF_CALLS)
-        with reading(self._database()) as connection:
+        with self._source.reading() as connection:
             return list(connection.execute(query.order_by(ids).limit(limit)).scalars())
 
     def entries(self, call_id: str) -> list[dict[str, Json]]:
         """Everything recorded of one call, oldest first, payloads included."""
-        with reading(self._database()) as connection:
+        with self._source.reading() as connection:
             return scanning.entries_of(connection, [call_id], self._blobs).get(call_id, [])
 
     def defined(self, identifier: str) -> dict[str, Json] | None:
@@ -116,7 +114,7 @@ class Records:
             .order_by(records.c.body.is_(None), records.c.payload.is_(None), records.c.position)
             .limit(1)
         )
-        with reading(self._database()) as connection:
+        with self._source.reading() as connection:
             row = connection.execute(query).first()
             return None if row is None else told(row, self._blobs)
 
@@ -134,7 +132,7 @@ class Records:
             query = query.where(columns.at >= since)
         if until is not None:
             query = query.where(columns.at < until)
-        with reading(self._database()) as connection:
+        with self._source.reading() as connection:
             for row in connection.execution_options(yield_per=500).execute(query):
                 yield told(row, self._blobs)
 
@@ -147,27 +145,27 @@ class Records:
             .group_by(columns.principal, columns.agent)
         )
         query = chosen_rows().where(columns.position.in_(last))
-        with reading(self._database()) as connection:
+        with self._source.reading() as connection:
             rows = connection.execute(query.order_by(columns.at.desc()).limit(limit)).all()
         entries = (told(row, None) for row in rows)
         return [_principal(entry["principal"]) for entry in entries if entry.get("principal")]
 
     def heads(self) -> dict[int, int]:
         """Where each log ends now: log → the seq that comes next."""
-        with reading(self._database()) as connection:
+        with self._source.reading() as connection:
             return heads(connection)
 
     def scan(
         self, after: Positions, chosen: CallFilter | None = None
     ) -> Iterator[scanning.Scanned]:
         """Every entry that is there now, each log in its order, and where to go on after it."""
-        return scanning.scan(self._database(), after, self._blobs, chosen)
+        return scanning.scan(self._source, after, self._blobs, chosen)
 
     def scan_calls(
         self, after: Positions, chosen: CallFilter | None = None
     ) -> Iterator[scanning.Scanned]:
         """Every call that has ended, whole, in the order of the outcomes; positions as `scan`."""
-        return scanning.scan_calls(self._database(), after, self._blobs, chosen)
+        return scanning.scan_calls(self._source, after, self._blobs, chosen)
 
     def follow(
         self,
@@ -184,8 +182,25 @@ class Records:
             if not wait():
                 return
 
-    def _database(self) -> Database:
-        return database_of(self._settings)
+    def catch_up(self, most: int) -> int:
+        """Brings the index up to date by about so many records; how many: 0 when nothing is left.
+
+        Also where another process is at it.
+        """
+        with (
+            self._source.reading() as connection,
+            self._index.writing() as index,
+        ):
+            if index is None:
+                return 0
+            words = self._index.words
+            return Builder(connection, index, words, self._blobs).catch_up(most)
+
+
+def _standings(connection: Connection, after: str | None) -> dict[int, Standing]:
+    if after is not None:
+        return cursors.read(after)
+    return {log: Standing(seen=end, end=end) for log, end in heads(connection).items()}
 
 
 def _principal(told_so: dict[str, Any]) -> Principal:

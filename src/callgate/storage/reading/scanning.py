@@ -13,9 +13,8 @@ from callgate.audit.matching import matcher
 from callgate.audit.place import place
 from callgate.model import Json
 from callgate.ports import CallFilter, Positions, StoreError
-from callgate.storage.database import Database
-from callgate.storage.reading.opening import heads, reading, span
-from callgate.storage.reading.rows import Blobs, by_call, chosen_rows, told
+from callgate.storage.rows.opening import Source, heads, span
+from callgate.storage.rows.telling import Blobs, by_call, chosen_rows, told
 from callgate.storage.schema import records
 
 BATCH = 1000  # rows at once
@@ -26,7 +25,7 @@ Scanned = tuple[Positions, dict[str, Json]]
 
 
 def scan(
-    database: Database, after: Positions, blobs: Blobs | None, chosen: CallFilter | None = None
+    source: Source, after: Positions, blobs: Blobs | None, chosen: CallFilter | None = None
 ) -> Iterator[Scanned]:
     """Every entry that was there when this began: each log in its order, the logs by time.
 
@@ -34,7 +33,7 @@ def scan(
     """
     fits = matcher(chosen) if chosen is not None else None
     positions = dict(after)
-    with reading(database) as connection:
+    with source.reading() as connection:
         for row in _rows(connection, after):
             entry = told(row, blobs)
             log, seq = place(row.position)
@@ -48,7 +47,7 @@ def _is_chosen(entry: dict[str, Json], fits: Callable[[dict[str, Json]], bool]) 
 
 
 def scan_calls(
-    database: Database,
+    source: Source,
     after: Positions,
     blobs: Blobs | None,
     chosen: CallFilter | None = None,
@@ -62,7 +61,7 @@ def scan_calls(
     fits = matcher(chosen) if chosen is not None else None
     positions = dict(after)
     open_intents: dict[str, dict[str, Json]] = {}
-    with reading(database) as connection:
+    with source.reading() as connection:
         for row in _rows(connection, after, ends):
             log, seq = place(row.position)
             positions[log] = seq + 1

@@ -13,7 +13,7 @@ from callgate.audit.place import place
 from callgate.audit.record import column, in_microseconds
 from callgate.model import Value
 from callgate.ports import CallFilter
-from callgate.storage.reading.opening import span
+from callgate.storage.rows.opening import span
 from callgate.storage.schema import records
 
 FIRST_LOOK = 256  # rows at once; each further look is four times as far

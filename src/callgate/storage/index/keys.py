@@ -1,0 +1,153 @@
+"""What a call is found by, as numbers: each stands for one fact, such as `principal is ada`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from zlib import crc32
+
+from callgate.audit.matching import (
+    LISTS,
+    interceptors_of,
+    labels_of,
+    leaves_out_lists,
+    method_of,
+    policies_of,
+    split_tool,
+    trace_of,
+)
+from callgate.audit.questions import CallFilter, Condition
+from callgate.model import Json, Value
+
+MOST_ARGUMENTS = 64  # values within one call's arguments that it is found by
+LONGEST_VALUE = 64  # letters of such a value that count
+
+_FIELDS = ("target", "tool", "tool_sha256", "code", "ran", "delivered", "run", "session")
+_FIELDS_OF_PRINCIPAL = ("id", "agent", "tenant")
+
+
+class Wanted(Value):
+    """What the index can say of a filter: of each group one fact holds, and none of `unwanted`."""
+
+    groups: tuple[tuple[int, ...], ...] = ()
+    unwanted: tuple[int, ...] = ()
+
+    @property
+    def all_keys(self) -> tuple[int, ...]:
+        return (*(key for group in self.groups for key in group), *self.unwanted)
+
+
+def key(field: str, value: str) -> int:
+    """Two facts may share one: what is found is looked at anyway."""
+    return crc32(value.encode("utf-8", "surrogatepass"), _seed(field))
+
+
+@cache
+def _seed(field: str) -> int:
+    return _below(0, field)
+
+
+def _below(seed: int, step: str) -> int:
+    return crc32(step.encode("utf-8", "surrogatepass") + b"\0", seed)
+
+
+_LIST = key("is", "list")
+_REFUSED = key("is", "refused")
+_MORE = key("is", "one with more arguments than are counted")
+
+
+def keys_of(call: dict[str, Json]) -> set[int]:
+    """Everything that a whole call is found by."""
+    facts = [(field, call.get(field)) for field in _FIELDS]
+    principal = call.get("principal") or {}
+    facts += [(field, principal.get(field)) for field in _FIELDS_OF_PRINCIPAL]
+    facts += (("method", method_of(call)), ("trace", trace_of(call)))
+    facts += [("policy", one) for one in policies_of(call)]
+    if call.get("changes") or call.get("labels"):
+        facts += [("interceptor", one) for one in interceptors_of(call)]
+        facts += [("label", one) for one in labels_of(call)]
+    found = {key(field, str(value)) for field, value in facts if value is not None}
+    if call.get("code") not in (None, "ok"):
+        found.add(_REFUSED)
+    if call.get("tool") in LISTS:
+        found.add(_LIST)
+    _add_arguments(found, call.get("arguments"))
+    return found
+
+
+def _add_arguments(found: set[int], arguments: Json) -> None:
+    """Every value within, with its path; a list is where each of its items is."""
+    left = [(_seed("arguments"), arguments)] if arguments is not None else []
+    count = 0
+    while left:
+        seed, value = left.pop()
+        if isinstance(value, dict):
+            left += [(_below(seed, name), item) for name, item in value.items()]
+        elif isinstance(value, list):
+            left += [(seed, item) for item in value]
+        else:
+            count += 1
+            if count > MOST_ARGUMENTS:
+                found.add(_MORE)
+                return
+            found.add(_argument_key(seed, value))
+
+
+def _argument_key(seed: int, value: Json) -> int:
+    return crc32(_plain(value)[:LONGEST_VALUE].encode("utf-8", "surrogatepass"), seed)
+
+
+def _plain(value: Json) -> str:
+    """The same for all values that a condition takes for equal."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def wanted_of(chosen: CallFilter) -> Wanted:
+    """What of a filter the index knows. What it does not know is left for looking at the calls."""
+    unwanted = (_LIST,) if leaves_out_lists(chosen) else ()
+    return Wanted(groups=tuple(_groups(chosen)), unwanted=unwanted)
+
+
+def _groups(chosen: CallFilter) -> Iterator[tuple[int, ...]]:
+    target, tool = split_tool(chosen)
+    wanted = {
+        "target": target,
+        "tool": tool,
+        "tool_sha256": chosen.tool_sha256,
+        "code": chosen.code,
+        "ran": chosen.ran,
+        "run": chosen.run,
+        "session": chosen.session,
+        "id": chosen.principal,
+        "agent": chosen.agent,
+        "tenant": chosen.tenant,
+        "delivered": None if chosen.is_delivered is None else str(chosen.is_delivered),
+        "method": chosen.method,
+        "trace": None if chosen.trace is None else chosen.trace.lower(),
+        "policy": chosen.policy,
+        "interceptor": chosen.interceptor,
+        "label": chosen.label,
+    }
+    yield from ((key(field, value),) for field, value in wanted.items() if value is not None)
+    if chosen.is_refused:
+        yield (_REFUSED,)
+    for condition in chosen.where:
+        if _is_known(condition):
+            yield tuple({*_condition_keys(condition), _MORE})
+
+
+def _is_known(condition: Condition) -> bool:
+    first, *rest = condition.path
+    is_plain = all(step != "*" and not step.isdecimal() for step in rest)
+    return condition.operator == "=" and first == "arguments" and is_plain
+
+
+def _condition_keys(condition: Condition) -> Iterator[int]:
+    seed = _seed("arguments")
+    for step in condition.path[1:]:
+        seed = _below(seed, step)
+    yield _argument_key(seed, condition.text)
+    if not condition.is_quoted:
+        yield _argument_key(seed, condition.value)

@@ -1,0 +1,89 @@
+"""Full-text search by PostgreSQL: a tsvector for each call, and a GIN index over them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, text
+
+from callgate.audit.place import position
+from callgate.audit.searching import Search, Term
+from callgate.storage.index.bits import BLOCK
+from callgate.storage.index.words import Said
+
+# A tsvector has no positions for what comes after: there phrases cannot be told.
+MOST_PLACED_WORDS = 16_000
+MOST_PLACES_OF_WORD = 255
+AT_ONCE = 5000  # hits
+
+_CREATE = (
+    "CREATE TABLE IF NOT EXISTS search_words "
+    "(position BIGINT PRIMARY KEY, is_long BOOLEAN NOT NULL, words TSVECTOR NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS search_words_words ON search_words USING GIN (words)",
+)
+_ADD = text("INSERT INTO search_words VALUES (:at, :is_long, to_tsvector('simple', :words))")
+_FORGET = text("DELETE FROM search_words WHERE position BETWEEN :first AND :last")
+_HITS = text(
+    "SELECT position FROM search_words WHERE position BETWEEN :first AND :last "
+    "AND words @@ to_tsquery('simple', :words) "
+    "AND (is_long OR words @@ to_tsquery('simple', :phrases)) "
+    "ORDER BY position DESC LIMIT :limit"
+)
+
+
+class PostgresWords:
+    """Implements Words."""
+
+    def create(self, connection: Connection) -> None:
+        for statement in _CREATE:
+            connection.execute(text(statement))
+
+    def drop(self, connection: Connection) -> None:
+        connection.execute(text("DROP TABLE IF EXISTS search_words"))
+
+    def add(self, connection: Connection, log: int, number: int, said: Sequence[Said]) -> None:
+        rows = [{"at": at, "words": words, "is_long": _is_long(words)} for at, words in said]
+        if rows:
+            connection.execute(_ADD, rows)
+
+    def forget(self, connection: Connection, log: int, number: int) -> range:
+        first = position(log, number * BLOCK)
+        connection.execute(_FORGET, {"first": first, "last": first + BLOCK - 1})
+        return range(number, number + 1)
+
+    def hits(self, connection: Connection, search: Search, first: int, last: int) -> Iterator[int]:
+        asked = {"first": first, "words": _words(search), "phrases": _phrases(search)}
+        while True:
+            found = list(
+                connection.execute(_HITS, {**asked, "last": last, "limit": AT_ONCE}).scalars()
+            )
+            yield from found
+            if len(found) < AT_ONCE:
+                return
+            last = found[-1] - 1
+
+
+def _is_long(words: str) -> bool:
+    found = words.split()
+    if len(found) <= MOST_PLACES_OF_WORD:
+        return False
+    return len(found) > MOST_PLACED_WORDS or max(Counter(found).values()) > MOST_PLACES_OF_WORD
+
+
+def _words(search: Search) -> str:
+    """All words that must be there, and those that must not. No syntax in it is anybody's."""
+    wanted = [_each(term, " & ") for term in search.wanted]
+    # A phrase may stand where one text ends and the next begins, which is none: see words_sqlite.
+    unwanted = [f"!{_each(term, ' & ')}" for term in search.unwanted if len(term.words) == 1]
+    return " & ".join((*wanted, *unwanted))
+
+
+def _phrases(search: Search) -> str:
+    return " & ".join(f"({_each(term, ' <-> ')})" for term in search.wanted)
+
+
+def _each(term: Term, joined: str) -> str:
+    # Words are letters and digits only: no quote can be among them.
+    *first, last = (f"'{word}'" for word in term.words)
+    return joined.join((*first, f"{last}:*" if term.is_prefix else last))

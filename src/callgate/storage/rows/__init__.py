@@ -1,0 +1,1 @@
+"""Rows of the record: reached, told as entries, looked through for calls."""

@@ -1,0 +1,85 @@
+"""A connection to the record that can only read, whatever database holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from sqlalchemy import Connection, Engine, select
+
+from callgate.audit.place import LOG_OF_LOGS, bounds, place, position
+from callgate.ports import StoreError
+from callgate.storage.database import Database
+from callgate.storage.databases import database_of
+from callgate.storage.schema import logs, records
+from callgate.storage.settings import StoreSettings
+
+
+class Source:
+    """Connections to the record. Safe to share among threads.
+
+    The engine is kept: what SQLAlchemy has compiled would be lost with it. Connections are not.
+    """
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self._lock = Lock()
+        self._opened: tuple[Database, Engine] | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the record is, for people."""
+        return database_of(self._settings).place
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Each statement sees what is committed when it begins. Raises StoreError."""
+        database, engine = self._open()
+        try:
+            with self._connect(database, engine) as connection:
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        except database.errors as error:
+            raise StoreError(f"{database.place} cannot be read: {database.said(error)}") from error
+
+    def _open(self) -> tuple[Database, Engine]:
+        with self._lock:
+            if self._opened is None:
+                database = database_of(self._settings)
+                self._opened = database, database.open_to_read()
+            return self._opened
+
+    def _connect(self, database: Database, engine: Engine) -> Connection:
+        try:
+            return engine.connect()
+        except database.errors:
+            database_of(self._settings).open_to_read()  # says better what is wrong, if it still is
+            raise
+
+
+def log_numbers(connection: Connection) -> list[int]:
+    """The logs with entries of calls and events, without the log of logs."""
+    query = select(logs.c.id).where(logs.c.id != LOG_OF_LOGS).order_by(logs.c.id)
+    return list(connection.execute(query).scalars())
+
+
+def heads(connection: Connection) -> dict[int, int]:
+    """Where each log ends: log → the seq that comes next."""
+    return {log: head(connection, log) for log in log_numbers(connection)}
+
+
+def head(connection: Connection, log: int) -> int:
+    """The seq that comes next in a log."""
+    last = (
+        select(records.c.position)
+        .where(records.c.position.between(*bounds(log)))
+        .order_by(records.c.position.desc())
+        .limit(1)
+    )
+    found = connection.execute(last).scalar()
+    return 0 if found is None else place(found)[1] + 1
+
+
+def span(log: int, start: int, end: int) -> tuple[int, int]:
+    """The first and the last position of the seqs from `start` up to `end` (not included)."""
+    return position(log, start), position(log, end) - 1
