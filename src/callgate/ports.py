@@ -251,6 +251,9 @@ class PolicyVersions(Protocol):
     Blocking: called from threads. Everything raises StoreError where the store cannot be used.
     """
 
+    def has_begun(self) -> bool:
+        """Whether the store is there; before its gateway ran for the first time it is not."""
+
     def newest(self) -> Version:
         """The newest version; EMPTY where there is none."""
 

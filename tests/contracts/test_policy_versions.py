@@ -51,6 +51,10 @@ def test_a_new_store_holds_nothing(make: Make) -> None:
     assert (store.get(1), list(store.infos(10))) == (None, [])
 
 
+def test_a_store_that_is_there_has_begun(make: Make) -> None:
+    assert make().has_begun()
+
+
 def test_every_version_stays_as_it_was(make: Make) -> None:
     store = make()
     kept = [

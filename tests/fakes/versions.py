@@ -25,6 +25,9 @@ class FakePolicyVersions:
     def __init__(self, *kept: Version) -> None:
         self.kept = [EMPTY, *kept]
 
+    def has_begun(self) -> bool:
+        return True
+
     def newest(self) -> Version:
         return self.kept[-1]
 

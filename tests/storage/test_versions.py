@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from callgate.ports import ConflictError, StoreError
+from callgate.storage.postgres import PostgresDatabase
 from callgate.storage.settings import StoreSettings
 from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.versions import StoredPolicyVersions
+from fakes.postgres import a_database
 from fakes.versions import a_version
 
 
@@ -88,3 +90,20 @@ def test_a_file_that_cannot_be_read_or_written_is_an_error(place: StoreSettings)
     place.path.unlink()
     with pytest.raises(StoreError, match="there is no record"):
         store.newest_number()
+
+
+def test_before_a_gateway_has_run_there_is_nothing(tmp_path: Path) -> None:
+    assert not StoredPolicyVersions(StoreSettings(path=tmp_path / "r.db")).has_begun()
+    (tmp_path / "empty.db").touch()
+    assert not StoredPolicyVersions(StoreSettings(path=tmp_path / "empty.db")).has_begun()
+    with a_database() as url:
+        versions = StoredPolicyVersions(StoreSettings(url=url))
+        assert not versions.has_begun()
+        PostgresDatabase(StoreSettings(url=url)).open_to_write(may_create=True).close()
+        assert versions.has_begun()
+
+
+def test_a_server_that_is_not_there_is_no_empty_store() -> None:
+    versions = StoredPolicyVersions(StoreSettings(url="postgresql://127.0.0.1:1/record"))
+    with pytest.raises(StoreError, match="cannot be read"):
+        versions.has_begun()

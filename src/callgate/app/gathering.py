@@ -68,7 +68,6 @@ class Sources:
         """`like`: those before, whose commit stays at hand. Raises SourceError."""
         self._settings = config.policies
         self._directory = config.directory
-        self._record = config.store.path
         self._versions = versions
         self._parser = parser
         self._git: GitRepository | None = None
@@ -173,4 +172,4 @@ class Sources:
 
     def _has_record(self) -> bool:
         # A configuration can be looked at before its gateway ran for the first time.
-        return self._settings.store and self._record.is_file()
+        return self._settings.store and self._versions.has_begun()

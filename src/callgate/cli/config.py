@@ -105,7 +105,7 @@ def _summary(config: Config, policies: tuple[Policy, ...]) -> Iterator[tuple[str
     yield "policies", f"{len(policies)} in {files} file{'s' if files != 1 else ''}"
     names = [f"{one.name} ({' and '.join(sorted(one.on))})" for one in config.interceptors]
     yield "interceptors", ", ".join(names) or "none"
-    yield "record", str(config.store.path)
+    yield "record", config.store.place
 
 
 def _where(shown: dict[str, Any]) -> str:

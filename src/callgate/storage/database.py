@@ -23,6 +23,10 @@ class Row(Value):
     entry: Entry
 
 
+class NoRecordError(StoreError):
+    """There is no database, or nothing in it: no gateway has run with it yet."""
+
+
 class TakenError(StoreError):
     """The position that the only writer of a log was to fill is filled already."""
 

@@ -62,7 +62,7 @@ class PostgresDatabase:
                 with engine.connect() as connection:
                     refuse_other_revision(revision(driver(connection)))
             except StoreError as error:
-                raise StoreError(f"{self.place}: {error}") from error
+                raise type(error)(f"{self.place}: {error}") from error
             except self.errors as error:
                 raise StoreError(f"{self.place} cannot be read: {said(error)}") from error
             self._reading = engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from callgate.ports import StoreError
+from callgate.storage.database import NoRecordError
 from callgate.storage.postgres_connection import BoundedConnection, driver
 from callgate.storage.postgres_locks import UPGRADE, key_of
 from callgate.storage.schema import REVISION
@@ -34,7 +35,7 @@ def revision(connection: BoundedConnection) -> str | None:
 def refuse_other_revision(found: str | None) -> None:
     """For readers, which change nothing. Raises StoreError."""
     if found is None:
-        raise StoreError("it holds no record yet")
+        raise NoRecordError("it holds no record yet")
     if found != REVISION:
         raise StoreError(
             f"it has the schema {found}, this Callgate reads {REVISION}: "

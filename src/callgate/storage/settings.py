@@ -11,7 +11,7 @@ from callgate.audit.checkpoints import is_origin
 from callgate.audit.keys import SigningKey
 from callgate.settings import Settings
 from callgate.storage.blobs.settings import BlobSettings
-from callgate.storage.postgres_url import problem_with
+from callgate.storage.postgres_url import problem_with, shown
 
 
 class StoreSettings(Settings):
@@ -74,6 +74,11 @@ class StoreSettings(Settings):
 
     checkpoint_seconds: float = Field(default=1.0, gt=0, le=3600)
     """How often, at most, the state of the record is signed."""
+
+    @property
+    def place(self) -> str:
+        """For messages, without secrets."""
+        return str(self.path) if self.url is None else shown(self.url)
 
     @property
     def key_file(self) -> Path:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from callgate.ports import StoreError
+from callgate.storage.database import NoRecordError
 from callgate.storage.liveness import FileLife
 from callgate.storage.schema import REVISION
 from callgate.storage.settings import StoreSettings
@@ -49,7 +50,7 @@ def open_to_write(settings: StoreSettings, *, may_create: bool) -> Connection:
 def open_to_read(path: Path) -> Engine:
     """An engine that can only read; it works beside a running gateway. Raises StoreError."""
     if not path.is_file():
-        raise StoreError(f"there is no record at {path}")
+        raise NoRecordError(f"there is no record at {path}")
     engine = _engine(path, "ro", busy_timeout_seconds=5)
     try:
         with engine.connect() as connection:
@@ -59,7 +60,7 @@ def open_to_read(path: Path) -> Engine:
     if found == REVISION:
         return engine
     if found is None:
-        raise StoreError(f"{path} holds no record yet")
+        raise NoRecordError(f"{path} holds no record yet")
     raise StoreError(
         f"{path} has the schema {found}, this Callgate reads {REVISION}: "
         "use the version that wrote it, or start this gateway once to bring it up to date"

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from callgate.policy.versions import EMPTY, Version, VersionInfo, difference, digest_of
 from callgate.ports import ConflictError, StoreError
+from callgate.storage.database import NoRecordError
 from callgate.storage.databases import database_of
 from callgate.storage.schema import policy_changes, policy_versions
 from callgate.storage.settings import StoreSettings
@@ -22,6 +23,14 @@ class StoredPolicyVersions:
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._read = database_of(settings)
+
+    def has_begun(self) -> bool:
+        """Whether there is a record; before, no gateway has run with it."""
+        try:
+            self._read.open_to_read()
+        except NoRecordError:
+            return False
+        return True
 
     def newest(self) -> Version:
         """Raises StoreError, also where the policies are not those that were written."""

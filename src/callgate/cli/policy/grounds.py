@@ -315,9 +315,10 @@ def _in_git(config: Config, may_fetch: bool) -> tuple[Sourced, ...]:
 
 
 def _in_store(config: Config) -> tuple[Sourced, ...]:
-    if not config.policies.store or (config.store.url is None and not config.store.path.is_file()):
-        return ()  # no gateway has run with it yet
-    return store.sourced(StoredPolicyVersions(config.store).newest())
+    if not config.policies.store:
+        return ()
+    versions = StoredPolicyVersions(config.store)
+    return store.sourced(versions.newest()) if versions.has_begun() else ()
 
 
 def policy_paths(places: Iterable[Path]) -> Iterable[Path]:
