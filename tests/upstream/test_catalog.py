@@ -128,6 +128,23 @@ def test_what_cannot_be_offered_is_named_and_the_rest_offered() -> None:
     asyncio.run(scenario())
 
 
+def test_lists_that_are_not_the_one_before_are_told_from_the_first_on() -> None:
+    async def scenario() -> None:
+        shop = Target("shop", definitions=[a_definition("a")])
+        live = await started(shop)
+        told: list[tuple[str, list[str]]] = []
+        live.on_listed(lambda target: told.append((target, names(live.tools(target)))))
+        await live.ensure()
+        for wanted in (["a"], ["a", "b"], []):
+            shop.definitions = [a_definition(name) for name in wanted]
+            shop.announce()
+            await shop.until_listed(shop.listed + 1)
+        assert told == [("shop", ["a"]), ("shop", ["a", "b"]), ("shop", [])]
+        await live.stop()
+
+    asyncio.run(scenario())
+
+
 def test_the_version_changes_with_any_tool_and_with_nothing_else() -> None:
     def fails(target: str, what: str) -> None:
         raise RuntimeError

@@ -124,10 +124,10 @@ class Application:
         def pass_on(target: str, what: str) -> None:
             self._tasks.start(self.dispatcher.announce(target, what), "announcing")
             if what == "tools":
-                self.chronicle.tools(target, catalog.every_tool(target))
                 self._tasks.start(self._check_again(target), "checking policies")
 
         catalog.subscribe(pass_on)
+        self.chronicle.follow(catalog)
 
     def _ended(self, session: Session) -> None:
         """A session of an agent is over: so is whatever targets keep for it."""

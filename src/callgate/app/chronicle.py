@@ -20,14 +20,17 @@ from callgate.audit.definitions import (
     tool_id,
 )
 from callgate.audit.event import CONFIG, STARTED, STOPPED, TOOL_CHANGED, event
-from callgate.audit.record import Entry
+from callgate.audit.principals import principal_of
+from callgate.audit.record import Entry, instant
 from callgate.config import Config
 from callgate.model import Json, Tool
 from callgate.pipeline.defining import Definitions
 from callgate.policy.engine import Engine
 from callgate.ports import CallStore, Clock, StoreError
 from callgate.protocol.jsonrpc import encode
-from callgate.sessions.runs import Runs
+from callgate.sessions.runs import GAP_SECONDS, Runs, run_of_session, run_of_trace
+from callgate.storage.lately import last_calls
+from callgate.upstream.catalog import LiveCatalog
 from callgate.version import VERSION
 
 _log = logging.getLogger("callgate")
@@ -48,15 +51,37 @@ class Chronicle:
         self._at_end: list[Callable[[], None]] = []
         self._told: tuple[str, World] | None = None  # the policies that the record speaks of last
         self._tools: dict[str, dict[str, Tool]] = {}
+        self._listed_early: dict[str, Sequence[Tool]] = {}  # before there was a record to tell
 
     async def begin(self, config: Config, made: PolicySet, engine: Engine) -> None:
         """The gateway starts with these. Raises StoreError, PartError."""
         self._has_begun = True
         at = self._clock.now()
+        await asyncio.to_thread(self._go_on, config, at)
         await self._store.append(event(STARTED, at, {"version": VERSION, "pid": os.getpid()}))
         await self._store.append(event(CONFIG, at, _config(config)))
         await self.define(engine)
         self.policies(made, engine)
+        for target, found in self._listed_early.items():
+            self.tools(target, found)
+
+    def _go_on(self, config: Config, now: float) -> None:
+        """Takes up the runs that calls are joined in by pauses, where the last gateway left them.
+
+        A record that cannot be read is no reason not to start: other runs begin then.
+        """
+        try:
+            entries = last_calls(config.store, now - GAP_SECONDS)
+        except StoreError as error:
+            _log.warning("calls are in other runs than before the start: %s", error)
+            return
+        for entry in entries:
+            principal, run = principal_of(entry, None), entry["run"]
+            if principal is None:
+                continue
+            named = run_of_session(principal.key, entry["session"]) if entry["session"] else None
+            if run not in (named, run_of_trace(principal.key, entry.get("traceparent"))):
+                self.runs.resume(principal.key, run, instant(entry["received_at"]))
 
     def at_end(self, tell: Callable[[], None]) -> None:
         """Has `tell` called before the gateway stops: for what has only been counted so far."""
@@ -130,9 +155,21 @@ class Chronicle:
             self._tools.pop(gone, None)
         self.note(CONFIG, said)
 
+    def follow(self, catalog: LiveCatalog) -> None:
+        """Tells of the tools that targets list, now and later, to who offers them nothing."""
+
+        def tell(target: str) -> None:
+            self.tools(target, catalog.tools(target))
+
+        for target in catalog.targets():
+            if catalog.tools(target):
+                tell(target)
+        catalog.on_listed(tell)
+
     def tools(self, target: str, found: Sequence[Tool]) -> None:
         """A target lists these now. What is new or other than it was is recorded whole."""
         if not self._has_begun:
+            self._listed_early[target] = found
             return
         now = {tool.name: tool for tool in found}
         before = self._tools.get(target)

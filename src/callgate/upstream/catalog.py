@@ -98,6 +98,7 @@ class LiveCatalog:
         self._tasks = Tasks()
         self._forget: list[Callable[[], None]] = []
         self._subscribers: list[Callable[[str, str], None]] = []
+        self._listeners: list[Callable[[str], None]] = []
         self._validators = Validators()
         self._version: str | None = None  # None: to be computed
 
@@ -127,6 +128,12 @@ class LiveCatalog:
         """
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
+
+    def on_listed(self, callback: Callable[[str], None]) -> None:
+        """Has `callback(target)` called for every list of tools that is not the one before, from
+        the first on, after it was taken in.
+        """
+        self._listeners.append(callback)
 
     @property
     def version(self) -> str:
@@ -298,6 +305,7 @@ class LiveCatalog:
         shelf.read, shelf.problems, shelf.tools, shelf.has_listed = read, problems, tools, True
         if has_changed:
             self._version = None
+            self._tell(self._listeners, name)
             if is_news:
                 self._announce(name, "tools")
 
@@ -310,9 +318,12 @@ class LiveCatalog:
             shelf.nudge.set()
 
     def _announce(self, target: str, what: str) -> None:
-        for callback in tuple(self._subscribers):
+        self._tell(self._subscribers, target, what)
+
+    def _tell(self, callbacks: Sequence[Callable[..., None]], *news: str) -> None:
+        for callback in tuple(callbacks):
             try:
-                callback(target, what)
+                callback(*news)
             except Exception:  # noqa: BLE001 - one listener must not keep the others from knowing
                 _log.exception("a subscriber to the catalogue failed")
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from callgate.app.snapshot import SnapshotError, read_snapshot
-from callgate.audit.record import MASKED
+from callgate.audit.masks import MASKED
 from callgate.cli.explain import only
 from callgate.cli.policy.grounds import CannotSay, read_text
 from callgate.model import Call, Era, Json, Principal, Proof, Reply, Tool, Value
