@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, func, select, text
 
 from callgate.audit.frontier import Frontier
 from callgate.audit.merkle import HASH_BYTES, leaf_hash
@@ -14,6 +14,12 @@ from callgate.audit.tiles import WIDTH, TileError, Tree
 from callgate.ports import StoreError
 from callgate.storage.database import Database, Row
 from callgate.storage.schema import records, tiles
+
+
+_KEEP_TILE = text(
+    "INSERT INTO tiles (log, level, number, hashes) VALUES (:log, :level, :number, :hashes) "
+    "ON CONFLICT (log, level, number) DO UPDATE SET hashes = excluded.hashes"
+)
 
 
 class LogError(StoreError):
@@ -107,14 +113,12 @@ class Log:
         """Writes the rows and what else they make full, in a transaction; the log after it."""
         grown = self.grown(rows)
         database.insert(connection, rows)
-        for tile in grown._frontier.take_tiles():
-            at = (tiles.c.log == self.number, tiles.c.level == tile.level)
-            connection.execute(delete(tiles).where(*at, tiles.c.number == tile.number))
-            connection.execute(
-                insert(tiles).values(
-                    log=self.number, level=tile.level, number=tile.number, hashes=tile.hashes
-                )
-            )
+        kept = [
+            {"log": self.number, "level": one.level, "number": one.number, "hashes": one.hashes}
+            for one in grown._frontier.take_tiles()
+        ]
+        if kept:
+            connection.execute(_KEEP_TILE, kept)
         return grown
 
     def grown(self, rows: Sequence[Row]) -> Log:

@@ -17,7 +17,7 @@ from callgate.storage.settings import StoreSettings
 __all__ = ["RecordStore", "StoreSettings"]
 
 MAX_BACKLOG = 10_000  # entries not yet written: beyond, `append` refuses
-WATCH_SECONDS = 0.002  # how often the loop looks after the thread while somebody waits
+WATCH_SECONDS = 0.01  # how often the loop looks after the thread while somebody waits
 LEND_SECONDS = 0.0001  # how long the loop then rests, so that the thread gets its turn
 STALL_SECONDS = 15.0  # a database that does not answer for so long counts as failed
 
