@@ -13,21 +13,11 @@ from callgate.review.steps import Step
 MIN_IN_ROW = 5  # ids that follow each other
 MIN_VALUES = 20  # different ones, of which none came from an earlier result
 MOST_KNOWN = 0.2  # the share of values that may have come from an earlier result
-PAGING = frozenset(
-    (
-        "page",
-        "offset",
-        "start",
-        "limit",
-        "skip",
-        "cursor",
-        "line",
-        "index",
-        "position",
-        "count",
-        "n",
-    )
+_WORDS = (
+    "page offset start limit skip cursor line index position count n "
+    "amount price total sum quantity size month day year"
 )
+NO_IDS = frozenset(_WORDS.split())  # of names: what is counted for its own sake
 _TAIL = re.compile(r"^(.*?)(\d{1,18})$", re.DOTALL)
 
 
@@ -46,13 +36,13 @@ def _by_path(steps: Sequence[Step]) -> dict[str, list[tuple[Step, Leaf]]]:
     found: dict[str, list[tuple[Step, Leaf]]] = {}
     for step in steps:
         for leaf in leaves(step.arguments):
-            if not _is_paging(leaf) and len(str(leaf.value)) <= 200:
+            if not _is_no_id(leaf) and len(str(leaf.value)) <= 200:
                 found.setdefault(leaf.path, []).append((step, leaf))
     return found
 
 
-def _is_paging(leaf: Leaf) -> bool:
-    return not PAGING.isdisjoint(words_of(leaf.field))
+def _is_no_id(leaf: Leaf) -> bool:
+    return not NO_IDS.isdisjoint(words_of(leaf.field))
 
 
 def _found(tool: str, path: str, values: list[tuple[Step, Leaf]]) -> Iterator[Finding]:
