@@ -15,7 +15,6 @@ from callgate.ports import StoreError
 from callgate.storage.database import Database, Row
 from callgate.storage.schema import records, tiles
 
-
 _KEEP_TILE = text(
     "INSERT INTO tiles (log, level, number, hashes) VALUES (:log, :level, :number, :hashes) "
     "ON CONFLICT (log, level, number) DO UPDATE SET hashes = excluded.hashes"

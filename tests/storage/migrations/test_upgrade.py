@@ -10,14 +10,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from callgate.ports import StoreError
-from callgate.storage.database import driver, open_to_read, open_to_write
+from callgate.storage.sqlite_file import driver, open_to_read, open_to_write
 from callgate.storage.schema import REVISION, metadata
 from callgate.storage.settings import StoreSettings
 
 OPEN = """
 import sys
 from pathlib import Path
-from callgate.storage.database import open_to_write
+from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.settings import StoreSettings
 print("ready", flush=True)
 sys.stdin.readline()
@@ -36,10 +36,10 @@ def test_upgrading_what_is_up_to_date_changes_nothing(tmp_path: Path) -> None:
     settings = StoreSettings(path=tmp_path / "r.db")
     open_to_write(settings, may_create=True).close()
     connection = open_to_write(settings, may_create=False)
-    driver(connection).execute("INSERT INTO writers VALUES (1, 't', 2, 3, 4, 5)")
+    driver(connection).execute("INSERT INTO logs VALUES (1, 't', 2, 3, 4, 5)")
     connection.close()
     connection = open_to_write(settings, may_create=False)
-    rows = driver(connection).execute("SELECT token FROM writers").fetchall()
+    rows = driver(connection).execute("SELECT token FROM logs").fetchall()
     connection.close()
     assert rows == [("t",)]
 
