@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from callgate.audit.keeping import Keeping, arguments_of, result_of
+from callgate.audit.keeping import Keeping, arguments_of, result_of, secrets_of
 from callgate.audit.masks import Masks
 from callgate.model import Reply
 from callgate.protocol.methods import method_tool
@@ -150,3 +150,39 @@ def test_results_are_left_out_where_their_digest_is_to_do() -> None:
 
     assert [keeps(*one) for one in (("shop", True), ("git", True))] == [False, True]
     assert [keeps(*one) for one in (("shop", False), ("git", False))] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b'{"content":[{"type":"text","text":"your key is hunter2!!"}]}',
+        b'{"content":[{"type":"text","text":"your key is \\u0068unter2!!"}]}',
+        b'{"content":[{"type":"text","text":"{\\"key\\":\\"hunter2!!\\"}"}]}',
+        b'{"structuredContent":{"k":["hunter2!!"]}}',
+        b'{"a":"hunter2!!\xff"}',
+    ],
+)
+def test_a_result_does_not_repeat_masked_arguments(written: bytes) -> None:
+    keeping = Keeping(masks=Masks.parse(("key",)))
+    secrets = secrets_of(an_ending_call("c1", arguments={"key": "hunter2!!"}), keeping)
+    found = result_of(Reply(body=written), "shop", keeping, secrets)
+
+    assert found is not None
+    assert b"hunter2" not in msgspec.json.encode(found.content)
+    assert "hunter2" not in str(msgspec.json.decode(msgspec.json.encode(found.content)))
+
+
+def test_short_values_are_no_secrets_and_nothing_is_where_nothing_is_masked() -> None:
+    call = an_ending_call("c1", arguments={"a": "short", "b": True, "c": [12, 1234567]})
+
+    assert secrets_of(call, Keeping(masks=Masks.parse(("a", "b", "c")))).texts == ("1234567",)
+    assert secrets_of(call, Keeping()).texts == ()
+
+
+def test_a_result_without_them_is_not_read() -> None:
+    keeping = Keeping(masks=Masks.parse(("key",)))
+    secrets = secrets_of(an_ending_call("c1", arguments={"key": "hunter2!!"}), keeping)
+    found = result_of(Reply(body=b'{"a": 1.50}'), "shop", keeping, secrets)
+
+    assert found is not None
+    assert isinstance(found.content, msgspec.Raw)

@@ -280,3 +280,37 @@ def test_the_description_of_a_principal_is_referred_to() -> None:
     assert len(told["claims_sha256"]) == 64
     assert told["token"] == {"jti": "t1"}
     assert b"a@b" not in entry.body
+
+
+def test_what_was_masked_is_not_repeated_in_reasons_notes_names_and_results() -> None:
+    secret = 'p4ss "wörd"'
+    call = an_ending_call(
+        "c1",
+        method="resources/read",
+        tool=method_tool("shop", "resources/read"),
+        requested_name=f"db://x?key={secret}",
+        arguments={"uri": "a", "key": secret, "pin": 4_111_111_111},
+        given={"key": "older-secret"},
+        changes=(Change(interceptor="i", phase="request", action="noted", note=f"saw {secret}"),),
+        reply=Reply(
+            body=msgspec.json.encode(
+                {"text": f"made {secret}", "n": 4_111_111_111, "in": [f'{{"k":"{secret[:4]}"}}']}
+            ),
+        ),
+    )
+    over = Outcome(
+        call=call,
+        timings=(Timing(stage="forward", seconds=0.1),),
+        reason=f"bad: {secret}",
+        detail="was older-secret",
+    )
+    keeping = Keeping(masks=Masks.parse(("key", "pin")))
+    for entry in (intent(call, NOW, keeping), outcome(over, NOW, keeping)):
+        for word in ("wörd", "older-secret", "4111111111"):
+            assert word.encode() not in entry.body + (entry.payload or b"")
+        assert indexed(entry.body, entry.payload) == entry
+    told = content_of(outcome(over, NOW, keeping))
+    assert told["content"] == {"text": "made ***", "n": MASKED, "in": ['{"k":"p4ss"}']}
+    assert (told["reason"], told["detail"], told["masked_repeats"]) == ("bad: ***", "was ***", True)
+    assert told["name"] == "db://x?key=***"
+    assert told["changes"][0]["note"] == "saw ***"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+
 import msgspec
 
-from callgate.audit.masks import Masks
+from callgate.audit.masks import MASKED, Masks
 from callgate.model import Call, Json, Reply, Value
 from callgate.protocol.jsonrpc import encode
 
 ANSWERS = ("inputResponses", "*")  # of tasks/update: what people answered, whatever is masked
+MIN_SECRET_CHARACTERS = 6  # of a masked value: a shorter one stands in every other word
 MAX_NESTING = 200  # of texts in texts, looked through where something is masked
 
+_PLAIN = re.compile(r"[A-Za-z0-9 _.,:;@+=-]*")  # JSON writes these as they are
 _decode = msgspec.json.Decoder().decode
 
 
@@ -32,13 +37,51 @@ class Kept(Value):
 
     content: Json
     masked: tuple[str, ...] = ()
+    has_repeats: bool = False  # of masked arguments, which are masked as well
+
+
+class Secrets(Value):
+    """What stood at masked places of the arguments: it is not to be repeated anywhere."""
+
+    texts: tuple[str, ...] = ()  # the longest first
+
+    def without(self, text: str) -> str:
+        """The text, with MASKED where it repeats one of them as it is."""
+        for secret in self.texts:
+            text = text.replace(secret, MASKED)
+        return text
+
+    def may_be_in(self, body: bytes) -> bool:
+        """Whether JSON may hold one of them: it need not be read where it cannot."""
+        if not self.texts:
+            return False
+        if b"\\u" in body or (b"\\" in body and not all(map(_PLAIN.fullmatch, self.texts))):
+            return True  # it could be written otherwise there
+        return any(secret.encode() in body for secret in self.texts)
+
+
+NO_SECRETS = Secrets()
+
+
+def secrets_of(call: Call, keeping: Keeping) -> Secrets:
+    """Of the arguments as they came and as they were sent."""
+    masks = _masks(call, keeping)
+    if not masks.paths:
+        return NO_SECRETS
+    found = {text for of in (call.arguments, call.given) for text in masks.texts(of)}
+    long = [text for text in found if len(text) >= MIN_SECRET_CHARACTERS]
+    return Secrets(texts=tuple(sorted(long, key=lambda text: (-len(text), text))))
+
+
+def _masks(call: Call, keeping: Keeping) -> Masks:
+    if call.method != "tasks/update":
+        return keeping.masks
+    return Masks(paths=(*keeping.masks.paths, ANSWERS))
 
 
 def arguments_of(call: Call, keeping: Keeping) -> Kept:
     """The arguments of a call. What was sealed is taken as it is where nothing is masked."""
-    masks = keeping.masks
-    if call.method == "tasks/update":
-        masks = Masks(paths=(*masks.paths, ANSWERS))
+    masks = _masks(call, keeping)
     if masks.paths:
         content, masked = masks.applied(call.arguments)
         return Kept(content=content, masked=masked)
@@ -47,26 +90,29 @@ def arguments_of(call: Call, keeping: Keeping) -> Kept:
     return Kept(content=call.arguments)
 
 
-def result_of(reply: Reply, target: str | None, keeping: Keeping) -> Kept | None:
+def result_of(
+    reply: Reply, target: str | None, keeping: Keeping, secrets: Secrets = NO_SECRETS
+) -> Kept | None:
     """What a target answered, as it was delivered; None where its digest must do.
 
     A masked path is looked for in `structuredContent`, in the `data` of a JSON-RPC error, and in
     every text anywhere in the result that is itself a JSON object or array. In other texts nothing
-    is masked: they have no paths.
+    is masked but what repeats a masked argument: they have no paths.
     """
     if not keeping.keeps_results_of(target):
         return None
-    if not keeping.result_masks.paths:
+    if not keeping.result_masks.paths and not secrets.may_be_in(reply.body):
         return Kept(content=_as_sent(reply.body))
     try:
         result = _decode(reply.body)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return Kept(content=reply.body.decode("utf-8", "replace"))
-    masking = _Masking(keeping.result_masks)
+        return Kept(content=secrets.without(reply.body.decode("utf-8", "replace")))
+    masking = _Masking(keeping.result_masks, secrets)
     content = masking.masked(result, "data" if reply.is_error else "structuredContent")
-    if not masking.hits:
+    if not masking.hits and not masking.repeats:
         return Kept(content=_as_sent(reply.body))
-    return Kept(content=content, masked=tuple(dict.fromkeys(masking.hits)))
+    masked = tuple(dict.fromkeys(masking.hits))
+    return Kept(content=content, masked=masked, has_repeats=masking.repeats > 0)
 
 
 def _as_sent(body: bytes) -> Json:
@@ -92,9 +138,11 @@ def _is_text(body: bytes) -> bool:
 class _Masking:
     """One result being masked."""
 
-    def __init__(self, masks: Masks) -> None:
+    def __init__(self, masks: Masks, secrets: Secrets) -> None:
         self._masks = masks
+        self._secrets = secrets
         self.hits: list[str] = []
+        self.repeats = 0
 
     def masked(self, result: Json, structured: str) -> Json:
         """The result; `structured` is where it holds what paths begin at."""
@@ -110,6 +158,9 @@ class _Masking:
     def _texts(self, value: Json, depth: int) -> Json:
         if isinstance(value, str):
             return self._text(value, depth)
+        if isinstance(value, (int, float)) and str(value) in self._secrets.texts:
+            self.repeats += 1
+            return MASKED
         if depth > MAX_NESTING:
             return value
         if isinstance(value, dict):
@@ -119,12 +170,15 @@ class _Masking:
         return value
 
     def _text(self, text: str, depth: int) -> str:
-        if text.lstrip()[:1] not in ("{", "["):
-            return text
-        try:
-            said = _decode(text)
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
-            return text
-        before = len(self.hits)
-        masked = self._texts(self._applied(said), depth + 1)
-        return text if len(self.hits) == before else encode(masked).decode()
+        said: Json = None
+        if text.lstrip()[:1] in ("{", "["):
+            with suppress(msgspec.DecodeError, RecursionError, UnicodeError):
+                said = _decode(text)
+        if said is not None:
+            before = len(self.hits) + self.repeats
+            masked = self._texts(self._applied(said), depth + 1)
+            if len(self.hits) + self.repeats > before:
+                text = encode(masked).decode()
+        plain = self._secrets.without(text)
+        self.repeats += plain != text
+        return plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from callgate.model import Json, Value
 
@@ -34,6 +35,12 @@ class Masks(Value):
                 hits.append(".".join(path))
             value = masked
         return value, tuple(hits)
+
+    def texts(self, value: Json) -> Iterator[str]:
+        """The texts and numbers that stand at masked paths, and within what stands there."""
+        for path in self.paths:
+            for found in _at(value, path):
+                yield from _texts(found)
 
     def hide(self, read: str) -> bool:
         """Whether something read of the context, such as `context.input.card.number`, is masked.
@@ -75,6 +82,33 @@ def _masked(value: Json, path: tuple[str, ...]) -> Json:
             places = range(at, min(at + 1, len(value)))
         return _replaced(value, {at: _masked(value[at], rest) for at in places})
     return value
+
+
+def _at(value: Json, path: tuple[str, ...]) -> Iterator[Json]:
+    if not path:
+        yield value
+    elif isinstance(value, dict):
+        keys = value if path[0] == "*" else (path[0],)
+        for key in keys:
+            if key in value:
+                yield from _at(value[key], path[1:])
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if path[0] in ("*", str(index)):
+                yield from _at(item, path[1:])
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield str(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def _replaced(value: Json, masked: dict[Json, Json]) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from callgate.audit.keeping import Keeping, arguments_of, result_of
+from callgate.audit.keeping import Keeping, Secrets, arguments_of, result_of, secrets_of
 from callgate.audit.masks import MASKED, Masks
 from callgate.audit.patch import shortened
 from callgate.audit.principals import describe
@@ -21,27 +21,29 @@ MAX_CLIENT_BYTES = 1024
 
 def intent(call: Call, at: float, keeping: Keeping) -> Entry:
     """The entry that must be durable before the target is reached."""
-    body = _head("intent", call, at)
+    secrets = secrets_of(call, keeping)
+    body = _head("intent", call, at, secrets)
     payload = _asked(call, body, keeping)
     body["arguments_sha256"] = call.sealed_digest
-    _tell_decision(call, body, keeping)
+    _tell_decision(call, body, keeping, secrets)
     return entry_of(body, at, payload=payload, principal=call.principal)
 
 
 def outcome(ended: Outcome, at: float, keeping: Keeping) -> Entry:
     """The entry that says how the call ended. For a call that was never forwarded: the only one."""
     call = ended.call
-    body = _head("outcome", call, at)
+    secrets = secrets_of(call, keeping)
+    body = _head("outcome", call, at, secrets)
     payload = {} if has_intent(ended) else _asked(call, body, keeping)
-    _tell_decision(call, body, keeping)
+    _tell_decision(call, body, keeping, secrets)
     body["code"] = ended.refusal_code or "ok"
     if ended.reason:
-        body["reason"] = _short(ended.reason)
+        body["reason"] = _short(secrets.without(ended.reason))
     if ended.detail:
-        body["detail"] = _short(ended.detail)
+        body["detail"] = _short(secrets.without(ended.detail))
     body["ran"] = call.ran.value
     body["delivered"] = ended.is_delivered
-    _tell_result(ended, body, payload, keeping)
+    _tell_result(ended, body, payload, keeping, secrets)
     body["seconds"] = {timing.stage: round(timing.seconds, 7) for timing in ended.timings}
     return entry_of(body, at, payload=payload, principal=call.principal)
 
@@ -65,7 +67,11 @@ def _asked(call: Call, body: dict[str, Json], keeping: Keeping) -> dict[str, Jso
 
 
 def _tell_result(
-    ended: Outcome, body: dict[str, Json], payload: dict[str, Json], keeping: Keeping
+    ended: Outcome,
+    body: dict[str, Json],
+    payload: dict[str, Json],
+    keeping: Keeping,
+    secrets: Secrets,
 ) -> None:
     """What came back: the digest of all of it; and, unless it was withheld, what it was.
 
@@ -81,16 +87,17 @@ def _tell_result(
         "error": reply.is_error,
         "failed": is_tool_error(reply),
     }
-    if ended.is_refused:
+    kept = None if ended.is_refused else result_of(reply, body["target"], keeping, secrets)
+    if kept is None:
         return
-    kept = result_of(reply, body["target"], keeping)
-    if kept is not None:
-        payload["content"] = kept.content
-        if kept.masked:
-            body["masked_results"] = kept.masked
+    payload["content"] = kept.content
+    if kept.masked:
+        body["masked_results"] = kept.masked
+    if kept.has_repeats:
+        body["masked_repeats"] = True
 
 
-def _head(kind: str, call: Call, at: float) -> dict[str, Json]:
+def _head(kind: str, call: Call, at: float, secrets: Secrets) -> dict[str, Json]:
     tool, name = call.tool, call.requested_name
     head: dict[str, Json] = {
         "format": FORMAT,
@@ -112,6 +119,7 @@ def _head(kind: str, call: Call, at: float) -> dict[str, Json]:
         head["traceparent"] = _traceparent(call.meta.get("traceparent"))
     if call.method != CALL_TOOL:
         head["method"] = call.method
+        head["name"] = secrets.without(head["name"])  # a URI, which is an argument, too
     if call.labels:
         head["labels"] = call.labels
     if call.onward:
@@ -145,13 +153,13 @@ def _short(text: str) -> str:
     return text if len(text) <= MAX_TEXT_CHARACTERS else f"{text[:MAX_TEXT_CHARACTERS]}…"
 
 
-def _tell_decision(call: Call, body: dict[str, Json], keeping: Keeping) -> None:
+def _tell_decision(call: Call, body: dict[str, Json], keeping: Keeping, secrets: Secrets) -> None:
     """What policy said and when, and what interceptors did."""
     if call.decided_at is not None:
         body["decided_at"] = rfc3339(call.decided_at)
     body["decision"] = _decision(call, keeping.masks)
     if call.changes:
-        body["changes"] = [_change(change, keeping) for change in call.changes]
+        body["changes"] = [_change(change, keeping, secrets) for change in call.changes]
 
 
 def _decision(call: Call, masks: Masks) -> dict[str, Json] | None:
@@ -196,13 +204,13 @@ def _clause(clause: dict[str, Json], masks: Masks) -> dict[str, Json]:
     return {**clause, "error": masks.plain(clause["error"]), "values": values}
 
 
-def _change(change: Change, keeping: Keeping) -> dict[str, Json]:
+def _change(change: Change, keeping: Keeping, secrets: Secrets) -> dict[str, Json]:
     told: dict[str, Json] = {
         "interceptor": change.interceptor,
         "phase": change.phase,
         "action": change.action,
         "paths": change.paths,
-        "note": _short(change.note),
+        "note": _short(secrets.without(change.note)),
         "seconds": round(change.duration_seconds, 7),
     }
     if change.patch:
