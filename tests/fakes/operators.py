@@ -11,6 +11,7 @@ from callgate.control.settings import ControlListenerSettings
 from callgate.control.views import ConfigStatus, Views
 from callgate.model import Json, Principal
 from callgate.ports import CallFilter, Page, Positions, StoreError, TargetStatus
+from callgate.review.verdicts import ReviewVerdict
 from fakes.asgi import Answered, ask
 from fakes.gateway import a_gateway
 from fakes.policy_desk import FakePolicyDesk
@@ -97,6 +98,8 @@ def some_views(**more: Any) -> Views:
     async def metrics(_accept: str | None) -> tuple[bytes, str]:
         return b"", "text/plain"
 
+    async def keep_verdict(_said: ReviewVerdict) -> None: ...
+
     settings: dict[str, Any] = {
         "gateway": gateway,
         "targets": lambda: (a_status(),),
@@ -108,6 +111,7 @@ def some_views(**more: Any) -> Views:
         "count_evaluations": lambda *_: None,
         "metrics": metrics,
         "is_stopping": lambda: False,
+        "keep_verdict": keep_verdict,
         **more,
     }
     return Views(**settings)

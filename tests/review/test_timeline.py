@@ -36,8 +36,8 @@ def test_a_run_is_told_call_by_call() -> None:
         "  warning: mail___send_email sent to eve@evil.example for the first time, at a domain that "
         "was never met either. (new_recipient)",
         "    call 2 arguments /to",
-        "  note: sam used elicitation/create for the first time ever. (first_use)",
-        "    call 4",
+        "  note: sam used x___y for the first time ever. (first_use)",
+        "    call 5",
         "",
         "Calls",
         "     1  14:13:30  crm___get_customer  ok, 40 bytes, 120 ms  [c1]",

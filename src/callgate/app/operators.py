@@ -17,6 +17,7 @@ from callgate.identity.api_keys import principal_of
 from callgate.identity.chain import IdentitySettings
 from callgate.model import Principal
 from callgate.ports import TargetStatus
+from callgate.review.verdicts import ReviewVerdict, verdict_entry
 from callgate.storage.blobs.opening import reader_of
 from callgate.storage.reading import Records
 from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
@@ -71,6 +72,9 @@ def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
         known = {principal.key: principal for principal in records.principals(MOST_PRINCIPALS)}
         return [*configured, *(known[key] for key in known.keys() - {p.key for p in configured})]
 
+    async def keep_verdict(said: ReviewVerdict) -> None:
+        await application.store.append(verdict_entry(said, application.clock.now()))
+
     return Views(
         gateway=lambda: application.gateway,
         targets=lambda: target_statuses(application),
@@ -82,6 +86,7 @@ def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
         count_evaluations=metrics.count_evaluations,
         metrics=metrics.exposition,
         is_stopping=lambda: application.dispatcher.is_stopping,
+        keep_verdict=keep_verdict,
         logins=logins,
     )
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import logging
 
-from callgate.control import calls, config, health, metrics, policies, targets, tools
+from callgate.control import calls, config, health, metrics, policies, runs, targets, tools
 from callgate.control.authzen import endpoints as authzen
 from callgate.control.logins import NO_TOKEN, UNKNOWN_TOKEN
 from callgate.control.problems import Problem
@@ -34,6 +34,9 @@ ROUTES = (
     Route("GET", "/api/v1/calls", calls.listed),
     Route("GET", "/api/v1/calls/live", calls.live),
     Route("GET", "/api/v1/calls/{id}", calls.one),
+    Route("GET", "/api/v1/runs", runs.listed),
+    Route("GET", "/api/v1/runs/{id}", runs.one),
+    Route("POST", "/api/v1/runs/{id}/verdicts", runs.judge),
     Route("GET", "/api/v1/targets", targets.listed),
     Route("GET", "/api/v1/tools", tools.listed),
     Route("GET", "/api/v1/policies", policies.listed),

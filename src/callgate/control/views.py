@@ -12,6 +12,7 @@ from callgate.control.problems import Problem
 from callgate.model import Principal, Value
 from callgate.pipeline.gateway import Gateway
 from callgate.ports import RecordReader, TargetStatus
+from callgate.review.verdicts import ReviewVerdict
 
 _LATER = (("retry-after", "5"),)
 
@@ -57,6 +58,7 @@ class Views:
     count_evaluations: Callable[[str, bool, int], None]  # which API, whether permitted, how many
     metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]  # Accept → body, media type
     is_stopping: Callable[[], bool]
+    keep_verdict: Callable[[ReviewVerdict], Awaitable[None]]  # durably; raises StoreError
     waiting: Crowd = field(default_factory=Crowd)
     logins: Logins = field(default_factory=Logins)
 
