@@ -78,9 +78,14 @@ def _problem(one: Judged, tools: dict[str, Tool]) -> str:
 
 
 def _case(verdict: ReviewVerdict, decision: Decision) -> dict[str, Json]:
+    return case_of(decision, _name(verdict), _expected(verdict.verdict, decision))
+
+
+def case_of(decision: Decision, name: str, expected: Ruling) -> dict[str, Json]:
+    """A decision as a case."""
     question = decision.question
     case: dict[str, Json] = {
-        "name": _name(verdict),
+        "name": name,
         "principal": _principal(question.principal),
         "tool": question.tool.qualified_name,
         "arguments": question.arguments,
@@ -88,7 +93,7 @@ def _case(verdict: ReviewVerdict, decision: Decision) -> dict[str, Json]:
     if question.enriched:
         case["facts"] = {name: dict(facts) for name, facts in question.enriched.items()}
     case["time"] = rfc3339(question.now)
-    case["expect"] = _expected(verdict.verdict, decision).value
+    case["expect"] = expected.value
     return case
 
 

@@ -73,7 +73,9 @@ def test_undeclared_keys_are_named() -> None:
 def test_some_calls_are_kept_as_examples_each_different() -> None:
     seen = observed(*({"order": order} for order in "aabcdef"))
 
-    assert [sample.arguments["order"] for sample in seen.samples] == list("abcdef")[:MAX_EXAMPLES]
+    assert [one.question.arguments["order"] for one in seen.samples] == list("abcdef")[
+        :MAX_EXAMPLES
+    ]
 
 
 def test_what_several_did_is_what_each_did() -> None:

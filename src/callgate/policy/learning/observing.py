@@ -163,15 +163,6 @@ class Actor(Value):
         return (self.id, self.issuer, self.tenant or "", self.agent or "", str(self.is_anonymous))
 
 
-class Sample(Value):
-    """One call that stands for others."""
-
-    call: str
-    principal: Principal
-    arguments: dict[str, Json]
-    at: float
-
-
 @dataclass(slots=True)
 class Observed:
     """What one actor, or several, did with one tool."""
@@ -182,7 +173,7 @@ class Observed:
     last_at: float = float("-inf")
     nulls: Few = field(default_factory=Few)
     extra: Few = field(default_factory=Few)
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[Decision] = field(default_factory=list)  # each of other arguments
 
     def add(self, decision: Decision) -> None:
         """Takes in a call."""
@@ -202,20 +193,11 @@ class Observed:
         self._keep(decision)
 
     def _keep(self, decision: Decision) -> None:
-        question = decision.question
-        if len(self.samples) < MAX_EXAMPLES and not decision.hidden and not question.enriched:
-            arguments = question.arguments
-            if len(canonical(arguments)) <= MAX_EXAMPLE_BYTES and all(
-                arguments != sample.arguments for sample in self.samples
-            ):
-                self.samples.append(
-                    Sample(
-                        call=decision.call,
-                        principal=question.principal,
-                        arguments=arguments,
-                        at=question.now,
-                    )
-                )
+        arguments = decision.question.arguments
+        if len(self.samples) < MAX_EXAMPLES and not decision.hidden:
+            others = (sample.question.arguments for sample in self.samples)
+            if len(canonical(arguments)) <= MAX_EXAMPLE_BYTES and arguments not in others:
+                self.samples.append(decision)
 
     def merge(self, other: Observed) -> None:
         """Takes in what was seen of somebody else."""
