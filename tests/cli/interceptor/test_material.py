@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from callgate.audit import telling
+from callgate.audit.definitions import tool_defined
 from callgate.audit.keeping import Keeping
+from callgate.audit.principals import describe
+from callgate.audit.record import Entry
 from callgate.cli.interceptor.material import Given, of_file, of_record
 from callgate.cli.policy.grounds import CannotSay
 from callgate.model import Outcome, Reply
-from callgate.storage.appending import Appender
+from callgate.protocol.definitions import read_tool
+from callgate.storage.reading import Records
 from callgate.storage.settings import StoreSettings
 from callgate.testing import a_tool
 from fakes.calls import a_call, a_principal
-from fakes.clock import FakeClock
 from fakes.store import an_ending_call
+from fakes.writing import write
 
 
-def stored(path: Path, *outcomes: Outcome) -> Path:
-    store = path / "r.db"
-    appender = Appender(StoreSettings(path=store), FakeClock())
-    appender.open()
-    appender.write([telling.outcome(one, 2.0, Keeping()) for one in outcomes])
-    appender.close()
-    return store
+def stored(path: Path, *outcomes: Outcome, before: Sequence[Entry] = ()) -> Records:
+    store = StoreSettings(path=path / "r.db")
+    write(store, *before, *(telling.outcome(one, 2.0, Keeping()) for one in outcomes))
+    return Records(store)
 
 
 def test_a_file_says_a_whole_call(tmp_path: Path) -> None:
@@ -67,6 +69,27 @@ def test_a_recorded_call_is_of_the_principal_and_tool_that_it_was_of(tmp_path: P
     assert found.tool is not None and found.tool.qualified_name == "shop___refund"
     assert (found.arguments, found.session_id) == ({"customer": "c1", "amount": 5}, "s1")
     assert made.notes == ()
+
+
+def test_claims_facts_tool_and_result_are_those_of_the_record(tmp_path: Path) -> None:
+    principal = a_principal("ada", claims={"role": "lead", "jti": "t1"})
+    tool = read_tool("shop", {"name": "refund", "inputSchema": {"type": "object"}})
+    call = an_ending_call(
+        "c1",
+        principal=principal,
+        tool=tool,
+        enriched={"geo": {"country": "de"}},
+        reply=Reply(body=b'{"content":[1]}'),
+        is_answered=True,
+    )
+    before = (describe(principal).entry(1.0), tool_defined(tool, 1.0))
+    records = stored(tmp_path, Outcome(call=call, timings=()), before=before)
+
+    made = of_record(records, "c1", Given(facts={"geo": {"city": "x"}, "risk": {"score": 1}}))
+
+    assert (made.call.principal, made.call.tool, made.knows_tool) == (principal, tool, True)
+    assert made.call.enriched == {"geo": {"country": "de", "city": "x"}, "risk": {"score": 1}}
+    assert made.call.reply == Reply(body=b'{"content":[1]}')
 
 
 def test_a_tool_is_known_where_a_snapshot_has_it(tmp_path: Path) -> None:

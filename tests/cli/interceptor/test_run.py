@@ -14,10 +14,9 @@ from callgate.audit.keeping import Keeping
 from callgate.audit.masks import Masks
 from callgate.cli.interceptor import interceptor
 from callgate.model import Change, Outcome, Reply
-from callgate.storage.appending import Appender
 from callgate.storage.settings import StoreSettings
-from fakes.clock import FakeClock
 from fakes.store import an_ending_call
+from fakes.writing import write
 
 HOOKS = """
 from callgate.interceptors import Decision, Result
@@ -87,11 +86,9 @@ def recorded(masks: Masks | None = None, **more: Any) -> None:
     """A call `c1` of the shop, in the store of the configuration."""
     keeping = Keeping(masks=masks or Masks())
     call = an_ending_call("c1", **more)
-    appender = Appender(StoreSettings(path=Path("r.db")), FakeClock())
-    appender.open()
     ended = Outcome(call=call, timings=(), is_delivered=True)
-    appender.write([telling.intent(call, 1.0, keeping), telling.outcome(ended, 2.0, keeping)])
-    appender.close()
+    entries = (telling.intent(call, 1.0, keeping), telling.outcome(ended, 2.0, keeping))
+    write(StoreSettings(path=Path("r.db")), *entries)
 
 
 def file(name: str, value: Any) -> str:
@@ -182,13 +179,22 @@ def test_a_failure_that_may_be_is_told_apart() -> None:
     assert "on_failure: allow, so that the call goes on without it" in result.stdout
 
 
-def test_results_are_not_in_the_record_and_are_asked_for() -> None:
-    recorded()
+def test_who_is_asked_about_results_is_asked_about_the_recorded_one() -> None:
+    recorded(reply=Reply(body=json.dumps(text("hello")).encode()))
+
+    result = run("hide", "--call", "c1")
+
+    assert result.exit_code == 0
+    assert '    replace /content/0/text  "hello" -> "HELLO"' in result.stdout
+
+
+def test_a_result_that_is_not_in_the_record_is_asked_for() -> None:
+    recorded(reply=None)
 
     result = run("hide", "--call", "c1")
 
     assert result.exit_code == 2
-    assert "only digests of results; give one: --result FILE" in result.stderr
+    assert "There is no result of this call to ask about; give one: --result FILE" in result.stderr
 
 
 def test_a_result_that_is_given_is_tried_and_an_observer_does_what_it_would() -> None:

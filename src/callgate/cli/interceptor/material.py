@@ -9,13 +9,16 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from callgate.app.snapshot import SnapshotError, read_snapshot
+from callgate.audit.definitions import tool_id
 from callgate.audit.masks import MASKED
+from callgate.audit.principals import principal_of
 from callgate.cli.explain import only
 from callgate.cli.policy.grounds import CannotSay, read_text
-from callgate.model import Call, Era, Json, Principal, Proof, Reply, Tool, Value
+from callgate.model import CALL_TOOL, Call, Era, Json, Principal, Proof, Reply, Tool, Value
 from callgate.ports import StoreError
+from callgate.protocol.definitions import Unusable, read_tool
 from callgate.protocol.jsonrpc import Malformed, encode, parse_json
-from callgate.protocol.methods import METHODS
+from callgate.protocol.methods import METHODS, method_tool
 from callgate.settings import Settings
 from callgate.storage.reading import Records
 from callgate.testing.building import a_tool
@@ -99,6 +102,8 @@ def of_record(records: Records, start: str, given: Given) -> Material:
         told: dict[str, Json] = {}
         for entry in records.entries(call_id):
             told |= entry
+        described = _described(records, told)
+        defined = records.defined(tool_id(told["tool_sha256"])) if told.get("tool_sha256") else None
     except StoreError as error:
         raise CannotSay(str(error)) from None
     name, principal = told.get("tool"), told.get("principal")
@@ -107,8 +112,9 @@ def of_record(records: Records, start: str, given: Given) -> Material:
         what = "is a list" if METHODS[method].is_list else "did not get so far as a tool"
         raise CannotSay(f"the call {call_id} {what}; interceptors of calls cannot be tried on it")
     qualified = f"{told['target']}___{name}"
-    tool = _known(qualified, given)
-    who = Principal(**{**principal, "groups": tuple(principal.get("groups") or ())})
+    tool = _known(qualified, given) or _recorded(told["target"], method, defined)
+    who = principal_of(told, described)
+    assert who is not None  # noqa: S101 - the body has a principal
     call = _call(
         id=call_id,
         requested_name=told.get("name") or qualified,
@@ -118,11 +124,37 @@ def of_record(records: Records, start: str, given: Given) -> Material:
         arguments=told.get("arguments") or {},
         headers=_headers({}, given),
         meta={"traceparent": told["traceparent"]} if told.get("traceparent") else {},
-        enriched=given.facts,
+        enriched=_merged(told.get("enriched") or {}, given.facts),
         session_id=told.get("session"),
     )
     notes = tuple(_missing(told, call, given))
-    return Material(call=_replied(call, given), notes=notes, knows_tool=tool is not None)
+    call = _replied(call, given, told)
+    return Material(call=call, notes=notes, knows_tool=tool is not None)
+
+
+def _described(records: Records, told: dict[str, Json]) -> dict[str, Json] | None:
+    digest = (told.get("principal") or {}).get("claims_sha256")
+    return records.defined(f"principal:{digest}") if digest else None
+
+
+def _recorded(target: str, method: str, defined: dict[str, Json] | None) -> Tool | None:
+    """The tool as the record defines it."""
+    if method != CALL_TOOL:
+        return method_tool(target, method)
+    if defined is None or not isinstance(defined.get("definition"), dict):
+        return None
+    try:
+        return read_tool(target, defined["definition"])
+    except Unusable:
+        return None
+
+
+def _merged(
+    recorded: dict[str, dict[str, Json]], given: dict[str, dict[str, Json]]
+) -> dict[str, dict[str, Json]]:
+    return {
+        name: {**recorded.get(name, {}), **given.get(name, {})} for name in {**recorded, **given}
+    }
 
 
 def _missing(told: dict[str, Json], call: Call, given: Given) -> Iterator[str]:
@@ -140,13 +172,15 @@ def _missing(told: dict[str, Json], call: Call, given: Given) -> Iterator[str]:
     for interceptor, paths in changed.items():
         yield f"recorded as {interceptor} left it: {', '.join(paths)}"
     unknown = [one for one in facts if one.partition(".")[2] not in
-               given.facts.get(one.partition(".")[0], {})]  # fmt: skip
+               call.enriched.get(one.partition(".")[0], {})]  # fmt: skip
     if unknown:
-        yield f"values of facts are not recorded; --fact {unknown[0]}=VALUE gives one: " + (
+        yield f"values of these facts are not recorded; --fact {unknown[0]}=VALUE gives one: " + (
             ", ".join(unknown)
         )
-    if not given.claims and told["principal"]["kind"] == "jwt":
-        yield "claims of principals are not recorded; --claim NAME=VALUE gives one"
+    if not call.principal or (not call.principal.claims and call.principal.kind == "jwt"):
+        yield "claims of this principal are not recorded; --claim NAME=VALUE gives one"
+    if given.result is None and told.get("masked_results"):
+        yield f"masked in the recorded result: {', '.join(told['masked_results'])}"
 
 
 def _masked(value: Json, path: str) -> Iterator[str]:
@@ -190,13 +224,17 @@ def _headers(own: dict[str, str], given: Given) -> dict[str, str]:
     return {name.lower(): value for name, value in (*own.items(), *given.headers)}
 
 
-def _replied(call: Call, given: Given) -> Call:
-    """The call with the result that a file has."""
-    if given.result is None:
+def _replied(call: Call, given: Given, told: dict[str, Json] | None = None) -> Call:
+    """The call with the result that a file has, or else the record."""
+    if given.result is not None:
+        result = _object(given.result)
+        is_error = set(result) == {"error"}
+        result = result["error"] if is_error else result
+    elif told is not None and isinstance(told.get("content"), dict):
+        result, is_error = told["content"], bool((told.get("result") or {}).get("error"))
+    else:
         return call
-    result = _object(given.result)
-    is_error = set(result) == {"error"}
-    reply = Reply(body=encode(result["error"] if is_error else result), is_error=is_error)
+    reply = Reply(body=encode(result), is_error=is_error)
     fields = {name: getattr(call, name) for name in Call.__struct_fields__}
     return Call(**{**fields, "reply": reply})
 

@@ -67,8 +67,8 @@ class Tried(Value):
 @click.option(
     "--result",
     type=_FILE,
-    help="The result of the call, in a JSON file: the record has only its digest. The interceptor "
-    "is asked about it then.",
+    help="The result of the call, in a JSON file, instead of the recorded one. The interceptor is "
+    "asked about it then.",
 )
 @click.option(
     "--kind",
@@ -111,12 +111,14 @@ def run(interceptor: str, chosen: Chosen, as_json: bool, **options: Any) -> None
     point = RESULT if given.result is not None else REQUEST
     settings, config = _chosen(interceptor, chosen, options, point)
     material = _material(chosen, options, given)
-    if given.result is None and "request" not in settings.on:
-        points = ", ".join(sorted(settings.on))
-        raise CannotSay(
-            f"{settings.name} is asked about: {points}. The record has only digests of results; "
-            "give one: --result FILE"
-        )
+    if "request" not in settings.on:
+        point = RESULT
+        if material.call.reply is None:
+            points = ", ".join(sorted(settings.on))
+            raise CannotSay(
+                f"{settings.name} is asked about: {points}. There is no result of this call to "
+                "ask about; give one: --result FILE"
+            )
     tried, notes = asyncio.run(_tried(settings, config, material, point))
     if as_json:
         click.echo(json.dumps(_as_json(settings, point, tried, notes), indent=2))
@@ -202,7 +204,7 @@ def _notes(
     unseen = sorted(attachment.headers - call.headers.keys())
     if unseen:
         yield f"headers are not recorded; --header {unseen[0]}=VALUE gives one: {', '.join(unseen)}"
-    is_error = call.reply is not None and is_tool_error(call.reply)
+    is_error = point == RESULT and call.reply is not None and is_tool_error(call.reply)
     if not attachment.applies(ERROR if is_error else point, call.tool):
         yield f"the gateway does not ask {settings.name} about this: see its `on`, `tools`, …"
     elif not attachment.is_asked_about(call):
