@@ -45,6 +45,7 @@ TESTED_ELSEWHERE = {
     "policy/plans.py": "tests/policy/test_engine.py",
     "policy/preview.py": "tests/policy/test_engine.py",
     "protocol/eras.py": "tests/protocol/test_mcp.py",
+    "storage/database.py": "the vocabulary: tests/contracts",
 }
 
 
