@@ -112,8 +112,16 @@ def test_where_nothing_turns_it_that_is_said() -> None:
     judge = Judge(Engine(read_policies([("p.cedar", "forbid(principal, action, resource);")]), Names()))  # fmt: skip
     found = prospect(judge, decided(), FITS)
 
-    assert list(in_words(found)) == ["No single value was found with which it would be permitted."]
+    assert list(in_words(found)) == ["No value was found with which it would be permitted."]
     assert found.account is not None
+
+
+def test_a_policy_without_conditions_decides_whatever_the_values() -> None:
+    text = 'permit(principal, action, resource); @id("no") forbid(principal, action, resource);'
+    judge = Judge(Engine(read_policies([("p.cedar", text)]), Names()))
+    found = prospect(judge, decided(policies=("no",)), FITS)
+
+    assert list(in_words(found)) == ["It would not be permitted with any values: no asks for none."]
 
 
 def test_bounds_and_gaps_of_the_search_are_said() -> None:

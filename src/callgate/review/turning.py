@@ -103,11 +103,21 @@ def in_words(found: Prospect) -> Iterator[str]:
         whole = " and ".join(map(phrase, turn.edits))
         yield f"It would be {would} if {whole} (then: {turn.verdict.reason})."
     if not found.turns:
-        yield f"No single value was found with which it would be {would}."
+        yield from _unturned(found, would)
     if found.is_cut_short:
         yield "There was more to try than is tried here."
     if found.hides:
         yield "Other changes are left out: policies would read what is masked or not recorded."
+
+
+def _unturned(found: Prospect, would: str) -> Iterator[str]:
+    decided = [] if found.account is None else found.account.verdict.policies
+    told = () if found.account is None else found.account.policies
+    settled = [one.policy for one in told if one.policy in decided and not one.clauses]
+    if settled:
+        yield f"It would not be {would} with any values: {', '.join(settled)} asks for none."
+    else:
+        yield f"No value was found with which it would be {would}."
 
 
 def phrase(edit: Edit) -> str:
