@@ -12,7 +12,7 @@ from pathlib import Path
 import crossing_report
 import lists
 import policy_report
-import sessions
+import record
 import targets
 from alone import Alone
 from contestant import CONNECTIONS, Contestant
@@ -20,6 +20,7 @@ from crossing import Crossing
 from load import Measurement
 
 import interceptors
+import sessions
 from interceptors import Interceptors
 from policy import Policies
 
@@ -53,6 +54,7 @@ class Run:
     lists: lists.Lists | None
     policies: Policies | None
     interceptors: Interceptors | None
+    record: record.Record | None
 
 
 def render(run: Run) -> str:
@@ -64,7 +66,13 @@ def render(run: Run) -> str:
     parts += [sessions.section(run.idle), lists.section(run.lists) if run.lists else ""]
     parts += [policy_report.section(run.policies) if run.policies else ""]
     parts += [interceptors.section(run.interceptors) if run.interceptors else ""]
-    met = targets.section(run.contestants, run.alone, run.idle, run.policies, run.interceptors)
+    parts += [record.section(run.record) if run.record else ""]
+    further = [
+        *policy_report.target_lines(run.policies),
+        *interceptors.target_lines(run.interceptors),
+        *record.target_lines(run.record),
+    ]
+    met = targets.section(run.contestants, run.alone, run.idle, further)
     parts += [met, failures(run)]
     return "\n".join(part for part in parts if part)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import alone
 import crossing
 import lists
+import record
 import report
-import sessions
 from contestant import Contestant, Folders
 from load import wrk
 from peers.peer import Peer
@@ -20,9 +20,13 @@ from roster import CALLGATE, CONVERSING, PEERS
 
 import interceptors
 import policy
+import sessions
 
 HERE = Path(__file__).parent
-PARTS = ("calls", "alone", "streams", "bridged", "sessions", "lists", "policies", "interceptors")
+PARTS = (
+    "calls", "alone", "streams", "bridged", "sessions", "lists", "policies", "interceptors",
+    "record",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -40,6 +44,7 @@ def main() -> None:
     asked = (
         interceptors.examine(folders, options.rounds) if "interceptors" in options.parts else None
     )
+    kept = record.examine(folders, options.rounds) if "record" in options.parts else None
     command = shlex.join(["python", "bench/run.py", *sys.argv[1:]])
     text = report.render(
         report.Run(
@@ -54,6 +59,7 @@ def main() -> None:
             lists=lists,
             policies=policies,
             interceptors=asked,
+            record=kept,
         )
     )
     print(text)

@@ -6,14 +6,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import policy_report
-import sessions
 from alone import Alone
 from contestant import CONNECTIONS, Contestant
 
-import interceptors
-from interceptors import Interceptors
-from policy import Policies
+import sessions
 
 CALLGATE = "Callgate"
 CALLGATE_FEW = "Callgate, 10 policies"
@@ -68,9 +64,9 @@ def section(
     contestants: Sequence[Contestant],
     alone: Alone | None,
     idle: list[sessions.Idle],
-    policies: Policies | None,
-    asked: Interceptors | None = None,
+    further: Sequence[tuple[str, str, bool]],
 ) -> str:
+    """`further`: what else was aimed at, what was measured, and whether it is met."""
     lines = [line for ratio in RATIOS for line in ratio_lines(ratio, contestants)]
     if alone is not None and not alone.failure:
         memory_mb = alone.memory_bytes / 1e6
@@ -94,7 +90,6 @@ def section(
             f"{sessions.SESSIONS:,} idle sessions (no stream) under {sessions.LIMIT_KB:.0f} KB each"
         )
         lines.append(line(text, "-", f"{idle_kb:.1f} KB", idle_kb < sessions.LIMIT_KB))
-    further = [*policy_report.target_lines(policies), *interceptors.target_lines(asked)]
     for text, measured, is_met in further:
         lines.append(line(text, "-", measured, is_met))
     if not lines:
