@@ -52,6 +52,7 @@ def test_a_start_and_a_stop_are_recorded_with_what_is_in_force(tmp_path: Path) -
         tmp_path, "gateway_started", "config_in_force", "policies_in_force", "gateway_stopped"
     )
     assert (started["event"], stopped["event"]) == ("gateway_started", "gateway_stopped")
+    assert started["record"]["seq"] == 0
     assert config["sha256"] == load_config(tmp_path / "callgate.yaml").digest
     assert (config["mode"], config["targets"]) == ("enforce", {"names": ["shop"]})
     (small,) = config["interceptors"]

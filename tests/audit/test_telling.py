@@ -314,3 +314,19 @@ def test_what_was_masked_is_not_repeated_in_reasons_notes_names_and_results() ->
     assert (told["reason"], told["detail"], told["masked_repeats"]) == ("bad: ***", "was ***", True)
     assert told["name"] == "db://x?key=***"
     assert told["changes"][0]["note"] == "saw ***"
+
+
+def test_arguments_and_facts_that_repeat_a_masked_one_are_masked_and_named_as_well() -> None:
+    call = an_ending_call(
+        "c1",
+        arguments={"key": "hunter2!!", "note": "my key is hunter2!!", "list": [{"a": "hunter2!!"}]},
+        enriched={"geo": {"key": "hunter2!!", "n": 1}},
+    )
+    entry = intent(call, NOW, Keeping(masks=Masks.parse(("key",))))
+    told = content_of(entry)
+
+    assert told["arguments"] == {"key": MASKED, "note": "my key is ***", "list": [{"a": MASKED}]}
+    assert told["masked"] == ["key", "note", "list.0.a"]
+    assert told["enriched"] == {"geo": {"key": MASKED, "n": 1}}
+    assert told["masked_enriched"] == ["geo.key"]
+    assert b"hunter2" not in entry.body + (entry.payload or b"")

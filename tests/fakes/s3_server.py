@@ -136,6 +136,7 @@ def an_s3() -> Iterator[S3]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] # who hangs up may
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     s3.url = f"http://127.0.0.1:{server.server_port}"

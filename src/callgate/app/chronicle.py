@@ -55,13 +55,13 @@ class Chronicle:
 
     async def begin(self, config: Config, made: PolicySet, engine: Engine) -> None:
         """The gateway starts with these. Raises StoreError, PartError."""
-        self._has_begun = True
         at = self._clock.now()
         await asyncio.to_thread(self._go_on, config, at)
         await self._store.append(event(STARTED, at, {"version": VERSION, "pid": os.getpid()}))
         await self._store.append(event(CONFIG, at, _config(config)))
         await self.define(engine)
         self.policies(made, engine)
+        self._has_begun = True
         for target, found in self._listed_early.items():
             self.tools(target, found)
 
@@ -111,8 +111,6 @@ class Chronicle:
 
         INVARIANT: no call is decided by policies that the record does not have.
         """
-        if not self._has_begun:
-            return
         world, at = _world(engine), self._clock.now()
         # The same texts mean something else in another world: they are then defined once more.
         key = f"{policies_id(engine.version)} {_digest(world.told())}"
@@ -127,7 +125,7 @@ class Chronicle:
     def policies(self, made: PolicySet, engine: Engine) -> None:
         """These are in force from now on. Quick, whatever their number."""
         world = _world(engine)
-        if not self._has_begun or self._told == (engine.version, world):
+        if self._told == (engine.version, world):
             return
         self._told = (engine.version, world)
         try:

@@ -51,6 +51,26 @@ class Secrets(Value):
             text = text.replace(secret, MASKED)
         return text
 
+    def out_of(self, value: Json) -> tuple[Json, tuple[str, ...]]:
+        """The value without them; and the dotted paths where one stood. Itself, if none did."""
+        hits: list[str] = []
+        left = self._left(value, "", hits)
+        return (left, tuple(hits)) if hits else (value, ())
+
+    def _left(self, value: Json, path: str, hits: list[str]) -> Json:
+        left: Json = value
+        if isinstance(value, dict):
+            return {key: self._left(item, f"{path}.{key}", hits) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._left(item, f"{path}.{at}", hits) for at, item in enumerate(value)]
+        if isinstance(value, str):
+            left = self.without(value)
+        elif isinstance(value, (int, float)) and str(value) in self.texts:
+            left = MASKED
+        if left != value:
+            hits.append(path[1:])
+        return left
+
     def may_be_in(self, body: bytes) -> bool:
         """Whether JSON may hold one of them: it need not be read where it cannot."""
         if not self.texts:
@@ -79,12 +99,16 @@ def _masks(call: Call, keeping: Keeping) -> Masks:
     return Masks(paths=(*keeping.masks.paths, ANSWERS))
 
 
-def arguments_of(call: Call, keeping: Keeping) -> Kept:
-    """The arguments of a call. What was sealed is taken as it is where nothing is masked."""
+def arguments_of(call: Call, keeping: Keeping, secrets: Secrets = NO_SECRETS) -> Kept:
+    """The arguments of a call. What was sealed is taken as it is where nothing is masked.
+
+    An argument that repeats a masked one is masked there, and counts as masked itself.
+    """
     masks = _masks(call, keeping)
     if masks.paths:
         content, masked = masks.applied(call.arguments)
-        return Kept(content=content, masked=masked)
+        content, repeats = secrets.out_of(content)
+        return Kept(content=content, masked=(*masked, *repeats))
     if call.sealed is not None:
         return Kept(content=msgspec.Raw(call.sealed))
     return Kept(content=call.arguments)

@@ -23,7 +23,7 @@ def intent(call: Call, at: float, keeping: Keeping) -> Entry:
     """The entry that must be durable before the target is reached."""
     secrets = secrets_of(call, keeping)
     body = _head("intent", call, at, secrets)
-    payload = _asked(call, body, keeping)
+    payload = _asked(call, body, keeping, secrets)
     body["arguments_sha256"] = call.sealed_digest
     _tell_decision(call, body, keeping, secrets)
     return entry_of(body, at, payload=payload, principal=call.principal)
@@ -34,7 +34,7 @@ def outcome(ended: Outcome, at: float, keeping: Keeping) -> Entry:
     call = ended.call
     secrets = secrets_of(call, keeping)
     body = _head("outcome", call, at, secrets)
-    payload = {} if has_intent(ended) else _asked(call, body, keeping)
+    payload = {} if has_intent(ended) else _asked(call, body, keeping, secrets)
     _tell_decision(call, body, keeping, secrets)
     body["code"] = ended.refusal_code or "ok"
     if ended.reason:
@@ -56,14 +56,19 @@ def has_intent(ended: Outcome) -> bool:
     return ended.timings[-1].stage in AFTER_INTENT
 
 
-def _asked(call: Call, body: dict[str, Json], keeping: Keeping) -> dict[str, Json]:
+def _asked(
+    call: Call, body: dict[str, Json], keeping: Keeping, secrets: Secrets
+) -> dict[str, Json]:
     """What was asked for, and what policy could know beside it. Kept beside the body."""
-    arguments = arguments_of(call, keeping)
+    arguments = arguments_of(call, keeping, secrets)
     if arguments.masked:
         body["masked"] = arguments.masked
-    if call.enriched:
-        return {"arguments": arguments.content, "enriched": call.enriched}
-    return {"arguments": arguments.content}
+    if not call.enriched:
+        return {"arguments": arguments.content}
+    enriched, masked = secrets.out_of(call.enriched) if secrets.texts else (call.enriched, ())
+    if masked:
+        body["masked_enriched"] = masked
+    return {"arguments": arguments.content, "enriched": enriched}
 
 
 def _tell_result(
