@@ -481,7 +481,9 @@ def test_many_checkpoints_in_one_file_are_told_apart() -> None:
     assert split_notes("\n".join(notes)) == notes
     assert split_notes(notes[0]) == notes[:1]
     assert split_notes("\n\n\n") == []
-    assert split_notes("nonsense") == ["nonsense\n\n\n"]
+    assert split_notes("nonsense") == []
+    cut = f"{notes[0]}\n{notes[1][:40]}\n\n{notes[2]}"
+    assert split_notes(cut) == [notes[0], notes[2]]
 
 
 def test_an_empty_store_holds() -> None:

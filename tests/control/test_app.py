@@ -36,6 +36,7 @@ def test_only_the_probes_and_the_metadata_are_open() -> None:
         "/healthz",
         "/readyz",
         "/.well-known/authzen-configuration",
+        "/add-checkpoint",
     }
 
 

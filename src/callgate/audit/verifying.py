@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from callgate.audit.balance import Balance
@@ -281,14 +282,16 @@ class _Verifier:
 
 
 def split_notes(text: str) -> list[str]:
-    """The checkpoints in a file that has one, or many with empty lines between them."""
+    """The signed notes in a file that has one, or many with empty lines between them.
+
+    What stands between them is passed over: a crash may have cut one off.
+    """
     parts = [part.strip("\n") for part in text.split("\n\n")]
-    whole = [part for part in parts if part]
-    return [f"{body}\n\n{lines}\n" for body, lines in _pairs(whole)]
-
-
-def _pairs(parts: Sequence[str]) -> Iterable[tuple[str, str]]:
-    return zip(parts[::2], [*parts[1::2], ""], strict=False)
+    return [
+        f"{body}\n\n{lines}\n"
+        for body, lines in pairwise(part for part in parts if part)
+        if lines.startswith("— ") and not body.startswith("— ")
+    ]
 
 
 def _sized(size: Any) -> Iterator[int]:

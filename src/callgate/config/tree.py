@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from callgate.authoring.settings import DraftingSettings
+from callgate.config.witnesses import WitnessesSettings
 from callgate.control.settings import ControlListenerSettings
 from callgate.identity.chain import IdentitySettings
 from callgate.interceptors.settings import InterceptorSettings
@@ -172,6 +173,7 @@ class Config(Settings):
     interceptors: tuple[InterceptorSettings, ...] = ()
     """Scrutiny before and after a call, in running order."""
     store: StoreSettings = StoreSettings()
+    witnesses: WitnessesSettings = WitnessesSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     _origin: Origin = PrivateAttr()

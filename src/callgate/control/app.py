@@ -6,7 +6,18 @@ import hashlib
 import hmac
 import logging
 
-from callgate.control import calls, config, health, metrics, policies, runs, targets, tools
+from callgate.audit.submissions import MAX_SUBMISSION_BYTES, PATH
+from callgate.control import (
+    calls,
+    config,
+    health,
+    metrics,
+    policies,
+    runs,
+    targets,
+    tools,
+    witness,
+)
 from callgate.control.authzen import endpoints as authzen
 from callgate.control.logins import NO_TOKEN, UNKNOWN_TOKEN
 from callgate.control.problems import Problem
@@ -50,6 +61,7 @@ ROUTES = (
     Route("DELETE", "/api/v1/policies/{id}", policies.delete),
     Route("GET", "/api/v1/config", config.shown),
     Route("POST", "/api/v1/reload", config.reloaded),
+    Route("POST", PATH, witness.add_checkpoint, is_open=True, max_body_bytes=MAX_SUBMISSION_BYTES),
     Route("GET", "/.well-known/authzen-configuration", authzen.metadata, is_open=True),
     Route("POST", "/access/v1/evaluation", authzen.evaluation, is_question=True),
     Route("POST", "/access/v1/evaluations", authzen.evaluations, is_question=True),

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
+from callgate.control.witness_settings import ActingSettings
 from callgate.protocol.origins import is_loopback
 from callgate.settings import Settings
 
@@ -49,6 +50,10 @@ class ControlListenerSettings(Settings):
     public_url: str | None = None
     """Where others reach this listener, such as `https://pdp.example.com`; its AuthZEN metadata say
     so. Without it, they say the address that was asked."""
+
+    witness: ActingSettings | None = None
+    """Has this gateway countersign the records of others, at `/add-checkpoint`, which needs no
+    token: it answers for known logs only."""
 
     def tokens(self) -> dict[str, SecretStr]:
         """Every token, by the name of its bearer."""

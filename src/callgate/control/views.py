@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from callgate.control.countersigning import Countersigner
 from callgate.control.desk import PolicyDesk
 from callgate.control.logins import Logins
 from callgate.control.problems import Problem
@@ -59,6 +60,7 @@ class Views:
     metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]  # Accept → body, media type
     is_stopping: Callable[[], bool]
     keep_verdict: Callable[[ReviewVerdict], Awaitable[None]]  # durably; raises StoreError
+    countersigner: Countersigner | None = None  # None: this gateway is no witness for others
     waiting: Crowd = field(default_factory=Crowd)
     logins: Logins = field(default_factory=Logins)
 
