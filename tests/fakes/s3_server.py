@@ -40,12 +40,14 @@ class S3:
     faults: list[int] = field(default_factory=list)
     knows_conditions: bool = True
     release: threading.Event = field(default_factory=threading.Event)
+    waiting: threading.Event = field(default_factory=threading.Event)  # somebody does
     is_slow: bool = False  # answers nothing before `release` is set
     token: str | None = None
     url: str = ""
 
     def answer(self, asked: Asked) -> tuple[int, bytes]:
         if self.is_slow:
+            self.waiting.set()
             self.release.wait(20)
         self.asked.append(asked)
         if self.faults:
