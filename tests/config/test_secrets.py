@@ -31,6 +31,7 @@ def test_other_names_are_left_alone(name: str) -> None:
         "postgres://user:hunter2@host/db",
         "-----BEGIN RSA PRIVATE KEY-----\nabc",
         "cgk_" + "a" * 43,
+        "PRIVATE+KEY+records.example.com+0a1b2c3d+" + "A" * 44,
     ],
 )
 def test_credentials_are_known_by_their_form(text: str) -> None:

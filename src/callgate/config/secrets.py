@@ -31,6 +31,7 @@ _SHAPES = re.compile(
       | eyJ[\w-]{8,}\.[\w-]+\.[\w-]*
     )
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY.*
+    | PRIVATE\+KEY\+[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{20,}
     """,
     re.VERBOSE | re.DOTALL,
 )
