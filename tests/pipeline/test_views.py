@@ -84,3 +84,15 @@ def test_foreign_code_is_shown_what_it_cannot_change() -> None:
 
     shared = (view.tool.definition, view.principal.claims, view.meta, view.enriched, view.headers)
     assert {type(value) for value in shared} == {FixedDict}
+
+
+@pytest.mark.parametrize(
+    ("sent", "run"), [(None, "4bf9"), ("", ""), ("00-a1b2-00f0-01", "a1b2"), ("nonsense", "")]
+)
+def test_without_a_session_a_run_is_the_trace_that_the_agent_sent_not_one_of_ours(
+    sent: str | None, run: str
+) -> None:
+    meta = {"traceparent": "00-4bf9-00f0-01"}
+    call = replace(CALL, session_id=None, meta=meta, sent_traceparent=sent)
+
+    assert Views(Request).of(call, GENTLE).run == run

@@ -77,12 +77,17 @@ def headers_of(call: Call, attachment: Attachment) -> dict[str, str]:
 
 
 def run_of(call: Call) -> str:
-    """What joins the calls of one run: the MCP session, or else the trace id."""
+    """What joins the calls of one run: the MCP session, or else the trace id that the agent sent.
+
+    Not the run of the record: where there is neither, an interceptor may take all calls of the
+    principal together, which a pause does not end.
+    """
     return call.session_id or (_trace(call) if call.meta else "")
 
 
 def _trace(call: Call) -> str:
     """The trace id of `traceparent` (W3C): `00-<trace>-<span>-<flags>`."""
-    parent = call.meta.get("traceparent")
+    sent = call.sent_traceparent  # telemetry puts a trace of its own in its place
+    parent = call.meta.get("traceparent") if sent is None else sent
     parts = parent.split("-") if isinstance(parent, str) else ()
     return parts[1] if len(parts) == 4 else ""
