@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from callgate.audit.checkpoints import Checkpoint, open_checkpoint, read_checkpoint
-from callgate.audit.keys import SigningKey, VerifierKey
+from callgate.audit.keys import COSIGNATURE, NotAKeyError, SigningKey, VerifierKey
 from callgate.audit.merkle import EMPTY_ROOT, ProofError, check_consistency
 from callgate.audit.notes import NoteError, lines, witnessed
 from callgate.audit.submissions import SIZE_TYPE, Submission, SubmissionError
@@ -40,6 +40,9 @@ class Countersigner:
         seen: SeenCheckpoints,
         clock: Clock,
     ) -> None:
+        """Raises NotAKeyError."""
+        if key.verifier.algorithm != COSIGNATURE:
+            raise NotAKeyError(f"{key.verifier.name} is the key of a log, not of a witness")
         self._key = key
         self._logs = logs
         self._seen = seen
