@@ -7,19 +7,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from callgate.cli.explain import explain
-from callgate.storage.appending import Appender
 from callgate.storage.settings import StoreSettings
-from fakes.clock import FakeClock
 from fakes.store import an_intent, an_outcome
+from fakes.writing import write
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     path = tmp_path / "r.db"
-    appender = Appender(StoreSettings(path=path), FakeClock())
-    appender.open()
-    appender.write([an_intent("ca1"), an_outcome("ca1"), an_outcome("ca12"), an_outcome("cb")])
-    appender.close()
+    entries = (an_intent("ca1"), an_outcome("ca1"), an_outcome("ca12"), an_outcome("cb"))
+    write(StoreSettings(path=path), *entries)
     return path
 
 
