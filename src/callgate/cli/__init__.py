@@ -15,8 +15,11 @@ from callgate.cli.init import init
 from callgate.cli.interceptor import interceptor
 from callgate.cli.key import key
 from callgate.cli.policy import policy
+from callgate.cli.report import report
+from callgate.cli.review import review
 from callgate.cli.run import run
 from callgate.cli.stages import stages
+from callgate.cli.usage import usage
 from callgate.cli.wrap import wrap
 from callgate.version import VERSION
 
@@ -36,6 +39,9 @@ for command in (
     interceptor,
     calls,
     explain,
+    review,
+    usage,
+    report,
     audit,
     stages,
     key,
