@@ -15,6 +15,7 @@ from callgate.cli.init import init
 from callgate.cli.interceptor import interceptor
 from callgate.cli.key import key
 from callgate.cli.policy import policy
+from callgate.cli.replay import replay
 from callgate.cli.report import report
 from callgate.cli.review import review
 from callgate.cli.run import run
@@ -42,6 +43,7 @@ for command in (
     review,
     usage,
     report,
+    replay,
     audit,
     stages,
     key,

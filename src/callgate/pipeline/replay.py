@@ -36,6 +36,7 @@ ERASED = "the entry was erased"
 NO_DEFINITION = "the definition of the tool is not in the record"
 NO_TOOL = "the tool is not there any more"
 BEFORE_POLICY = "in_flight"
+LISTED = "listed"  # what several targets have; each was asked about by itself
 
 
 class Defined(Protocol):
@@ -78,12 +79,18 @@ class Recall:
             return None
         if "received_at" not in entry:  # it had all of it, so that its body was erased
             return self._erased(entry)
-        if has_intent(entry):
-            return None
+        return None if has_intent(entry) else self.call(entry)
+
+    def call(self, entry: Mapping[str, Json]) -> Decision | Left | Unasked:
+        """What tells the decision of a call: such an entry, or the call as a whole.
+
+        Raises StoreError.
+        """
         told = entry.get("decision")
         principal = entry.get("principal")
         if told is None or principal is None:
-            return Unasked(code=entry.get("code") or BEFORE_POLICY)
+            code = entry.get("code") or BEFORE_POLICY
+            return Unasked(code=code if code != "ok" else LISTED)
         target, name = entry.get("target") or "", entry.get("tool") or ""
         was, now = self._tool(entry, target), self._now(entry, target, name)
         at = _decided_at(entry)
@@ -254,7 +261,7 @@ def has_intent(entry: Mapping[str, Json]) -> bool:
 def is_early(entry: Mapping[str, Json]) -> bool:
     """Whether it was refused by what scopes tell alone, before interceptors were asked."""
     stages = entry.get("seconds") or ()
-    return entry["kind"] == "outcome" and "admit" in stages and "intercept_request" not in stages
+    return "admit" in stages and "intercept_request" not in stages
 
 
 def _is_answered(entry: Mapping[str, Json]) -> bool:
@@ -269,7 +276,7 @@ def _decided_at(entry: Mapping[str, Json]) -> float:
     at = entry.get("decided_at")
     if at is not None:
         return instant(at)
-    if entry["kind"] == "intent":
+    if entry.get("kind") == "intent":
         return instant(entry["at"])
     seconds = 0.0
     for stage, took in (entry.get("seconds") or {}).items():

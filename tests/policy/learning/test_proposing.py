@@ -261,7 +261,7 @@ def test_tools_that_are_used_alike_share_a_policy() -> None:
     assert (
         'action in [Callgate::Action::"shop___ping", Callgate::Action::"shop___pong"]' in one.text
     )
-    assert (one.calls, one.callers) == (2, 1)
+    assert (one.calls, [actor.id for actor in one.actors]) == (2, ["ada"])
 
 
 def test_principals_that_did_the_same_share_a_policy() -> None:

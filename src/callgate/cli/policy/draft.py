@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,6 +19,7 @@ from callgate.authoring.model_client import ModelClient, ModelError
 from callgate.authoring.settings import DraftingSettings
 from callgate.authoring.weighing import weigh
 from callgate.authoring.writing import cases_text, policies_text, told
+from callgate.cli.policy.drafts import Wanted, check_install, install, require_place, write
 from callgate.cli.policy.grounds import (
     STAND_IN,
     CannotSay,
@@ -28,12 +28,9 @@ from callgate.cli.policy.grounds import (
     counted,
     grounded,
     grounds_options,
-    shown_path,
 )
-from callgate.config import Config
-from callgate.config.placing import place
-from callgate.policy.source import ACTIVE, SHADOW
-from callgate.sources.files import find, places
+from callgate.cli.policy.learning import Calls, calls_options, draft_from_calls
+from callgate.policy.source import SHADOW
 
 SOLVER_SECONDS = 10.0  # for one question: a person waits for one policy, not for hundreds
 NO_ENDPOINT = """\
@@ -48,7 +45,7 @@ policies:
 
 @click.command()
 @grounds_options
-@click.argument("text")
+@click.argument("text", required=False)
 @click.option(
     "--output",
     "-o",
@@ -59,46 +56,64 @@ policies:
 @click.option("--active", is_flag=True, help='Without @mode("shadow"): once installed, it decides.')
 @click.option(
     "--install",
+    "is_installed",
     is_flag=True,
     help="Offer to copy the draft to where the gateway reads policies. A person must say yes, at a "
     "terminal.",
 )
-def draft(chosen: Chosen, text: str, output: Path | None, active: bool, install: bool) -> None:
+@click.option(
+    "--from-calls",
+    is_flag=True,
+    help="In place of TEXT: from recorded calls, without any language model.",
+)
+@calls_options
+def draft(
+    chosen: Chosen, text: str | None, from_calls: bool, calls: Calls, **drafting: Any
+) -> None:
     """Draft policies for TEXT, a requirement in plain words; `-` reads it from standard input.
 
     Uses the language model of `policies.drafting`. Each rule in the text becomes one policy, which
     is type-checked against the tools and tried on cases; nothing is in force until a person
     installs it.
 
+    With --from-calls: the least that permits what was permitted and ran, argument bounds included;
+    and what of the record it would refuse.
+
     Exit codes: 0 a policy for every rule; 1 not for every rule; 2 nothing could be drafted.
     """
-    _check_options(text, output, install)
+    wanted = Wanted(**drafting)
+    if wanted.is_installed:
+        check_install(wanted.output, is_piped=text == "-")
+    if from_calls:
+        if text is not None:
+            raise click.UsageError("--from-calls takes no TEXT")
+        draft_from_calls(chosen, calls, wanted)
+    elif text is None:
+        raise click.UsageError("say what is to hold: TEXT, or --from-calls")
+    elif calls != Calls():
+        raise click.UsageError("which calls, and --generalise: only with --from-calls")
+    else:
+        _draft_for(chosen, text, wanted)
+
+
+def _draft_for(chosen: Chosen, text: str, wanted: Wanted) -> None:
     grounds = grounded(chosen)
     settings = _model_of(grounds)
     words = sys.stdin.read() if text == "-" else text
+    output = wanted.output
     if output is not None:
-        _require_place(output, grounds.config)
-    proposals = _drafted(grounds, settings, words, ACTIVE if active else SHADOW)
+        require_place(output, grounds.config)
+    proposals = _drafted(grounds, settings, words, wanted.mode)
     _show(proposals)
     usable = [proposal for proposal in proposals if proposal.is_usable]
     if output is not None and usable:
-        _write(output, usable, settings.model)
-        if install:
+        what = counted(len(usable), "policy", "policies")
+        policies, cases = (of(usable, settings.model) for of in (policies_text, cases_text))
+        write(output, policies or "", cases, what)
+        if wanted.is_installed:
             _install(output, grounds, usable)
     if len(usable) < len(proposals):
         sys.exit(1)
-
-
-def _check_options(text: str, output: Path | None, install: bool) -> None:
-    if not install:
-        return
-    if output is None:
-        raise click.UsageError("--install needs --output: the draft that is to be installed")
-    if text == "-" or not sys.stdin.isatty():
-        raise CannotSay(
-            "--install needs a person at a terminal; without one, leave it out, read the draft, "
-            "and copy it to the policies yourself"
-        )
 
 
 def _model_of(grounds: Grounds) -> DraftingSettings:
@@ -166,75 +181,11 @@ def _show(proposals: Sequence[Proposal]) -> None:
     )
 
 
-def _require_place(output: Path, config: Config | None) -> None:
-    """Raises CannotSay unless a new file can be there that the gateway would not read."""
-    if output.suffix != ".cedar":
-        raise CannotSay(f"{output}: a draft is called something.cedar")
-    for path in (output, _cases_path(output)):
-        if path.exists():
-            raise CannotSay(f"{path} is there already; remove it or choose another name")
-    if _would_be_read(output, config):
-        raise CannotSay(
-            f"the gateway would read {output} at once, before anybody has; write the draft "
-            "somewhere else, and use --install"
-        )
-
-
-def _would_be_read(path: Path, config: Config | None) -> bool:
-    """Whether the patterns of the configuration find a file there: tried with an empty one."""
-    if config is None:
-        return False
-    made = [one for one in reversed((path.parent, *path.parent.parents)) if not one.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("x"):
-            pass
-        return any(os.path.samefile(path, one) for one in find(_patterns(config), config.directory))
-    finally:
-        path.unlink(missing_ok=True)
-        for one in reversed(made):
-            with suppress(OSError):
-                one.rmdir()
-
-
-def _patterns(config: Config) -> tuple[str, ...]:
-    return config.policies.files
-
-
-def _cases_path(output: Path) -> Path:
-    return output.with_suffix(".cases.yaml")
-
-
-def _write(output: Path, usable: Sequence[Proposal], model: str) -> None:
-    place(output, policies_text(usable, model))
-    click.echo(f"wrote {output}: {counted(len(usable), 'policy', 'policies')}, not in force")
-    cases = cases_text(usable, model)
-    if cases is not None:
-        place(_cases_path(output), cases)
-        click.echo(f"wrote {_cases_path(output)}")
-
-
 def _install(output: Path, grounds: Grounds, usable: Sequence[Proposal]) -> None:
-    target = _target(output, grounds)
     modes = {one.checked.policy.mode for one in usable if one.checked.policy is not None}
     how = "shadow mode: they decide nothing" if modes == {SHADOW} else "ACTIVE: they decide"
-    question = f"Install {counted(len(usable), 'policy', 'policies')} as {target} ({how})?"
-    if not click.confirm(question, default=False):
-        click.echo("not installed")
-        return
-    place(target, output.read_text("utf-8"))
-    click.echo(f"installed {target}; a running gateway reads it within seconds")
-
-
-def _target(output: Path, grounds: Grounds) -> Path:
-    """Where the gateway would read a file of this name. Raises CannotSay."""
-    config = grounds.config
-    if config is not None:
-        for directory in sorted(places(_patterns(config), config.directory)):
-            target = directory / output.name
-            if not target.exists() and _would_be_read(target, config):
-                return Path(shown_path(target))
-    raise CannotSay(
-        f"no pattern of `policies.files` finds a new file called {output.name}; copy the draft to "
-        "where your policies are kept"
+    install(
+        output,
+        grounds.config,
+        f"Install {counted(len(usable), 'policy', 'policies')} as {{target}} ({how})?",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from callgate.model import Tool
@@ -33,7 +33,7 @@ class Proposed:
     tools: tuple[Tool, ...]
     whom: Whom
     seen: tuple[Observed, ...]  # one a tool
-    callers: int
+    actors: tuple[Actor, ...]  # that did so
     unbound: tuple[tuple[str, str], ...]
 
     @property
@@ -48,30 +48,40 @@ class _Part:
 
     used: Used
     whom: Whom
+    within: tuple[str, ...]  # groups that each of them must be in besides
     on_principal: tuple[str, ...]  # conditions
     bounds: Bounds
     seen: Observed
     callers: tuple[Actor, ...]
 
 
-def propose(ledger: Ledger, level: Level, names: Names) -> tuple[Proposed, ...]:
-    """Policies that permit what was seen; the same calls give the same text."""
+def propose(
+    ledger: Ledger, level: Level, names: Names, groups: Collection[str] = ()
+) -> tuple[Proposed, ...]:
+    """Policies that permit what was seen; the same calls give the same text.
+
+    `groups` are those that mattered: by the strict level, who was in one of them must still be.
+    """
     parts: list[_Part] = []
     tools, _ = ledger.latest()
     for used in tools:
-        parts += _apart(used, level) if level is Level.STRICT else _together(used, ledger, level)
+        if level is Level.STRICT:
+            parts += _apart(used, frozenset(groups))
+        else:
+            parts += _together(used, ledger, level)
     writer = _Writer(names)
     return tuple(writer.policy(group) for group in _alike(parts))
 
 
-def _apart(used: Used, level: Level) -> Iterator[_Part]:
+def _apart(used: Used, groups: frozenset[str]) -> Iterator[_Part]:
     """Each principal what it did; those that did the same within the same bounds share a policy."""
     is_closed = _is_closed(used)
     found: dict[tuple[object, ...], list[Actor]] = {}
     bounds: dict[Actor, Bounds] = {}
     for actor in sorted(used.actors, key=lambda one: one.order):
-        bounds[actor] = bounds_of(used.actors[actor], level, is_closed=is_closed)
-        key = (bounds[actor].conditions, _facets(actor, is_strict=True), bounds[actor].unbound)
+        bounds[actor] = bounds_of(used.actors[actor], Level.STRICT, is_closed=is_closed)
+        within = tuple(sorted(used.groups[actor] & groups))
+        key = (bounds[actor], _facets(actor, is_strict=True), within)
         found.setdefault(key, []).append(actor)
     for actors in found.values():
         for begin in range(0, len(actors), MAX_TOGETHER):
@@ -79,6 +89,7 @@ def _apart(used: Used, level: Level) -> Iterator[_Part]:
             yield _Part(
                 used=used,
                 whom=Whom(groups=(), actors=some),
+                within=tuple(sorted(used.groups[some[0]] & groups)),
                 on_principal=_facets(some[0], is_strict=True),
                 bounds=bounds[some[0]],
                 seen=_pooled(used, some),
@@ -103,6 +114,7 @@ def _together(used: Used, ledger: Ledger, level: Level) -> Iterator[_Part]:
             whom=Whom(
                 groups=groups if begin == 0 else (), actors=named[begin : begin + MAX_TOGETHER]
             ),
+            within=(),
             on_principal=shared,
             bounds=bounds,
             seen=seen,
@@ -163,7 +175,7 @@ def _alike(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
     """Parts that differ in nothing but the tool."""
     found: dict[tuple[object, ...], list[_Part]] = {}
     for part in parts:
-        key = (part.whom, part.on_principal, part.bounds)
+        key = (part.whom, part.within, part.on_principal, part.bounds)
         found.setdefault(key, []).append(part)
     yield from found.values()
 
@@ -187,13 +199,16 @@ class _Writer:
             tools=tuple(part.used.tool for part in parts),
             whom=first.whom,
             seen=tuple(part.seen for part in parts),
-            callers=len(callers),
+            actors=tuple(sorted(callers, key=lambda one: one.order)),
             unbound=first.bounds.unbound,
         )
 
     def _text(self, parts: Sequence[_Part]) -> str:
         first = parts[0]
-        scope, on_principal = "principal", list(first.on_principal)
+        names = self._names
+        group_type = str(names.uid(names.GROUP, "")["type"])
+        within = [f"principal in {entity(group_type, group)}" for group in first.within]
+        scope, on_principal = "principal", [*within, *first.on_principal]
         whom = self._whom(first.whom)
         if [len(some) for some in whom] == [1]:
             scope += f" {'in' if first.whom.groups else '=='} {whom[0][0]}"
