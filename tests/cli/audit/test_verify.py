@@ -149,3 +149,20 @@ def test_a_file_of_keys_is_read(store: Path) -> None:
     keys.write_text(f"# the record of main\n\n{key_of(store)}\n")
 
     assert run("verify", "--store", store, "--key", keys).exit_code == 0
+
+
+def test_the_witnesses_of_the_configuration_are_asked_for(store: Path) -> None:
+    witness = SigningKey.generated("witness.example", COSIGNATURE).verifier.text
+    config = store.with_name("callgate.yaml")
+    config.write_text(
+        "store: {path: r.db}\nwitnesses:\n  show_to:\n    - {name: a, file: seen.txt}\n"
+        f'    - {{name: b, tlog: "https://w.example", key: "{witness}"}}\n'
+    )
+    result = run("verify", "--config", config)
+    assert (result.exit_code, "cosigned by 1 of the witnesses" in result.stderr) == (1, True)
+    assert run("verify", "--store", store).exit_code == 0
+
+    config.write_text("store: {path: r.db}\nwitnesses: {show_to: [{key: x}]}\n")
+    assert run("verify", "--config", config).exit_code == 2
+    config.write_text("store: {path: r.db}\nwitnesses: 7\n")
+    assert run("verify", "--config", config).exit_code == 0

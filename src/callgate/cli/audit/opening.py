@@ -14,7 +14,9 @@ from callgate.audit.explain import printable
 from callgate.audit.keys import COSIGNATURE, NOTE, NotAKeyError, SigningKey, VerifierKey
 from callgate.audit.log_reader import LogReader
 from callgate.audit.rotation import read_keys
-from callgate.cli.store import store_settings
+from callgate.cli.store import DEFAULT_CONFIG, store_settings
+from callgate.config.problems import ConfigError
+from callgate.config.source import read_yaml
 from callgate.ports import StoreError
 from callgate.storage.blobs.opening import reader_of
 from callgate.storage.ledger_reading import open_log
@@ -109,6 +111,27 @@ def opened_either(
     settings = store_settings(config, store)
     with opened(settings) as reader:
         yield reader, settings
+
+
+def configured_witnesses(config: Path | None) -> tuple[tuple[VerifierKey, ...], int | None]:
+    """The witnesses with a key in the configuration, and how many of them are asked for.
+
+    Asks no more of the configuration than that: the rest may be broken.
+    """
+    file = config or DEFAULT_CONFIG
+    if config is None and not file.exists():
+        return (), None
+    try:
+        block = read_yaml(file.read_text("utf-8-sig"), file.name).child("witnesses")
+        said = None if block is None else block.plain()
+        if not isinstance(said, dict):
+            return (), None
+        given = [one.get("key") for one in said.get("show_to") or ()]
+        keys = tuple(VerifierKey.parse(key) for key in given if key is not None)
+    except (OSError, UnicodeError, ConfigError, NotAKeyError, AttributeError, TypeError) as error:
+        cannot(f"{file}: the witnesses cannot be read: {error}")
+    quorum = said.get("quorum")
+    return keys, quorum if type(quorum) is int else None
 
 
 def own_keys(settings: StoreSettings, origin: str) -> tuple[SigningKey, ...]:

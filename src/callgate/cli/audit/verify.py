@@ -22,7 +22,15 @@ from callgate.audit.log_reader import LogReader
 from callgate.audit.notes import NoteError
 from callgate.audit.verifying import UNCOVERED_SECONDS, Known, Trust, split_notes
 from callgate.audit.verifying import verify as walk
-from callgate.cli.audit.opening import LOG_KEY, WITNESS_KEY, cannot, flat, opened_either, trusted
+from callgate.cli.audit.opening import (
+    LOG_KEY,
+    WITNESS_KEY,
+    cannot,
+    configured_witnesses,
+    flat,
+    opened_either,
+    trusted,
+)
 from callgate.cli.store import store_options
 from callgate.ports import StoreError
 
@@ -55,7 +63,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "witnesses",
     type=WITNESS_KEY,
     multiple=True,
-    help="The public key of a witness, or a file of such.",
+    help="The public key of a witness, or a file of such.  [default: those in the configuration]",
 )
 @click.option(
     "--quorum",
@@ -81,6 +89,9 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
     2: there is no answer, because something could not be read.
     """
     seen = flat(witnesses)
+    if not seen and store is None and bundle is None:
+        seen, wanted = configured_witnesses(config)
+        quorum = wanted if quorum is None else quorum
     if quorum is not None and quorum > len(seen):
         raise click.UsageError(f"--quorum {quorum} needs as many --witness; there are {len(seen)}")
     try:
