@@ -85,7 +85,7 @@ def holds(url: str) -> bool:
 
 def until_done(gateway: Running, name: str) -> list[str]:
     """Calls again and again until it goes; the refusals before."""
-    refusals = []
+    refusals: list[str] = []
     for number in range(2000):
         code = act(gateway, f"{name}-{number}")
         if code == "done":

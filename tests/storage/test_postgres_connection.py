@@ -16,6 +16,7 @@ from callgate.storage.postgres_connection import driver, reading_engine, sync, w
 from callgate.storage.settings import StoreSettings
 from fakes.cut_wire import CutWire
 from fakes.postgres import (
+    Postgres,
     a_database,
     a_role,
     a_server,
@@ -140,9 +141,16 @@ def test_a_standby_can_be_read_and_takes_the_record_only_when_it_is_promoted() -
                 writing_engine(settings(standby.url)).connect()
             with reading_engine(settings(standby.url)).connect() as connection:
                 assert connection.execute(text("SELECT n FROM t")).scalar() == 7
+            both = settings(_of_both(standby, primary))
+            with writing_engine(both).connect() as connection:
+                assert connection.execute(text("SHOW port")).scalar() == str(primary.port)
             ask(standby.url, "SELECT pg_promote()")
             with writing_engine(settings(standby.url)).connect() as connection:
                 assert connection.execute(text("SELECT n FROM t")).scalar() == 7
+
+
+def _of_both(one: Postgres, other: Postgres) -> str:
+    return f"postgresql://postgres@127.0.0.1:{one.port},127.0.0.1:{other.port}/postgres"
 
 
 def test_a_schema_that_is_missing_is_refused(url: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import pq
 from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import _WaitTimeout
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
@@ -103,7 +104,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _connect_to_write(settings: StoreSettings) -> BoundedConnection:
-    connection = _connect(settings, is_autocommit=True)
+    connection = _connect(settings, is_autocommit=True, session="read-write")
     try:
         _refuse_unsafe(connection)
         seconds = settings.statement_timeout_seconds
@@ -129,7 +130,7 @@ def _connect_to_write(settings: StoreSettings) -> BoundedConnection:
 
 
 def _connect_to_read(settings: StoreSettings) -> BoundedConnection:
-    connection = _connect(settings, is_autocommit=True)
+    connection = _connect(settings, is_autocommit=True, session="any")
     try:
         _refuse_foreign(connection)
         connection.patience_seconds = READ_SECONDS + GRACE_SECONDS
@@ -147,8 +148,11 @@ def _connect_to_read(settings: StoreSettings) -> BoundedConnection:
     return connection
 
 
-def _connect(settings: StoreSettings, *, is_autocommit: bool) -> BoundedConnection:
+def _connect(settings: StoreSettings, *, is_autocommit: bool, session: str) -> BoundedConnection:
+    """`session`: which of several servers to take, where the URL does not say itself."""
     assert settings.url is not None  # noqa: S101 - whoever comes here has looked
+    asked = conninfo_to_dict(settings.url)
+    several = "," in str(asked.get("host"))
     # libpq reads the URL: hosts, TLS, PGPASSWORD, ~/.pgpass and services are as it has them.
     connection = BoundedConnection.connect(
         settings.url,
@@ -160,6 +164,7 @@ def _connect(settings: StoreSettings, *, is_autocommit: bool) -> BoundedConnecti
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=3,
+        target_session_attrs=asked.get("target_session_attrs", session if several else "any"),
     )
     connection.patience_seconds = settings.connect_timeout_seconds + GRACE_SECONDS
     return connection
