@@ -12,21 +12,20 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from callgate.audit.questions import Condition
 from callgate.audit.record import Entry
-from callgate.cli.calls import Instant, calls, store_path
+from callgate.cli.calls import Instant, Where, calls, followed
 from callgate.model import Ran
-from callgate.storage.appending import Appender
+from callgate.ports import CallFilter
+from callgate.storage.reading import Records
 from callgate.storage.settings import StoreSettings
 from fakes.calls import a_principal
-from fakes.clock import FakeClock
 from fakes.store import NOW, an_intent, an_outcome
+from fakes.writing import an_appender, write
 
 
 def fill(path: Path, *entries: Entry) -> Path:
-    appender = Appender(StoreSettings(path=path), FakeClock())
-    appender.open()
-    appender.write(entries)
-    appender.close()
+    write(StoreSettings(path=path), *entries)
     return path
 
 
@@ -88,7 +87,7 @@ def test_json_is_one_whole_call_a_line(store: Path) -> None:
     assert (in_flight["call"], in_flight["code"]) == ("e0123456789", None)
     assert (refused["code"], refused["reason"]) == ("not_permitted", "It is not to be.")
     assert let_through["arguments"] == {"customer": "c1", "amount": 5}
-    assert [place["seq"] for place in let_through["records"]] == [1, 2]
+    assert [place["seq"] for place in let_through["records"]] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +101,20 @@ def test_json_is_one_whole_call_a_line(store: Path) -> None:
         (["--since", "2026-09-21T14:13:22Z"], ["e0123456789", "d0123456789"]),
         (["--until", "2026-09-21T16:13:22+02:00"], ["c0123456789"]),
         (["--since", "1s"], []),
+        (["--ran", "no"], ["d0123456789"]),
+        (["--undelivered"], ["d0123456789"]),
+        (["--delivered", "--policy", "p1", "--method", "tools/call"], ["c0123456789"]),
+        (["--where", "arguments.amount=5", "--where", "code=ok"], ["c0123456789"]),
+        (["--where", "arguments.amount>5"], []),
+        (["--search", "c1", "--code", "ok"], ["c0123456789"]),
+        (["--search", '"not to be"'], ["d0123456789"]),
+        (["--run", "r0"], []),
+        (["--session", "s0"], []),
+        (["--trace", "0" * 32], []),
+        (["--label", "pii"], []),
+        (["--interceptor", "redact"], []),
+        (["--tenant", "acme"], []),
+        (["--tool-sha256", "0" * 64], []),
     ],
 )  # fmt: skip
 def test_options_choose(store: Path, options: list[str], expected: list[str]) -> None:
@@ -119,6 +132,82 @@ def test_what_callers_wrote_cannot_fool_the_terminal(tmp_path: Path) -> None:
     assert run("--store", store, "--json").stdout.strip().isprintable()
 
 
+def test_pages_are_turned_by_what_the_page_before_says(store: Path) -> None:
+    first = run("--store", store, "--json", "--limit", "2")
+    cursor = first.stderr.split("--after ")[1].strip()
+    second = run("--store", store, "--json", "--limit", "2", "--after", cursor)
+    shown = [json.loads(line)["call"][0] for line in (first.stdout + second.stdout).splitlines()]
+    assert shown == ["e", "d", "c"]
+    assert second.stderr == ""
+
+
+def test_as_many_calls_are_shown_as_wanted_however_many_questions_that_takes(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callgate.storage.reading.paging.MOST_WORK", 1)  # one step a question
+    monkeypatch.setattr("callgate.storage.rows.looking.FIRST_LOOK", 1)
+    monkeypatch.setattr("callgate.storage.rows.looking.FURTHEST_LOOK", 1)
+    result = run("--store", store, "--json")
+    assert [json.loads(line)["call"][0] for line in result.stdout.splitlines()] == ["e", "d", "c"]
+    assert len(Records(StoreSettings(path=store)).calls(CallFilter()).calls) < 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--where", "=5"], "is not a path"),
+        (["--search", "***"], "no word to look for"),
+        (["--search", '"half'], "without its other half"),
+        (["--search", "-draft"], "add a word"),
+        (["--after", "somewhere"], "is no cursor"),
+        (["--after", "x", "--follow"], "choose one"),
+        (["--ran", "perhaps"], "is not one of"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_words(store: Path, options: list[str], said: str) -> None:
+    result = run("--store", store, *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_what_comes_is_followed_each_call_once_when_it_ends(tmp_path: Path) -> None:
+    settings = StoreSettings(path=tmp_path / "r.db")
+    appender = an_appender(settings)
+    appender.write([an_outcome("a"), an_outcome("x", code="not_permitted"), an_intent("b")])
+    to_come = [
+        [an_outcome("b"), an_intent("c")],
+        [an_intent("z")],
+        [an_outcome("y", code="not_permitted"), an_outcome("c")],
+    ]
+
+    def wait() -> bool:
+        if not to_come:
+            return False
+        appender.write(to_come.pop(0))
+        return True
+
+    shown = list(followed(Records(settings), CallFilter(code="ok"), wait))
+    appender.close()
+    assert [(call["call"], call["code"]) for call in shown] == [
+        ("a", "ok"),
+        ("b", "ok"),
+        ("c", "ok"),
+    ]
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_following_ends_in_peace_when_it_is_interrupted(
+    store: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    def interrupted() -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["callgate.cli.calls"], "_wait", interrupted)
+    result = run("--store", store, "--follow", *words)
+    assert result.exit_code == 0
+    assert [line[:2] for line in result.stdout.splitlines()] == ['{"' if words else "20"] * 3
+
+
 def test_missing_and_foreign_files_are_errors_without_a_traceback(tmp_path: Path) -> None:
     assert "does not exist" in run("--store", tmp_path / "r.db").stderr
     (tmp_path / "notes.txt").write_text("notes " * 1000)
@@ -127,47 +216,10 @@ def test_missing_and_foreign_files_are_errors_without_a_traceback(tmp_path: Path
     assert "not a database" in result.stderr
 
 
-def test_record_is_where_the_configuration_says_however_broken_its_rest(tmp_path: Path) -> None:
-    config = tmp_path / "callgate.yaml"
-    config.write_text("store: {path: data/r.db}\ntargets: {x: {}}\nnonsense: true\n")
-    assert store_path(config, None) == tmp_path / "data" / "r.db"
-    assert store_path(config, tmp_path / "other.db") == tmp_path / "other.db"
-
-
-@pytest.mark.parametrize("content", ["", "store:\n", "store: {}\n", "store: {path: }\n", "[]"])
-def test_record_lies_beside_a_configuration_that_does_not_say(tmp_path: Path, content: str) -> None:
-    config = tmp_path / "callgate.yaml"
-    config.write_text(content)
-    assert store_path(config, None) == tmp_path / "callgate.db"
-
-
-def test_path_from_the_environment_is_looked_up_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = tmp_path / "callgate.yaml"
-    config.write_text("store: {path: '${env:RECORD_PATH}'}\n")
-    monkeypatch.setenv("RECORD_PATH", "kept/r.db")
-    assert store_path(config, None) == tmp_path / "kept" / "r.db"
-    monkeypatch.delenv("RECORD_PATH")
-    with pytest.raises(click.ClickException, match="RECORD_PATH"):
-        store_path(config, None)
-
-
-def test_unreadable_configuration_is_an_error_that_names_it(tmp_path: Path) -> None:
-    config = tmp_path / "callgate.yaml"
-    config.write_text("store: {path: [")
-    with pytest.raises(click.ClickException, match=r"callgate\.yaml does not say where"):
-        store_path(config, None)
-
-
-def test_without_configuration_the_record_is_looked_for_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert store_path(None, None) == Path("callgate.db")
-    (tmp_path / "callgate.yaml").write_text("store: {path: other.db}\n")
-    assert store_path(None, None) == Path("other.db")
-    assert "no record at other.db" in run().stderr
+def test_conditions_are_read_once() -> None:
+    condition = Condition.parse("arguments.amount>=500")
+    assert Where().convert("arguments.amount>=500", None, None) == condition
+    assert Where().convert(condition, None, None) == condition
 
 
 def test_instants_may_be_written_in_several_ways() -> None:

@@ -10,10 +10,9 @@ from click.testing import CliRunner, Result
 
 from callgate.cli.stages import stages
 from callgate.pipeline.pipeline import STAGES
-from callgate.storage.appending import Appender
 from callgate.storage.settings import StoreSettings
-from fakes.clock import FakeClock
 from fakes.store import an_outcome
+from fakes.writing import write
 
 CONFIG = """
 targets: {git: {python: x}}
@@ -108,10 +107,7 @@ def test_a_configuration_without_any_says_so_and_a_missing_one_too() -> None:
 @pytest.mark.parametrize("words", [[], ["--interceptors"]])
 def test_the_time_that_stages_took_is_told(words: list[str]) -> None:
     Path("callgate.yaml").write_text("store: {path: r.db}\n")
-    appender = Appender(StoreSettings(path=Path("r.db")), FakeClock())
-    appender.open()
-    appender.write([an_outcome("c1"), an_outcome("c2")])
-    appender.close()
+    write(StoreSettings(path=Path("r.db")), an_outcome("c1"), an_outcome("c2"))
 
     shown = run("--profile", *words).stdout
     told = json.loads(run("--profile", "--json", *words).stdout)

@@ -58,8 +58,11 @@ class Built:
                 self.said.append((row.position, words))
 
 
+_WHO = ("kind", "issuer", "tenant", "id", "agent")
+
+
 def _principal_key(who: dict[str, Json]) -> int:
-    return key("who", "\0".join(str(who.get(name)) for name in ("issuer", "id", "agent")))
+    return key("who", "\0".join(str(who.get(name)) for name in _WHO))
 
 
 class Builder:

@@ -39,7 +39,7 @@ _LOCK = 0x63616C6C_73726368  # of PostgreSQL's advisory locks: who writes to the
 
 def file_of(settings: StoreSettings) -> Path:
     """Where the index of a SQLite record is."""
-    return settings.path.with_name(settings.path.name + SUFFIX)
+    return settings.beside(SUFFIX)
 
 
 def words_of(settings: StoreSettings) -> Words:

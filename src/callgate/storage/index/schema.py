@@ -50,7 +50,7 @@ spans = Table(
 principals = Table(
     "search_principals",
     metadata,
-    Column("key", _Number, primary_key=True, autoincrement=False),  # of id, issuer and agent
+    Column("key", _Number, primary_key=True, autoincrement=False),  # of all that parts them
     Column("position", _Number, nullable=False),
     Column("at", Double, nullable=False),
     sqlite_with_rowid=False,

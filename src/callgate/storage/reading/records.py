@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
 from callgate.audit.matching import matcher, reads_payload
+from callgate.audit.record import in_microseconds
 from callgate.model import Json, Principal
 from callgate.ports import CallFilter, Page, Positions
 from callgate.storage.index.building import Builder
@@ -17,6 +18,7 @@ from callgate.storage.index.opening import Index
 from callgate.storage.reading import cursors, scanning
 from callgate.storage.reading.cursors import Standing
 from callgate.storage.reading.paging import Walk
+from callgate.storage.reading.people import principals
 from callgate.storage.rows.looking import Question
 from callgate.storage.rows.opening import Source, heads
 from callgate.storage.rows.telling import Blobs, chosen_rows, told
@@ -24,6 +26,7 @@ from callgate.storage.schema import records
 from callgate.storage.settings import StoreSettings
 
 SHORTEST_ID = 8
+EVENTS_AT_ONCE = 500
 MOST_AT_ONCE = 20_000  # entries of each log that one question about what is new looks at
 _OF_CALLS = records.c.kind.in_(("intent", "outcome"))
 
@@ -124,31 +127,30 @@ class Records:
         """The events of these names, by time."""
         columns = records.c
         query = (
-            chosen_rows()
+            select(columns.position)
             .where(columns.kind == "event", columns.code.in_(sorted(names)))
             .order_by(columns.at, columns.position)
         )
         if since is not None:
-            query = query.where(columns.at >= since)
+            query = query.where(columns.at >= in_microseconds(since))
         if until is not None:
-            query = query.where(columns.at < until)
+            query = query.where(columns.at < in_microseconds(until))
         with self._source.reading() as connection:
-            for row in connection.execution_options(yield_per=500).execute(query):
-                yield told(row, self._blobs)
+            places = connection.execute(query).scalars().all()
+            for first in range(0, len(places), EVENTS_AT_ONCE):
+                some = chosen_rows().where(
+                    columns.position.in_(places[first : first + EVENTS_AT_ONCE])
+                )
+                rows = connection.execute(some.order_by(columns.at, columns.position)).all()
+                yield from (told(row, self._blobs) for row in rows)
 
     def principals(self, limit: int) -> list[Principal]:
         """Who called, as each was last seen; the latest first. Claims are told elsewhere."""
-        columns = records.c
-        last = (
-            select(func.max(columns.position))
-            .where(columns.principal.is_not(None), _OF_CALLS)
-            .group_by(columns.principal, columns.agent)
-        )
-        query = chosen_rows().where(columns.position.in_(last))
-        with self._source.reading() as connection:
-            rows = connection.execute(query.order_by(columns.at.desc()).limit(limit)).all()
-        entries = (told(row, None) for row in rows)
-        return [_principal(entry["principal"]) for entry in entries if entry.get("principal")]
+        with (
+            self._source.reading() as connection,
+            self._index.reading(connection) as index,
+        ):
+            return principals(connection, index, limit)
 
     def heads(self) -> dict[int, int]:
         """Where each log ends now: log → the seq that comes next."""
@@ -201,17 +203,6 @@ def _standings(connection: Connection, after: str | None) -> dict[int, Standing]
     if after is not None:
         return cursors.read(after)
     return {log: Standing(seen=end, end=end) for log, end in heads(connection).items()}
-
-
-def _principal(told_so: dict[str, Any]) -> Principal:
-    return Principal(
-        id=told_so["id"],
-        issuer=told_so["issuer"],
-        kind=told_so["kind"],
-        groups=tuple(told_so["groups"]),
-        tenant=told_so["tenant"],
-        agent=told_so["agent"],
-    )
 
 
 def _short(connection: Connection, call_id: str) -> str:
