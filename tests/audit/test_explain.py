@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.audit.explain import Explanation, explain, printable, total_seconds, whole
+from callgate.audit.explain import Explanation, Further, explain, printable, total_seconds, whole
 from callgate.audit.masks import MASKED
 from callgate.audit.record import Entry, content_of, interrupted
 from callgate.model import Change, FollowUp, Ran, Reply, Verdict
@@ -262,3 +262,29 @@ def test_tool_that_failed_by_its_own_account_is_told_as_failed() -> None:
     told = explain(recorded(an_intent("c1"), an_outcome("c1", reply=failed)))
 
     assert "The target says that the tool failed." in lines(told, "Outcome")
+
+
+def test_a_call_that_was_erased_is_told_as_far_as_it_is_left() -> None:
+    place = {"log": 1, "seq": 5, "hash": "f" * 64}
+    left = {"kind": "outcome", "call": "c1", "at": "2026-09-21T14:13:20.500000Z", "erased": True}
+    told = explain([{**left, "target": "shop", "tool": "refund", "code": "ok", "record": place}])
+
+    assert lines(told, "Who") == ["Who called was erased."]
+    assert lines(told, "What")[0] == "The tool is shop___refund: refund of the target shop."
+    assert lines(told, "Policy") == ["What policy said was erased."]
+    assert lines(told, "Outcome") == ["How it came out further was erased."]
+    assert "its digests remain" in lines(told, "Record")[1]
+    assert "What was called was erased." in lines(explain([{**left, "record": place}]), "What")
+
+
+def test_what_others_found_out_has_sections_of_its_own() -> None:
+    account = {"policies": [], "near": [{"policy": "p1", "change": "x < 5"}]}
+    verdict = Verdict(is_permitted=False, reason="no policy permits this call")
+    entries = recorded(an_outcome(code="not_permitted", verdict=verdict, account=account))
+    alone = explain(entries)
+    told = explain(entries, Further(turning=("It would be permitted if …",), sources=("/a is …",)))
+
+    assert "It would be permitted if x < 5 (p1)." in lines(alone, "Policy")
+    assert not any("x < 5" in line for line in lines(told, "Policy"))
+    assert lines(told, "What would change it") == ["It would be permitted if …"]
+    assert lines(told, "What came from earlier calls") == ["/a is …"]

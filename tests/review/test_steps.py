@@ -78,7 +78,7 @@ def test_a_call_is_named_as_people_call_it(more: dict[str, Any], name: str) -> N
 
 
 def test_a_call_of_which_hardly_anything_is_left_is_still_a_step() -> None:
-    step = step_of({"call": "c1", "received_at": "2026-09-21T14:13:20.000000Z", "erased": True})
+    step = step_of({"call": "c1", "at": "2026-09-21T14:13:20.000000Z", "erased": True})
 
     assert isinstance(step, Step)
     assert step.is_erased

@@ -62,6 +62,11 @@ def whole(entries: Entries) -> dict[str, Json]:
     return told
 
 
+def began(call: dict[str, Json]) -> str:
+    """When a call came in; where that was erased, when what is left of it was recorded."""
+    return str(call.get("received_at") or call["at"])
+
+
 def total_seconds(call: dict[str, Json]) -> float | None:
     """How long a call took, as `whole` has it; None while it is in flight."""
     stages = call.get("seconds")
@@ -86,7 +91,7 @@ def explain(entries: Entries, further: Further = NOTHING_FURTHER) -> Explanation
         ("Who", _who(call)),
         ("What", _what(call)),
         ("When", _when(call)),
-        ("Policy", in_words(call.get("decision"), with_near=not is_judged)),
+        ("Policy", _policy(call, with_near=not is_judged)),
         ("What would change it", further.turning),
         ("What came from earlier calls", further.sources),
         ("Interceptors", _interceptors(call)),
@@ -99,6 +104,13 @@ def explain(entries: Entries, further: Further = NOTHING_FURTHER) -> Explanation
         headline=_headline(call),
         sections=tuple(Section(title=title, lines=lines) for title, lines in told if lines),
     )
+
+
+def _policy(call: dict[str, Json], *, with_near: bool) -> Iterator[str]:
+    if "decision" not in call and call.get("erased"):
+        yield "What policy said was erased."
+        return
+    yield from in_words(call.get("decision"), with_near=with_near)
 
 
 def _headline(call: dict[str, Json]) -> str:
@@ -116,7 +128,9 @@ def _headline(call: dict[str, Json]) -> str:
 
 def _who(call: dict[str, Json]) -> Iterator[str]:
     principal = call.get("principal")
-    if principal is None:
+    if "principal" not in call:
+        yield "Who called was erased."
+    elif principal is None:
         yield "Nobody: no proof of identity held."
     else:
         agent = principal.get("agent")
@@ -151,9 +165,12 @@ def _what(call: dict[str, Json]) -> Iterator[str]:
         yield from _method(call, target, method)
     elif target and tool:
         yield f"The tool is {qualify(target, tool)}: {tool} of the target {target}."
-        yield f"Its definition had the SHA-256 {call.get('tool_sha256')}."
+        if call.get("tool_sha256"):
+            yield f"Its definition had the SHA-256 {call['tool_sha256']}."
+    elif call.get("name"):
+        yield f"The tool was asked for as {call['name']}; no such tool was found."
     else:
-        yield f"The tool was asked for as {call.get('name')}; no such tool was found."
+        yield "What was called was erased."
     if call.get("input"):
         keys = _list(call["input"]["keys"])
         yield f"The client sent answers to what the target had asked ({keys}); they are not kept."
@@ -180,7 +197,8 @@ def _method(call: dict[str, Json], target: str | None, method: str) -> Iterator[
 
 
 def _when(call: dict[str, Json]) -> Iterator[str]:
-    yield f"The call came in at {call['received_at']}."
+    if call.get("received_at"):
+        yield f"The call came in at {call['received_at']}."
     if call["code"] is None:
         return
     yield f"Its outcome was recorded at {call['at']}."
@@ -233,6 +251,9 @@ def _outcome(call: dict[str, Json]) -> Iterator[str]:
             yield f"The reason given: {call['reason']}"
         if call.get("detail") and call["detail"] != call.get("reason"):
             yield f"The detail, for operators only: {call['detail']}"
+    if call["ran"] is None:
+        yield "How it came out further was erased."
+        return
     ran = _ANSWERED if call.get("asked_in") else _REACHED if call.get("method") else _RAN
     yield ran.get(call["ran"], f"Whether the tool ran: {call['ran']}.")
     yield "The result was delivered." if call["delivered"] else _undelivered(call)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from callgate.audit.explain import Explanation, Further, explain, whole
+from callgate.audit.explain import Explanation, Further, began, explain, whole
 from callgate.model import Json, Value
 from callgate.pipeline.replay import Recall, Versions
 from callgate.policy.cases import Fits
@@ -104,7 +104,7 @@ class Explainer:
         found: list[dict[str, Json]] = []
         is_whole = True
         for one in pages(self._records, chosen):
-            if one["received_at"] > call["received_at"] or one["call"] == call["call"]:
+            if began(one) > began(call) or one["call"] == call["call"]:
                 continue
             if len(found) >= MOST_STEPS:
                 is_whole = False

@@ -102,7 +102,7 @@ class Reviewer:
             if count >= most_calls:
                 break
             if call.get("run"):
-                found.setdefault(call["run"], []).append(call)
+                found.setdefault(call["run"], []).append(_bare(call))
         return tuple(_info(run, steps_of(calls)) for run, calls in found.items())
 
     def review(self, run: str) -> Reviewed:
@@ -114,7 +114,7 @@ class Reviewer:
 
     def period(self, name: str, chosen: CallFilter) -> Reviewed:
         """Calls of many runs, without the time before: for reports. Raises StoreError."""
-        calls, is_whole = self._some(chosen, self._limits.calls)
+        calls, is_whole = self._some(chosen, self._limits.calls, has_contents=False)
         steps = steps_of(calls)
         return Reviewed(
             run=name,
@@ -140,14 +140,16 @@ class Reviewer:
         )
         return review(run, material, self._limits.characters)
 
-    def _some(self, chosen: CallFilter, most: int) -> tuple[list[dict[str, Json]], bool]:
+    def _some(
+        self, chosen: CallFilter, most: int, *, has_contents: bool = True
+    ) -> tuple[list[dict[str, Json]], bool]:
         """The newest calls, and whether these are all."""
         found: list[dict[str, Json]] = []
         chosen = replace(chosen, with_lists=True, limit=min(PAGE, most + 1))
         for call in pages(self._records, chosen):
             if len(found) >= most:
                 return found, False
-            found.append(call)
+            found.append(call if has_contents else _bare(call))
         return found, True
 
     def _run_of(self, chosen: CallFilter) -> str | None:
@@ -237,6 +239,14 @@ class Reviewer:
             return ()
         last = max(step.ended_at or step.received_at for step in steps)
         return happenings_of(self._records.events(HAPPENINGS, steps[0].received_at, last))
+
+
+def _bare(call: dict[str, Json]) -> dict[str, Json]:
+    """The call without what it carried: many of them are held at once."""
+    return {name: value for name, value in call.items() if name not in _CONTENTS}
+
+
+_CONTENTS = frozenset({"arguments", "content", "enriched"})
 
 
 def _info(run: str, steps: Iterable[Step]) -> RunInfo:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from callgate.audit.explain import began
 from callgate.audit.record import instant
 from callgate.model import CALL_TOOL, Json, Value, qualify
 
@@ -96,7 +97,7 @@ _DECIDED = frozenset(
 
 def steps_of(calls: Iterable[dict[str, Json]]) -> tuple[Step, ...]:
     """Calls, each as `audit.explain.whole` has it, as steps in the order in which they came in."""
-    ordered = sorted(calls, key=lambda call: (call["received_at"], call["call"]))
+    ordered = sorted(calls, key=lambda call: (began(call), call["call"]))
     return tuple(step_of(call, number) for number, call in enumerate(ordered, 1))
 
 
@@ -115,7 +116,7 @@ def step_of(call: dict[str, Json], number: int = 1) -> Step:
         run=call.get("run"),
         session=call.get("session"),
         sha256=call.get("tool_sha256"),
-        received_at=instant(call["received_at"]),
+        received_at=instant(began(call)),
         ended_at=instant(call["at"]) if call.get("code") is not None else None,
         code=call.get("code"),
         ran=call.get("ran"),

@@ -14,21 +14,26 @@ MIN_ID = 3  # letters of what both calls name
 
 def find(scene: Scene) -> Iterator[Finding]:
     """One for each deletion. That a run tidies up what it only made is a note."""
-    made: list[Step] = []
+    made: set[int] = set()
+    given: dict[tuple[str | None, str], int] = {}  # target and a value → the last that was given it
     for step in scene.calls:
         if step.ran == "no":
             continue
         if is_deleting(step.tool):
-            yield from _deleted(scene, made, step)
+            yield from _deleted(scene, step, made, given)
         elif is_making(step.tool) or is_sending(step.tool):
-            made.append(step)
+            made.add(step.number)
+            for leaf in leaves(step.arguments):
+                if len(_text(leaf.value)) >= MIN_ID:
+                    given[step.target, _text(leaf.value)] = step.number
 
 
-def _deleted(scene: Scene, made: list[Step], step: Step) -> Iterator[Finding]:
-    for other in reversed(made):
-        path = _in_common(scene, other, step)
-        if path is None:
-            continue
+def _deleted(
+    scene: Scene, step: Step, made: set[int], given: dict[tuple[str | None, str], int]
+) -> Iterator[Finding]:
+    number, path = _in_common(scene, step, made, given)
+    if number:
+        other = scene.step(number)
         was_sent = is_sending(other.tool)
         yield Finding(
             rule="evidence_destroyed",
@@ -37,8 +42,7 @@ def _deleted(scene: Scene, made: list[Step], step: Step) -> Iterator[Finding]:
             f" in call {other.number}.",
             places=(at(other), at(step, path)),
         )
-        return
-    if is_of_traces(step.tool):
+    elif is_of_traces(step.tool):
         yield Finding(
             rule="evidence_destroyed",
             severity=Severity.WARNING,
@@ -47,18 +51,20 @@ def _deleted(scene: Scene, made: list[Step], step: Step) -> Iterator[Finding]:
         )
 
 
-def _in_common(scene: Scene, made: Step, deleted: Step) -> str | None:
-    """Where the deletion names what the other call returned, or was given; None where nowhere."""
-    if made.target != deleted.target:
-        return None
-    for flow in scene.flows_into.get(deleted.number, ()):
-        if flow.source == made.number:
-            return flow.sink_path
-    given = {_text(leaf.value) for leaf in leaves(made.arguments)}
+def _in_common(
+    scene: Scene, deleted: Step, made: set[int], given: dict[tuple[str | None, str], int]
+) -> tuple[int, str]:
+    """What made the thing, by what it returned or was given, and where the deletion names it."""
+    found = [
+        (flow.source, flow.sink_path)
+        for flow in scene.flows_into.get(deleted.number, ())
+        if flow.source in made and scene.step(flow.source).target == deleted.target
+    ]
     for leaf in leaves(deleted.arguments):
-        if len(_text(leaf.value)) >= MIN_ID and _text(leaf.value) in given:
-            return leaf.path
-    return None
+        number = given.get((deleted.target, _text(leaf.value)))
+        if number is not None:
+            found.append((number, leaf.path))
+    return max(found, default=(0, ""))
 
 
 def _text(value: str | int | float) -> str:
