@@ -276,6 +276,39 @@ def test_position_that_is_taken_is_a_fault_and_another_log_begins(tmp_path: Path
     appender.close()
 
 
+@pytest.mark.parametrize("what", ["tiles", "checkpoints"])
+def test_fault_in_the_middle_leaves_nothing_half_written(tmp_path: Path, what: str) -> None:
+    path, clock = tmp_path / "r.db", FakeClock()
+    appender = an_appender(path, clock)
+    appender.write([an_outcome(f"c{number}") for number in range(100)])
+    appender.tend()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            f"CREATE TRIGGER broken BEFORE INSERT ON {what} BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    group = [an_outcome(f"d{number}") for number in range(WIDTH - 100)]
+    clock.advance(1)
+    if what == "tiles":
+        with pytest.raises(StoreError, match="no"):
+            appender.write(group)
+    else:
+        appender.write(group)
+        with pytest.raises(StoreError, match="no"):
+            appender.tend()
+    before = 100 if what == "tiles" else WIDTH
+    assert len(ids_in(path)) == before
+    assert sizes(path) == [(0, 1), (1, 100)]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TRIGGER broken")
+    appender.reopen()
+    if what == "tiles":
+        appender.write(group)
+    appender.tend()
+    assert len(ids_in(path)) == WIDTH
+    assert sizes(path) == [(0, 1), (0, 2), (1, 100), (1, WIDTH)]
+    appender.close()
+
+
 def lock_of(path: Path) -> Path:
     (found,) = path.parent.glob(f"{path.name}-writer-*")
     return found

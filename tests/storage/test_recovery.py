@@ -7,17 +7,20 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from callgate.audit.record import INTERRUPTED_REASON, Entry, interrupted
+from callgate.audit.verifying import Trust, verify
 from callgate.storage.appending import Appender
 from callgate.storage.databases import database_of
+from callgate.storage.ledger_reading import open_log
 from callgate.storage.liveness import lock_path
 from callgate.storage.settings import StoreSettings
+from callgate.storage.signing import Keys
 from callgate.storage.store import RecordStore
 from fakes import kept as keeping
 from fakes.clock import FakeClock
@@ -150,6 +153,50 @@ def test_every_side_effect_has_its_intent_whenever_the_gateway_is_killed(tmp_pat
     outcomes = [entry.call_id for entry in after if entry.kind == "outcome"]
     assert sorted(outcomes) == sorted(e.call_id for e in after if e.kind == "intent")
     assert any(entry.code == "interrupted" for entry in before)
+
+
+@pytest.mark.e2e
+def test_gateways_that_share_a_file_and_are_killed_leave_logs_that_prove_themselves(
+    tmp_path: Path,
+) -> None:
+    path, marks = tmp_path / "r.db", tmp_path / "marks"
+    chance = random.Random(11)
+    with ExitStack() as stack:
+        living = [_gateway(stack, path, marks, f"first{number}") for number in range(3)]
+        for generation in range(4):
+            wanted = _size(marks) + chance.randrange(5_000, 20_000)
+            while _size(marks) < wanted and all(one.poll() is None for one in living):
+                time.sleep(0.0005)
+            victim = living.pop(0)
+            victim.kill()
+            victim.wait()
+            assert victim.returncode == -signal.SIGKILL
+            living.append(_gateway(stack, path, marks, f"then{generation}"))
+        for one in living:
+            one.kill()
+            one.wait()
+    asyncio.run(_open_and_close(path))
+    settings = StoreSettings(path=path)
+    with closing(open_log(settings)) as reader:
+        keys = Keys(settings, reader.origin).current
+        found = verify(reader, Trust(keys=tuple(key.verifier for key in keys)))
+    assert found.failures == ()
+    assert [(log.log, log.size) for log in found.logs] == [
+        (log.log, log.covered) for log in found.logs
+    ]
+    entries = kept(path)
+    marked = {line for line in marks.read_text().splitlines(keepends=True) if line.endswith("\n")}
+    intents = [entry.call_id for entry in entries if entry.kind == "intent"]
+    assert {mark.strip() for mark in marked} <= set(intents)
+    outcomes = [entry.call_id for entry in entries if entry.kind == "outcome"]
+    assert sorted(outcomes) == sorted(intents)
+
+
+def _gateway(stack: ExitStack, path: Path, marks: Path, prefix: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(DYING_GATEWAY), str(path), str(marks), prefix]
+    process = stack.enter_context(subprocess.Popen(command))
+    stack.callback(process.kill)  # before it is waited for
+    return process
 
 
 def _size(path: Path) -> int:
