@@ -34,7 +34,11 @@ class Program:
     arguments: tuple[str, ...] = ()
 
 
-PROGRAMS = (Program("record_writing.py"),)
+PROGRAMS = (
+    Program("record_writing.py"),
+    Program("record_postgres.py"),
+    Program("record_replay.py"),
+)
 
 
 @dataclass(frozen=True)

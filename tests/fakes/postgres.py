@@ -42,7 +42,7 @@ class Postgres:
         self._log = directory / "log"
         self._sockets = directory
         self._user = _unprivileged()
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
         if self._user is not None:
             shutil.chown(directory, self._user)
@@ -65,26 +65,26 @@ class Postgres:
         """Returns when it takes connections."""
         more = [f"-c{name}={value}" for name, value in settings.items()]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [_program("postgres"), "-D", self._data, "-p", str(self.port), "-k", self._sockets,
                  "-clisten_addresses=127.0.0.1", "-cmax_wal_size=64MB", *more],
                 stdout=log, stderr=log, user=self._user, cwd="/", env=_environment(),
             )  # fmt: skip
-        _wait_for(self.url, self._process, self._log)
+        _wait_for(self.url, self.process, self._log)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: throws everybody out (`fast`); SIGQUIT: as if it crashed (`immediate`)."""
-        if self._process is not None:
+        if self.process is not None:
             with suppress(ProcessLookupError):
-                self._process.send_signal(how)
-            self._process.wait()
-            self._process = None
+                self.process.send_signal(how)
+            self.process.wait()
+            self.process = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """The server and all its sessions stand still: connections stay, nothing answers."""
-        assert self._process is not None
-        processes = [self._process.pid, *_children(self._process.pid)]
+        assert self.process is not None
+        processes = [self.process.pid, *_children(self.process.pid)]
         for pid in processes:
             os.kill(pid, signal.SIGSTOP)
         try:
