@@ -39,7 +39,6 @@ class Joiner:
             entries = list(_news(connection, at))
             if not entries:
                 return log
-            self._checkpoints.hold_against(connection, log)
         except LogError as error:
             if self.damage is None:
                 _log.error("the log of logs is not continued: %s", error)
@@ -59,6 +58,7 @@ class Joiner:
         if known is not None and size_in(connection, LOG_OF_LOGS) == known.size:
             return known
         found = Log.restored(connection, LOG_OF_LOGS)
+        self._checkpoints.hold_against(connection, found)
         if known is not None and not found.goes_on_from(connection, known):
             raise LogError("log 0 is not what this gateway wrote")
         return found
