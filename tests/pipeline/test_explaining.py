@@ -92,6 +92,11 @@ def test_a_permit_is_told_with_what_would_refuse_it() -> None:
         "It would be refused if amount were 101 instead of 5"
     )
     assert lines(found, "What came from earlier calls") == []
+    assert lines(found, "Policy")[:3] == [
+        "Policy permits the call: policy small (p:2).",
+        "The permit small (p:2) permits it.",
+        "  context.input.amount <= 100 (3): holds; context.input.amount is 5",
+    ]
 
 
 def test_what_earlier_results_fed_is_told() -> None:

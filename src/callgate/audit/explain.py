@@ -78,6 +78,7 @@ class Further(Value):
 
     turning: tuple[str, ...] = ()  # what would have to differ
     sources: tuple[str, ...] = ()  # which earlier calls mattered
+    account: dict[str, Json] | None = None  # clause by clause, where the record has none
 
 
 NOTHING_FURTHER = Further()
@@ -91,7 +92,7 @@ def explain(entries: Entries, further: Further = NOTHING_FURTHER) -> Explanation
         ("Who", _who(call)),
         ("What", _what(call)),
         ("When", _when(call)),
-        ("Policy", _policy(call, with_near=not is_judged)),
+        ("Policy", _policy(call, further.account, with_near=not is_judged)),
         ("What would change it", further.turning),
         ("What came from earlier calls", further.sources),
         ("Interceptors", _interceptors(call)),
@@ -106,11 +107,16 @@ def explain(entries: Entries, further: Further = NOTHING_FURTHER) -> Explanation
     )
 
 
-def _policy(call: dict[str, Json], *, with_near: bool) -> Iterator[str]:
-    if "decision" not in call and call.get("erased"):
+def _policy(
+    call: dict[str, Json], account: dict[str, Json] | None, *, with_near: bool
+) -> Iterator[str]:
+    decision = call.get("decision")
+    if decision is None and "decision" not in call and call.get("erased"):
         yield "What policy said was erased."
         return
-    yield from in_words(call.get("decision"), with_near=with_near)
+    if decision is not None and account is not None:
+        decision = {"account": account, **decision}
+    yield from in_words(decision, with_near=with_near)
 
 
 def _headline(call: dict[str, Json]) -> str:

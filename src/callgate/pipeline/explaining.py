@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from callgate.audit.explain import Explanation, Further, began, explain, whole
 from callgate.model import Json, Value
 from callgate.pipeline.replay import Recall, Versions
+from callgate.policy.account import brief
 from callgate.policy.cases import Fits
 from callgate.policy.decided import Decision, Left
 from callgate.policy.names import Names
@@ -72,6 +73,7 @@ class Explainer:
         further = Further(
             turning=tuple(in_words(found)) if found is not None else (),
             sources=tuple(_sources(flows, steps)),
+            account=brief(found.account) if found is not None and found.account else None,
         )
         return Explained(
             explanation=explain(entries, further),

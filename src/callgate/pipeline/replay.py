@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from callgate.audit.masks import MASKED
 from callgate.audit.principals import principal_of
 from callgate.audit.record import INTERRUPTED, instant
@@ -224,12 +226,14 @@ def engine_of(
 ) -> Engine | None:
     """The policies that an event has defined; None where it does not tell them all."""
     told = event.get("policies")
+    lines: dict[str, int] = {}
     if isinstance(told, dict):
         sources = [
             (identifier.rpartition("#")[0] or identifier, text) for identifier, text in told.items()
         ]
     elif isinstance(told, list):
         sources = [(one.get("source") or "recorded", one["text"]) for one in told]
+        lines = {one["id"]: one["line"] for one in told if one.get("line")}
     else:
         return None
     texts: dict[str, list[str]] = {}
@@ -240,9 +244,10 @@ def engine_of(
         gateway=event.get("gateway") or names.gateway,
     )
     try:
-        policies = read_policies((source, "\n".join(some)) for source, some in texts.items())
+        read = read_policies((source, "\n".join(some)) for source, some in texts.items())
     except PolicyError:
         return None
+    policies = [replace(one, line=lines.get(one.id, one.line)) for one in read]
     return Engine(policies, names, event.get("enriches") or enrichments)
 
 
