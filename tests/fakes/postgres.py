@@ -61,6 +61,15 @@ class Postgres:
     def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
+    def use_certificate(self, certificate: Path, key: Path) -> None:
+        """From its next start on it can be reached by TLS."""
+        for file, name in ((certificate, "server.crt"), (key, "server.key")):
+            copy = self._data / name
+            copy.write_bytes(file.read_bytes())
+            copy.chmod(0o600)
+            if self._user is not None:
+                shutil.chown(copy, self._user)
+
     def start(self, **settings: str) -> None:
         """Returns when it takes connections."""
         more = [f"-c{name}={value}" for name, value in settings.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from callgate.ports import StoreError
 from callgate.storage import postgres_connection
 from callgate.storage.postgres_connection import driver, reading_engine, sync, writing_engine
 from callgate.storage.settings import StoreSettings
+from fakes.authority import Authority
 from fakes.cut_wire import CutWire
 from fakes.postgres import (
     Postgres,
@@ -147,6 +149,26 @@ def test_a_standby_can_be_read_and_takes_the_record_only_when_it_is_promoted() -
             ask(standby.url, "SELECT pg_promote()")
             with writing_engine(settings(standby.url)).connect() as connection:
                 assert connection.execute(text("SELECT n FROM t")).scalar() == 7
+
+
+@pytest.mark.e2e
+def test_a_server_is_who_its_certificate_says(tmp_path: Path) -> None:
+    ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
+    with a_server() as server:
+        server.use_certificate(*ours.issue("localhost"))
+        server.stop()
+        server.start(ssl="on")
+
+        def secured(host: str, authority: Authority) -> StoreSettings:
+            tls = f"sslmode=verify-full&sslrootcert={authority.file}"
+            return settings(f"postgresql://postgres@{host}:{server.port}/postgres?{tls}")
+
+        query = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+        with writing_engine(secured("localhost", ours)).connect() as connection:
+            assert connection.execute(query).scalar() is True
+        for stranger in (secured("localhost", theirs), secured("127.0.0.1", ours)):
+            with pytest.raises(OperationalError, match="certificate"):
+                writing_engine(stranger).connect()
 
 
 def _of_both(one: Postgres, other: Postgres) -> str:
