@@ -277,6 +277,15 @@ def test_listening_beyond_this_machine_without_tls_is_warned_about(
     assert any("without TLS" in warning for warning in config.warnings) is warns
 
 
+@pytest.mark.parametrize(("mode", "warns"), [("require", True), ("verify-full", False)])
+def test_a_record_across_a_network_without_a_certificate_is_warned_about(
+    tmp_path: Path, mode: str, warns: bool
+) -> None:
+    url = f"postgresql://callgate@db.example.com/record?sslmode={mode}"
+    config = loaded(tmp_path, f"store: {{url: '{url}'}}")
+    assert any("sslmode=verify-full" in warning for warning in config.warnings) is warns
+
+
 @pytest.mark.parametrize("source", ["store: true", "git: {repository: policies}"])
 def test_policies_may_come_from_elsewhere_than_files(tmp_path: Path, source: str) -> None:
     config = loaded(tmp_path, f"policies: {{{source}}}")

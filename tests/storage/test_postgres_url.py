@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from callgate.storage.postgres_url import is_url, problem_with, shown
+from callgate.storage.postgres_url import is_unverified, is_url, problem_with, shown
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,25 @@ def test_what_it_does_not_is_said_without_repeating_it(url: str, reason: str) ->
 def test_a_file_is_no_url() -> None:
     assert not is_url("callgate.db")
     assert not is_url("C:\\records\\callgate.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_so"),
+    [
+        ("postgresql://db.example.com/record", True),
+        ("postgresql://u:p@10.0.0.7:5433/record?sslmode=require", True),
+        ("postgresql://db.example.com/record?sslmode=verify-full", False),
+        ("postgresql://db.example.com/record?sslmode=verify-ca", False),
+        ("postgresql://localhost,db.example.com:1/record", True),
+        ("postgresql://[2001:db8::1]:5432/record", True),
+        ("postgresql://x/record?host=::ffff:10.0.0.1", True),
+        ("postgresql://localhost:5433,127.0.0.1,[::1]:5432/record", False),
+        ("postgresql:///record", False),
+        ("postgresql:///record?host=/var/run/postgresql", False),
+    ],
+)
+def test_a_server_across_a_network_without_a_certificate_is_known(url: str, is_so: bool) -> None:
+    assert is_unverified(url) is is_so
 
 
 @pytest.mark.parametrize(

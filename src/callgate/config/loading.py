@@ -25,6 +25,7 @@ from callgate.identity.signing_keys import IssuerError, read_key_file
 from callgate.interceptors.beside import files_of, files_of_script, may_appear
 from callgate.interceptors.settings import InterceptorSettings
 from callgate.sources import files
+from callgate.storage.postgres_url import is_unverified
 
 EXAMPLE = "policies/*.cedar"
 MAX_CONFIG_BYTES = 4 << 20
@@ -201,6 +202,11 @@ def _warnings(config: Config, policy_files: tuple[Path, ...]) -> Iterator[str]:
         yield AnonymousAuthenticator(identity.anonymous).warning
     elif not identity.jwt and not identity.api_keys:
         yield "No way to prove identity is configured: every call is refused."
+    if config.store.url is not None and is_unverified(config.store.url):
+        yield (
+            f"The record goes to {config.store.place} without looking at its certificate: "
+            "add ?sslmode=verify-full to store.url."
+        )
     if agents.tls_certificate is None and not _is_loopback(agents.host):
         yield (
             f"Agents connect to {agents.host} without TLS: tokens can be read on the way, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 SCHEMES = ("postgresql", "postgres")
+_HERE = ("", "localhost", "::1")
 EXAMPLE = "postgresql://callgate@db.example.com/callgate?sslmode=verify-full"
 
 
@@ -32,6 +33,22 @@ def problem_with(url: str) -> str | None:
     if "password" in names or "sslpassword" in names:
         return "has a password among its parameters: put it before the `@`, or into PGPASSWORD"
     return None
+
+
+def is_unverified(url: str) -> bool:
+    """Whether what is at the other end of a network is believed without a certificate."""
+    parts = urlsplit(url)
+    parameters = dict(parse_qsl(parts.query))
+    if "host" in parameters:
+        hosts = parameters["host"].split(",")
+    else:
+        hosts = [_without_port(host) for host in parts.netloc.rpartition("@")[2].split(",")]
+    is_here = all(host in _HERE or host.startswith(("/", "127.")) for host in hosts)
+    return not is_here and parameters.get("sslmode") not in ("verify-ca", "verify-full")
+
+
+def _without_port(host: str) -> str:
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def shown(url: str) -> str:
