@@ -38,6 +38,7 @@ PROGRAMS = (
     Program("record_writing.py"),
     Program("record_postgres.py"),
     Program("record_replay.py"),
+    Program("record_proving.py"),
 )
 
 
