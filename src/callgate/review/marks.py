@@ -20,10 +20,12 @@ MIN_LONG = 12  # letters of a name or an address
 MIN_LONG_WORD = 20  # … where they are nothing but letters
 MAX_TEXT = 1 << 20  # characters of one text that are looked at
 MAX_VIEWED = 1 << 16  # … beneath encodings
+MIN_VIEWED = 8  # fewer hold nothing that would be met again
 
 _WORD = re.compile(r"[^\W_]+")
 _LONG = re.compile(r"[^\W_]+(?:[-_./:@+~][^\W_]+)+|[^\W_]{12,}")
 _NUMBER = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?")
+_ANY_DIGIT = re.compile("[0-9]")
 _DIGITS = re.compile(r"\d[\d.,]{3,}")
 _ISO = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[tT ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:[zZ]|[+-]\d{2}:?\d{2})?)?"
@@ -66,7 +68,7 @@ def marks(leaf: Leaf) -> Iterator[Mark]:
 
 def hidden_marks(leaf: Leaf) -> Iterator[tuple[Mark, str]]:
     """The marks of what a text holds beneath encodings, and how it is encoded."""
-    if not isinstance(leaf.value, str) or len(leaf.value) > MAX_VIEWED:
+    if not isinstance(leaf.value, str) or not MIN_VIEWED <= len(leaf.value) <= MAX_VIEWED:
         return
     for view in views(leaf.value):
         if view.text:
@@ -84,7 +86,8 @@ def _of_text(text: str, field: str) -> Iterator[Mark]:
         yield from _number_in(whole, field)
     for found in set(_DIGITS.findall(plain)) if len(whole) > 4 else ():
         yield from _number_in(found.rstrip(".,"), "")
-    yield from _dates(plain)
+    if _ANY_DIGIT.search(plain):
+        yield from _dates(plain)
     for token in tokens(plain) | keys(plain) | set(_long(words)):
         yield Mark("token", token, len(token))
 
@@ -106,6 +109,8 @@ Part = tuple[str, ...]
 
 def parts(text: str) -> set[Part]:
     """Every few words in a row of a text: a piece that was copied shares some of them."""
+    if len(text) < MIN_PART:
+        return set()
     words = _WORD.findall(folded(text[:MAX_TEXT]))
     return set(zip(words, words[1:], words[2:], words[3:], strict=False))
 
