@@ -30,6 +30,9 @@ class FakeBlobs:
     def get(self, digest: str) -> bytes | None:
         return self.contents.get(digest)
 
+    def raw(self, digest: str) -> bytes | None:
+        return self.contents.get(digest)
+
     def has(self, digest: str) -> bool:
         return digest in self.contents
 

@@ -28,6 +28,9 @@ class BlobStore(Protocol):
     def get(self, digest: str) -> bytes | None:
         """The content; None where there is none. Raises BlobError where another lies there."""
 
+    def raw(self, digest: str) -> bytes | None:
+        """What lies there, be it the content or not: for those who check it themselves."""
+
     def has(self, digest: str) -> bool:
         """Whether something lies there. BlobError."""
 

@@ -39,11 +39,15 @@ class FileBlobs:
 
     def get(self, digest: str) -> bytes | None:
         """The content; None where there is no file. BlobError where it is another."""
+        content = self.raw(digest)
+        return None if content is None else checked_content(self.place, digest, content)
+
+    def raw(self, digest: str) -> bytes | None:
+        """What is in the file; None where there is none. BlobError."""
         try:
-            content = self._kept(self._path(digest))
+            return self._kept(self._path(digest))
         except OSError as error:
             raise self._fault(error) from None
-        return None if content is None else checked_content(self.place, digest, content)
 
     def has(self, digest: str) -> bool:
         """Whether there is a file."""

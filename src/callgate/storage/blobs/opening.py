@@ -24,8 +24,9 @@ def blobs_of(settings: StoreSettings) -> BlobStore | None:
 
 
 def reader_of(settings: StoreSettings) -> Callable[[str], bytes | None]:
-    """What gives a payload by its digest; None where it is gone. It raises BlobError.
+    """What gives the payload that lies under a digest; None where it is gone. It raises BlobError.
 
+    Whether it is the one that was kept is for the reader to check, who knows of which entry it is.
     Nothing is opened before something is asked for.
     """
     return _Reader(settings).get
@@ -41,4 +42,4 @@ class _Reader:
         with self._lock:
             if self._blobs is None:
                 self._blobs = blobs_of(self._settings)
-        return self._blobs.get(digest) if self._blobs is not None else None
+        return self._blobs.raw(digest) if self._blobs is not None else None

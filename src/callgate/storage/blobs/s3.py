@@ -53,9 +53,14 @@ class S3Blobs:
 
     def get(self, digest: str) -> bytes | None:
         """The content; None where there is no such object. BlobError where it is another."""
+        content = self.raw(digest)
+        return None if content is None else checked_content(self.place, digest, content)
+
+    def raw(self, digest: str) -> bytes | None:
+        """What is in the object; None where there is none. BlobError."""
         answer = self._bucket.ask("GET", _name(digest))
         if answer.status == 200:
-            return checked_content(self.place, digest, answer.body)
+            return answer.body
         if answer.status == 404 and answer.code in ("", "NoSuchKey"):
             return None
         raise self._fault(answer)
