@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from callgate.audit.columns import COLUMNS, column_fault, payload_fault, read_said
 from callgate.audit.record import Entry, entry_of, indexed, rfc3339
-from fakes.entries import AT, an_event, an_intent, an_outcome
+from fakes.small_entries import AT, an_event, an_intent, an_outcome
 
 
 def kept(entry: Entry) -> tuple[Any, ...]:

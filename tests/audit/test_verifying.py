@@ -29,8 +29,8 @@ from callgate.audit.notes import Note, witnessed
 from callgate.audit.place import position
 from callgate.audit.rotation import key_changed
 from callgate.audit.verifying import Known, Trust, split_notes, verify
-from fakes.entries import AT, an_intent, an_outcome
 from fakes.record import KEY, ORIGIN, FakeEditor, FakeRecord, a_record, with_deletions
+from fakes.small_entries import AT, an_intent, an_outcome
 from fakes.tampering import (
     DEEDS,
     OF_RECORDS,

@@ -17,7 +17,7 @@ from callgate.audit.merkle import leaf_hash
 from callgate.audit.place import LOG_OF_LOGS, bounds, place, position
 from callgate.audit.record import Entry
 from callgate.audit.tiles import WIDTH, Tile
-from fakes.entries import AT
+from fakes.small_entries import AT
 from fakes.tampering import calls
 
 ORIGIN = "callgate.dev/00112233445566aa"

@@ -27,7 +27,7 @@ from callgate.audit.frontier import Frontier
 from callgate.audit.keys import SigningKey
 from callgate.audit.merkle import leaf_hash, root
 from callgate.audit.record import Entry
-from fakes.entries import an_intent, an_outcome
+from fakes.small_entries import an_intent, an_outcome
 
 Row = dict[str, Any]  # the columns of `records`, without its position
 

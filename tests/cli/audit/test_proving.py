@@ -11,8 +11,8 @@ from scitt_cose import receipt as other  # type: ignore[import-untyped]  # it ha
 from callgate.audit.keys import VerifierKey
 from callgate.audit.proofs import Proof
 from callgate.cli.audit import audit
-from fakes.entries import an_intent
 from fakes.filled import fill
+from fakes.small_entries import an_intent
 from fakes.tampering import calls
 
 CALL = f"c{150:028}"
