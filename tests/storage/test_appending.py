@@ -256,6 +256,23 @@ def test_dead_connection_is_made_anew_without_refusing_anything(tmp_path: Path) 
     appender.close()
 
 
+def test_beginning_that_was_not_durable_is_made_again_in_the_same_log(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    an_appender(path).write([an_intent("c0")])
+    lock_of(path).unlink()  # as if its process were gone
+    settings = StoreSettings(path=path)
+    database = Forgetful(settings)
+    database.cannot_commit = True
+    appender = Appender(settings, database, FakeClock())
+    with pytest.raises(StoreError, match="disk is full"):
+        appender.open()
+    appender.reopen()
+    assert appender.damage == ()
+    assert kept_logs(settings)[1] == ["c0", "c0"]  # it was open, and is ended once
+    appender.close()
+    assert list(tmp_path.glob("r.db-writer-*")) == []
+
+
 def test_position_that_is_taken_is_a_fault_and_another_log_begins(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     appender = an_appender(path)
@@ -319,6 +336,15 @@ class Forgetful(SqliteDatabase):
 
     loses_answer = False
     is_dead = False
+    cannot_commit = False
+
+    @contextmanager
+    def alone(self, connection: Connection) -> Iterator[None]:
+        with super().alone(connection):
+            yield
+            if self.cannot_commit:
+                self.cannot_commit = False
+                raise sqlite3.OperationalError("database or disk is full")
 
     def before_group(self, connection: Connection, holds: Holds) -> None:
         if self.is_dead:

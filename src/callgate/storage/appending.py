@@ -15,7 +15,7 @@ from callgate.ports import Clock, StoreError
 from callgate.storage.database import Database, Holds, LostError, Row
 from callgate.storage.joining import JOIN
 from callgate.storage.settings import StoreSettings
-from callgate.storage.tenure import Tenure
+from callgate.storage.tenure import Begun, Tenure
 
 GROUP = 128  # entries in one transaction
 
@@ -100,26 +100,30 @@ class Appender:
             self._tenure.end()
 
     def _connect(self, *, may_create: bool) -> int:
+        begun: Begun | None = None
         try:
             connection = self._connection = self._database.open_to_write(may_create=may_create)
             with self._database.alone(connection):
-                written = self._tenure.resume(connection, self._sent)
-                if written is not None:
-                    recovered = 0
-                else:
-                    recovered = self._tenure.begin(connection, self._open.keys())
-        except self._database.errors as error:
-            raise self._fault(error) from error
-        if written is None:
+                durable = self._tenure.resume(connection, self._sent)
+                if durable is None:
+                    begun = self._tenure.begin(connection, self._open.keys())
+        except BaseException as error:
+            if begun is not None:
+                self._tenure.drop(begun)
+            if isinstance(error, self._database.errors):
+                raise self._fault(error) from error
+            raise
+        if begun is not None:
+            self._tenure.take(begun)
             # Calls that go on have their intents in another log: nothing to look for in this one.
-            self._open = dict.fromkeys(self._open, self._tenure.log.size)
+            self._open = dict.fromkeys(self._open, begun.log.size)
             self._stored.clear()
             self._is_joined = False
-        else:
-            self._stored.update(row.hash for row in written)
-            self._keep_account(written)
+        elif durable:
+            self._stored.update(row.hash for row in durable)
+            self._keep_account(durable)
         self._sent = ()
-        return recovered
+        return 0 if begun is None else begun.recovered
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

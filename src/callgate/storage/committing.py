@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -128,7 +129,7 @@ class Committer:
 
     def _rest(self) -> None:
         if self._queue.qsize() < GROUP:
-            self._is_closing.wait(REST_SECONDS)
+            time.sleep(REST_SECONDS)
         company = 0
         with suppress(Empty):
             while True:

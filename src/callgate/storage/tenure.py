@@ -33,6 +33,16 @@ class Signing(Value):
     log_of_logs: Log | None
 
 
+class Begun(Value):
+    """What a transaction has made this process the writer of."""
+
+    writer: Writer
+    log: Log
+    signed_size: int
+    recovered: int  # calls of dead writers, ended now
+    left: tuple[str, ...]  # why other logs were left alone
+
+
 class Tenure:
     """This process as the writer of one log, or of another after it. Raises StoreError."""
 
@@ -60,10 +70,11 @@ class Tenure:
         """Whether nothing is new."""
         return self._writer is None or self.log.size == self._signed_size
 
-    def begin(self, connection: Connection, going_on: Collection[str]) -> int:
-        """Takes a log, ends the calls of dead writers: how many. In a transaction `alone`.
+    def begin(self, connection: Connection, going_on: Collection[str]) -> Begun:
+        """Takes a log, ends the calls of dead writers. In a transaction `alone`.
 
-        `going_on`: calls that this process will end itself.
+        `going_on`: calls that this process will end itself. The caller hands what is returned to
+        `take` once it is durable, and ends its writer where it is not.
         """
         at = self._clock.now()
         origin = origin_of(connection, self._settings)
@@ -79,12 +90,25 @@ class Tenure:
             log = self._with(connection, claim.log, [*entries, *recovered])
             claim.writer.settle(connection, log.size)
         except BaseException:
-            with suppress(*self._database.errors):
-                claim.writer.end()
+            self._give_up(claim.writer)
             raise
-        self.log, self._writer, self._signed_size = log, claim.writer, claim.signed_size
-        self._left = tuple(claiming.damage)
-        return len(recovered)
+        return Begun(
+            writer=claim.writer,
+            log=log,
+            signed_size=claim.signed_size,
+            recovered=len(recovered),
+            left=tuple(claiming.damage),
+        )
+
+    def take(self, begun: Begun) -> None:
+        """What `begin` returned is durable."""
+        self.log, self._writer = begun.log, begun.writer
+        self._signed_size, self._left = begun.signed_size, begun.left
+        self._signing = None
+
+    def drop(self, begun: Begun) -> None:
+        """It is not, or may not be."""
+        self._give_up(begun.writer)
 
     def resume(self, connection: Connection, sent: Sequence[Row]) -> Sequence[Row] | None:
         """Goes on with the log, after a fault. In a transaction `alone`.
@@ -147,8 +171,11 @@ class Tenure:
         writer, self._writer = self._writer, None
         if writer is not None:
             self._before[self._checkpoints.origin, self.log.number] = self.log
-            with suppress(*self._database.errors):  # the lock is gone, if perhaps not its file
-                writer.end()
+            self._give_up(writer)
+
+    def _give_up(self, writer: Writer) -> None:
+        with suppress(*self._database.errors):  # the lock is gone, if perhaps not its file
+            writer.end()
 
     def _ends(self, sent: Sequence[Row]) -> Iterator[tuple[Log, Sequence[Row]]]:
         """Where the log may end after a fault, and what of `sent` is durable then."""
