@@ -27,7 +27,7 @@ T = TypeVar("T")
 async def listed(request: Request, views: Views) -> Response:
     """Newest first. For the next page, `after` is the `next` of the one before."""
     chosen = read_filter(request.several((*FILTERS, *PAGES), ("where",)))
-    page = await _ask(lambda: views.records.calls(chosen))
+    page = await ask(lambda: views.records.calls(chosen))
     return _page(page)
 
 
@@ -39,7 +39,7 @@ async def live(request: Request, views: Views) -> Response:
     parameters = request.several((*FILTERS, *PAGES, "wait"), ("where",))
     seconds = read_number(parameters, "wait", most=MOST_WAIT_SECONDS, default=0)
     chosen = read_filter(parameters)
-    page = await _ask(lambda: views.records.ended(chosen))
+    page = await ask(lambda: views.records.ended(chosen))
     if page.calls or chosen.after is None or seconds == 0:
         return _page(page)
     with views.waiting.one_more(MOST_WAITING):
@@ -51,14 +51,14 @@ async def _waited(page: Page, chosen: CallFilter, views: Views, seconds: int) ->
     while rounds > 0 and not page.calls and not views.is_stopping():
         rounds -= 1
         await asyncio.sleep(LOOK_EVERY_SECONDS)
-        page = await _ask(partial(views.records.ended, replace(chosen, after=page.next)))
+        page = await ask(partial(views.records.ended, replace(chosen, after=page.next)))
     return page
 
 
 async def one(request: Request, views: Views) -> Response:
     """Everything recorded of one call, and that in words; decided again, to say what turns it."""
     call_id = request.parts["id"]
-    found = await _ask(lambda: Explainer(views.records).explain(call_id))
+    found = await ask(lambda: Explainer(views.records).explain(call_id))
     if found is None:
         raise Problem(404, "There is no call with this id in the record.")
     return Response.json({**found.as_json(), "text": str(found.explanation)})
@@ -68,7 +68,8 @@ def _page(page: Page) -> Response:
     return Response.json({"calls": page.calls, "next": page.next, "behind": page.behind})
 
 
-async def _ask(question: Callable[[], T]) -> T:
+async def ask(question: Callable[[], T]) -> T:
+    """What the record answers. Raises Problem where it cannot, or where the question is wrong."""
     # Off the loop: a look through a long record takes its time, and calls must not wait for it.
     try:
         return await asyncio.to_thread(question)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
 from callgate.audit.explain import whole
-from callgate.audit.searching import SearchError
+from callgate.control.calls import ask
 from callgate.control.calls_query import FILTERS, read_filter, read_number
 from callgate.control.problems import Problem
 from callgate.control.routing import Request, Response
@@ -81,12 +80,7 @@ def _said(request: Request) -> ReviewVerdict:
 
 
 async def _ask(question: Callable[[], T]) -> T:
-    # Off the loop: calls must not wait for it.
     try:
-        return await asyncio.to_thread(question)
+        return await ask(question)
     except NotOneRun as error:
         raise Problem(404, f"{error}.") from None
-    except SearchError as error:
-        raise Problem(400, f"`search`: {error}.") from None
-    except StoreError as error:
-        raise Problem(503, f"The record cannot be read now: {error}") from error

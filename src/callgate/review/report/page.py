@@ -72,6 +72,8 @@ details { border-bottom: 1px solid var(--line); padding: 6px 0; }
 details > summary { cursor: pointer; list-style: none; display: grid; align-items: baseline;
   grid-template-columns: 38px 70px minmax(0, 1fr) minmax(90px, auto) 74px 72px; gap: 10px; }
 details > summary::-webkit-details-marker { display: none; }
+summary > :first-child::before { content: "\\25B8"; float: left; }
+details[open] > summary > :first-child::before { content: "\\25BE"; }
 details[open] > summary { font-weight: 600; }
 summary .num { white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums; }
 summary .name { overflow-wrap: anywhere; }

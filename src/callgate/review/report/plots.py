@@ -55,7 +55,7 @@ def legend(outcomes: Iterable[str]) -> Html:
 def over_time(steps: Sequence[Step]) -> Html:
     """Calls by when they came in, stacked by how they came out."""
     first, last = steps[0].received_at, steps[-1].received_at
-    span = max(last - first, 1.0)
+    span = max(last - first, 0.001)
     counts: list[Counter[str]] = [Counter() for _ in range(BINS)]
     for step in steps:
         counts[min(int((step.received_at - first) / span * BINS), BINS - 1)][step.outcome] += 1
