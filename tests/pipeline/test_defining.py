@@ -123,3 +123,17 @@ def test_memory_is_bounded_and_what_is_forgotten_is_recorded_again() -> None:
         assert ids(store) == ["tool:1", "tool:2", "tool:3", "tool:2"]
 
     asyncio.run(play())
+
+
+def test_after_a_fault_everything_is_recorded_again_for_it_may_be_another_store() -> None:
+    store, definitions = FakeCallStore(), Definitions()
+
+    async def play() -> None:
+        await definitions.define("tool:1", named("tool:1"), store)
+        definitions.define_soon("tool:2", named("tool:2"), store)
+        definitions.forget()
+        await definitions.define("tool:1", named("tool:1"), store)
+        definitions.define_soon("tool:2", named("tool:2"), store)
+
+    asyncio.run(play())
+    assert ids(store) == ["tool:1", "tool:2", "tool:1", "tool:2"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from callgate.audit.event import event
 from callgate.audit.record import content_of
 from callgate.model import Call, Outcome, Refused
 from callgate.pipeline.gateway import Gateway
@@ -79,6 +80,36 @@ def test_no_call_goes_out_whose_description_cannot_be_recorded() -> None:
         assert kept(gateway).kept == []
 
     asyncio.run(play())
+
+
+def test_in_a_store_that_works_again_calls_find_what_they_refer_to() -> None:
+    gateway = a_gateway()
+    gateway.definitions.standing = (
+        "policies:1",
+        lambda: event("policies_defined", 1.0, {}, identifier="policies:1"),
+    )
+
+    async def play() -> None:
+        await govern(a_known_call(id="c1"), gateway, FakeCaller())
+        kept(gateway).fail()
+        await govern(a_known_call(id="c2"), gateway, FakeCaller())
+        kept(gateway).kept.clear()  # another file lies in its place
+        kept(gateway).mend()
+        await govern(a_known_call(id="c3"), gateway, FakeCaller())
+
+    asyncio.run(play())
+    assert names(gateway) == [
+        "principal_described", "tool_defined", "record_unavailable",
+        "policies_defined", "principal_described", "tool_defined", "intent", "ok",
+    ]  # fmt: skip
+
+
+def test_an_outcome_that_cannot_be_told_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    call = an_ending_call("c1", labels=1)  # no such thing can be recorded
+
+    keep_outcome(Outcome(call=call, timings=(None,)), a_gateway())  # type: ignore[arg-type]
+
+    assert "the outcome of call c1 could not be told" in caplog.text
 
 
 def test_an_outcome_that_cannot_be_recorded_stops_nothing(

@@ -111,16 +111,20 @@ class Chronicle:
 
         INVARIANT: no call is decided by policies that the record does not have.
         """
-        world, at = _world(engine), self._clock.now()
-        # The same texts mean something else in another world: they are then defined once more.
-        key = f"{policies_id(engine.version)} {_digest(world.told())}"
+        key, make = self._definition(engine)
         if self.definitions.has(key):
             return
-        entry = await asyncio.to_thread(_defined, engine, world, at)  # it may be megabytes
+        entry = await asyncio.to_thread(make)  # it may be megabytes
         try:
             await self.definitions.define(key, lambda: entry, self._store)
         except StoreError as error:
             raise PartError(f"policies: the record cannot hold them now: {error}") from None
+
+    def _definition(self, engine: Engine) -> tuple[str, Callable[[], Entry]]:
+        world = _world(engine)
+        # The same texts mean something else in another world: they are then defined once more.
+        key = f"{policies_id(engine.version)} {_digest(world.told())}"
+        return key, partial(_defined, engine, world, self._clock.now())
 
     def policies(self, made: PolicySet, engine: Engine) -> None:
         """These are in force from now on. Quick, whatever their number."""
@@ -128,6 +132,7 @@ class Chronicle:
         if self._told == (engine.version, world):
             return
         self._told = (engine.version, world)
+        self.definitions.standing = self._definition(engine)
         try:
             self._store.append_soon(made.in_force(engine.version, self._clock.now(), world))
         except StoreError as error:

@@ -20,6 +20,7 @@ class Definitions:
         self._durable: OrderedDict[str, None] = OrderedDict()
         self._queued: OrderedDict[str, None] = OrderedDict()
         self._pending: dict[str, asyncio.Event] = {}
+        self.standing: tuple[str, Callable[[], Entry]] | None = None  # what every call refers to
 
     def has(self, identifier: str) -> bool:
         """Whether it is in the record, durably."""
@@ -51,6 +52,11 @@ class Definitions:
             return
         store.append_soon(make())
         self._keep(self._queued, identifier)
+
+    def forget(self) -> None:
+        """After a fault of the store: who knows whether it is the one that it was before."""
+        self._durable.clear()
+        self._queued.clear()
 
     def _keep(self, known: OrderedDict[str, None], identifier: str) -> None:
         known[identifier] = None

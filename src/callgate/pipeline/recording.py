@@ -35,11 +35,16 @@ def sent_traceparent(call: Call) -> str:
 
 async def keep_intent(call: Call, gateway: Gateway) -> None:
     """Returns when the intent is durable, and what it refers to. Raises StoreError."""
-    at = gateway.clock.now()
-    for identifier, make in _references(call, at):
-        if not gateway.definitions.has(identifier):
-            await gateway.definitions.define(identifier, make, gateway.store)
-    await gateway.store.append(intent(call, at, gateway.keeping))
+    at, definitions = gateway.clock.now(), gateway.definitions
+    try:
+        if definitions.standing is not None:
+            await definitions.define(*definitions.standing, gateway.store)
+        for identifier, make in _references(call, at):
+            await definitions.define(identifier, make, gateway.store)
+        await gateway.store.append(intent(call, at, gateway.keeping))
+    except StoreError:
+        definitions.forget()  # another file may lie there when it works again
+        raise
 
 
 def keep_outcome(ended: Outcome, gateway: Gateway) -> None:
@@ -52,6 +57,8 @@ def keep_outcome(ended: Outcome, gateway: Gateway) -> None:
     except StoreError as error:
         # The intent, where there was one, is durable; recovery will mark it as interrupted.
         _log.error("the outcome of call %s could not be recorded: %s", ended.call.id, error)
+    except Exception:  # noqa: BLE001 - a fault of ours in telling must not change how a call ends
+        _log.exception("the outcome of call %s could not be told", ended.call.id)
 
 
 def _references(call: Call, at: float) -> Iterator[tuple[str, Callable[[], Entry]]]:

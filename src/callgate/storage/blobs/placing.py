@@ -141,14 +141,15 @@ class PlacingStore:
     async def _catch_up(self) -> None:
         """Puts what waits, in order; and sees whether it works again, where it did not."""
         while self._later or self._blob_fault is not None:
+            is_last = self._is_closing.is_set()
             if self._later:
                 is_done = await self._put_some(list(islice(self._later, THREADS)))
             else:
                 is_done = await self._try(PROBE)
             if is_done:
                 continue
-            if self._is_closing.is_set():
-                return  # that was the last chance
+            if is_last:
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_SECONDS):
                     await self._is_closing.wait()
