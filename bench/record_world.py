@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, insert
 
 from callgate.audit.merkle import leaf_hash
 from callgate.audit.place import position
-from callgate.audit.record import rfc3339
+from callgate.audit.record import Entry, rfc3339
 from callgate.storage.schema import REVISION, logs, metadata, records
 
 BEGIN = 1_780_000_000.0
@@ -170,6 +170,24 @@ def _beside(payload: bytes) -> dict[str, Any]:
 
 def fill(path: Path, calls: int) -> int:
     """A SQLite file with so many calls in log 1; returns the number of records."""
+    return _filled(path, World().entries(calls))
+
+
+def fill_with(path: Path, entries: Iterable[Entry]) -> int:
+    """The same with entries of somebody else."""
+    rows = (
+        (
+            position(1, seq), entry.kind, entry.call_id, entry.at, entry.run, entry.principal,
+            entry.agent, entry.target, entry.tool, entry.code, entry.ran, entry.is_delivered,
+            leaf_hash(entry.body), entry.body.decode(),
+            None if entry.payload is None else entry.payload.decode(),
+        )
+        for seq, entry in enumerate(entries)
+    )  # fmt: skip
+    return _filled(path, rows)
+
+
+def _filled(path: Path, rows_of: Iterator[tuple[Any, ...]]) -> int:
     path.unlink(missing_ok=True)
     engine = create_engine(f"sqlite:///{path}")
     metadata.create_all(engine)
@@ -185,8 +203,7 @@ def fill(path: Path, calls: int) -> int:
             f"INSERT INTO {logs.name} (id, token, pid, started_at, settled_seq) VALUES (?,?,?,?,?)",  # noqa: S608 - a table of ours
             (1, "0" * 32, 1, BEGIN, 0),
         )
-        entries = World().entries(calls)
-        while rows := list(itertools.islice(entries, AT_ONCE)):
+        while rows := list(itertools.islice(rows_of, AT_ONCE)):
             bare.executemany(statement, rows)
             bare.commit()
             count += len(rows)
