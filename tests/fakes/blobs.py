@@ -15,6 +15,7 @@ class FakeBlobs:
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
         self.asked = 0
+        self.failures = 0  # to come
         self.is_closed = False
         self._fault: str | None = None
         self._may_go = threading.Event()
@@ -25,6 +26,9 @@ class FakeBlobs:
         self._may_go.wait(20)
         if self._fault is not None:
             raise BlobError(self._fault)
+        if self.failures:
+            self.failures -= 1
+            raise BlobError("fake: not this time")
         self.contents[digest] = content
 
     def get(self, digest: str) -> bytes | None:

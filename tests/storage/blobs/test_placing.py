@@ -231,3 +231,23 @@ def test_once_closed_nothing_is_taken() -> None:
 
     asyncio.run(play())
     assert store.kept == []
+
+
+def test_an_attempt_that_began_before_the_end_is_not_the_last() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            blobs.failures = 1
+            blobs.hold()
+            made.append_soon(a_large_outcome("c1"))
+            await until(lambda: blobs.asked == 1)
+            closing = asyncio.ensure_future(made.close())
+            await asyncio.sleep(0)
+            blobs.release()
+            await closing
+
+    asyncio.run(play())
+    (kept,) = store.kept
+    assert "payload_lost" not in content_of(kept)
+    assert blobs.asked == 2
