@@ -15,6 +15,9 @@ unless { principal.hasTag("role") && principal.getTag("role") == "trainee" };
 permit(principal in Callgate::Group::"leads", action == Callgate::Action::"shop___refund", resource)
 when { principal has tenant && principal.tenant == "acme" && principal in Callgate::Group::"board" };
 
+permit(principal == Callgate::OAuthUser::"lea", action == Callgate::Action::"shop___refund", resource);
+permit(principal == Callgate::UnauthenticatedUser::"anybody", action, resource);
+
 permit(principal, action == Callgate::Action::"shop___other", resource)
 when { context.input.secret == "x" };
 """
@@ -67,3 +70,4 @@ def test_claims_groups_and_tenants_are_those_that_any_policy_for_the_tool_looks_
     assert values[Place("group", ("support",))] == [False]
     assert values[Place("group", ("leads",))] == [True]
     assert values[Place("group", ("board",))] == [True]
+    assert values[Place("principal")] == ["lea"]

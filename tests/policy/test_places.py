@@ -29,6 +29,7 @@ CHANGES: list[tuple[Place, Any, Any]] = [
     (Place("group", ("leads",)), False, True),
     (Place("tenant"), ABSENT, "acme"),
     (Place("agent"), "helper", ABSENT),
+    (Place("principal"), "ada", "lea"),
 ]
 
 

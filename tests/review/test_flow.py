@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from callgate.review.flow import trace
@@ -147,6 +149,22 @@ def test_each_argument_has_few_sources_the_best_first() -> None:
 
 def test_one_call_uses_no_result_of_its_own() -> None:
     assert not flows_of(a_step("x___y", {"id": "A-1002-XK"}, structured(id="A-1002-XK")))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON, JSON)
+def test_whatever_is_sent_and_returned_flows_forward_and_within_bounds(
+    content: Any, arguments: Any
+) -> None:
+    for flow in flows_of(a_step("x___y", {}, content), a_step("x___z", arguments, content)):
+        assert (flow.source, flow.sink) == (1, 2)
+        assert 0 < flow.share <= 1
 
 
 def big(number: int) -> Step:

@@ -143,12 +143,20 @@ def test_bounds_and_gaps_of_the_search_are_said() -> None:
         (Edit(kind="claim", path=("role",), before="x", after="y"), 'the claim role were "y" instead of "x"'),
         (Edit(kind="group", path=("ops",), was_there=False), "the principal were in the group ops"),
         (Edit(kind="group", path=("ops",), is_there=False), "the principal were not in the group ops"),
+        (Edit(kind="principal", path=(), before="sam", after="lea"), 'the principal, with the same groups and claims, were "lea" instead of "sam"'),
         (Edit(kind="tenant", path=(), before="a", after="b"), 'the tenant were "b" instead of "a"'),
         (Edit(kind="time", path=(), before=0.0, after=3600.0), "it were decided at 1970-01-01T01:00:00.000000Z instead of 1970-01-01T00:00:00.000000Z"),
     ],
 )  # fmt: skip
 def test_each_change_completes_the_sentence(edit: Edit, said: str) -> None:
     assert phrase(edit) == said
+
+
+def test_where_something_else_ended_the_call_that_is_said() -> None:
+    found = prospect(JUDGE, decided(40, Ruling.PERMIT, policies=("small",)), FITS)
+    first, *_ = in_words(found, was_let_through=False)
+
+    assert first == "Policy permitted the call; what ended it was something else."
 
 
 def test_long_values_are_cut() -> None:

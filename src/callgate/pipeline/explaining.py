@@ -71,7 +71,7 @@ class Explainer:
         traced = trace([step for step in steps if step.number <= own], MOST_CHARACTERS)
         flows = tuple(flow for flow in traced.flows if flow.sink == own)
         further = Further(
-            turning=tuple(in_words(found)) if found is not None else (),
+            turning=_turning(found, whole(entries)),
             sources=tuple(_sources(flows, steps)),
             account=brief(found.account) if found is not None and found.account else None,
         )
@@ -113,6 +113,12 @@ class Explainer:
                 break
             found.append(one)
         return steps_of([*found, call]), is_whole
+
+
+def _turning(found: Prospect | None, call: dict[str, Json]) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    return tuple(in_words(found, was_let_through=call["code"] in (None, "ok")))
 
 
 def pages(records: RecordReader, chosen: CallFilter) -> Iterator[dict[str, Json]]:

@@ -16,6 +16,7 @@ from callgate.policy.candidates import (
     values_at,
 )
 from callgate.policy.engine import Engine, Question
+from callgate.policy.entities import facts_of
 from callgate.policy.expressions import Expression, operands_of
 from callgate.policy.places import Place, value_at
 from callgate.policy.schema import context_shape, input_shape
@@ -32,6 +33,7 @@ class Openings:
         self._question = question
         self._policies = engine.in_scope(question.principal, question.tool).policies
         action = engine.names.action_of(question.tool)
+        self._kind = facts_of(question.principal, engine.names).lineage.own[0]
         self._for_anybody = [
             policy
             for policy in engine.policies
@@ -83,12 +85,13 @@ class Openings:
         groups = dict.fromkeys(principal.groups, False)
         said: dict[Place, Said] = {}
         for policy in self._for_anybody:
-            for kind, name in policy.principal.uids:
-                if kind.endswith(_GROUP):
-                    groups.setdefault(name, name not in principal.groups)
-            for atom in _atoms(policy):
-                for name in _groups_in(atom):
-                    groups.setdefault(name, name not in principal.groups)
+            atoms_of = list(_atoms(policy))
+            for name in (
+                *_named(policy, _GROUP),
+                *(n for one in atoms_of for n in _groups_in(one)),
+            ):
+                groups.setdefault(name, name not in principal.groups)
+            for atom in atoms_of:
                 for kind, name in _reads(atom):
                     place = Place(kind, (name,)) if kind == "claim" else Place(kind)
                     said.setdefault(place, Said()).read(atom)
@@ -96,6 +99,15 @@ class Openings:
             yield place, _of_text(value_at(self._question, place), constants)
         for name, is_in in groups.items():
             yield Place("group", (name,)), [is_in]
+        others = (name for policy in self._for_anybody for name in _named(policy, self._kind))
+        people = [name for name in dict.fromkeys(others) if name != principal.id]
+        if people:
+            yield Place("principal"), list(people)
+
+
+def _named(policy: Policy, kind: str) -> Iterator[str]:
+    """The entities of a kind that the policy's scope names as its principal."""
+    return (name for of_kind, name in policy.principal.uids if of_kind.endswith(kind))
 
 
 def _of_text(value: Json, said: Said) -> list[Json]:

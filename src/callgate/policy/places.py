@@ -11,7 +11,7 @@ from callgate.model import Json, Principal, Value
 from callgate.policy.candidates import ABSENT
 from callgate.policy.engine import Question
 
-KINDS = ("argument", "fact", "time", "claim", "group", "tenant", "agent")
+KINDS = ("argument", "fact", "time", "claim", "group", "tenant", "agent", "principal")
 
 
 class Place(NamedTuple):
@@ -50,6 +50,8 @@ def value_at(question: Question, place: Place) -> Json:
             return principal.claims.get(place.path[0], ABSENT)
         case "group":
             return place.path[0] in principal.groups
+        case "principal":
+            return principal.id
     value = principal.tenant if place.kind == "tenant" else principal.agent
     return ABSENT if value is None else value
 
@@ -99,6 +101,8 @@ def _other(principal: Principal, place: Place, value: Json) -> Principal:
         case "group":
             left = tuple(group for group in principal.groups if group != place.path[0])
             return replace(principal, groups=(*left, place.path[0]) if value else left)
+        case "principal":
+            return replace(principal, id=value)
         case "tenant":
             return replace(principal, tenant=None if value is ABSENT else value)
     return replace(principal, agent=None if value is ABSENT else value)

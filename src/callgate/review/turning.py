@@ -93,8 +93,10 @@ def _after(edit: Edit) -> Json:
     return edit.after if edit.is_there else ABSENT
 
 
-def in_words(found: Prospect) -> Iterator[str]:
+def in_words(found: Prospect, *, was_let_through: bool = True) -> Iterator[str]:
     """One sentence a line; what callers wrote stands in them as it is."""
+    if found.is_permitted and not was_let_through:
+        yield "Policy permitted the call; what ended it was something else."
     would = "refused" if found.is_permitted else "permitted"
     if found.unknown:
         yield f"What would change it cannot be known: {found.unknown}."
@@ -128,6 +130,9 @@ def phrase(edit: Edit) -> str:
             return f"the principal were {'' if edit.is_there else 'not '}in the group {name}"
         case "time":
             return f"it were decided at {rfc3339(edit.after)} instead of {rfc3339(edit.before)}"
+        case "principal":
+            said = f"{_shown(edit.after)} instead of {_shown(edit.before)}"
+            return f"the principal, with the same groups and claims, were {said}"
         case "claim":
             name = f"the claim {name}"
         case "fact":
