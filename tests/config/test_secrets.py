@@ -68,6 +68,7 @@ interceptors:
 listeners:
   control: {operators: {ada: hunter2}, readers: {eve: hunter2}}
 gateway: {seal_key: hunter2}
+store: {blobs: {s3: {access_key_id: AKX, secret_access_key: hunter2, session_token: hunter2}}}
 """
     found = list(literal_secrets(read_yaml(text, "c.yaml"), "c.yaml"))
     assert [(problem.line, problem.path) for problem in found] == [
@@ -78,5 +79,7 @@ gateway: {seal_key: hunter2}
         (15, "listeners.control.operators.ada"),
         (15, "listeners.control.readers.eve"),
         (16, "gateway.seal_key"),
+        (17, "store.blobs.s3.secret_access_key"),
+        (17, "store.blobs.s3.session_token"),
     ]
     assert all("hunter2" not in str(problem) and "ghp_" not in str(problem) for problem in found)

@@ -15,7 +15,10 @@ _LAST_WORDS = frozenset(
 )  # fmt: skip
 _HOLDERS = frozenset({"headers", "env", "metadata"})
 _HOLDERS_OF_TOKENS = frozenset({"operators", "readers"})
-_KEYS = frozenset({"secret", "client_secret", "password", "token", "api_key", "seal_key"})
+_KEYS = frozenset(
+    {"secret", "client_secret", "password", "token", "api_key", "seal_key", "secret_access_key",
+     "session_token"}
+)  # fmt: skip
 _ONLY_WITH_OTHERS = frozenset({"PAT", "PWD"})  # `PWD` alone is a directory
 _LAST_PAIRS = frozenset(
     {("API", "KEY"), ("ACCESS", "KEY"), ("AUTH", "KEY"), ("PRIVATE", "KEY"), ("SECRET", "KEY"),
