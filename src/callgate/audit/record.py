@@ -46,6 +46,7 @@ class Entry(Value):
     payload: bytes | None = None  # JSON object beside the body, which has its digest
 
 
+@lru_cache(4096)  # both entries of a call say when it came and was decided
 def rfc3339(at: float) -> str:
     """An instant in UTC with microseconds."""
     seconds, micros = divmod(round(at * 1_000_000), 1_000_000)

@@ -44,7 +44,7 @@ def outcome(ended: Outcome, at: float, keeping: Keeping) -> Entry:
     body["ran"] = call.ran.value
     body["delivered"] = ended.is_delivered
     _tell_result(ended, body, payload, keeping, secrets)
-    body["seconds"] = {timing.stage: round(timing.seconds, 7) for timing in ended.timings}
+    body["seconds"] = {timing.stage: int(timing.seconds * 1e7) / 1e7 for timing in ended.timings}
     return entry_of(body, at, payload=payload, principal=call.principal)
 
 
