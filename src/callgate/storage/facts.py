@@ -16,6 +16,7 @@ from callgate.storage.settings import StoreSettings
 from callgate.storage.signing import key_name
 
 ORIGIN = "origin"
+MOVED_TO = "moved_to"  # another database goes on with it
 CARRIED_OVER = "chain_carried_over"  # until the event says it; also that event's name
 
 
@@ -26,6 +27,7 @@ def origin_in(connection: Connection) -> str | None:
 
 def origin_of(connection: Connection, settings: StoreSettings) -> str:
     """The same; where it has none it gets one. In a transaction. Raises StoreError."""
+    refuse_moved(connection)
     found = origin_in(connection)
     if found is None:
         # A record that begins anew beside the old key is the same one to who verifies it.
@@ -38,6 +40,13 @@ def origin_of(connection: Connection, settings: StoreSettings) -> str:
             "a record keeps its origin; leave the setting out, or begin a new record"
         )
     return found
+
+
+def refuse_moved(connection: Connection) -> None:
+    """What goes on in two places is two records. Raises StoreError."""
+    place = fact(connection, MOVED_TO)
+    if place is not None:
+        raise StoreError(f"the record was moved to {place}: nothing is written here any more")
 
 
 def carried_over(connection: Connection, at: float) -> list[Entry]:

@@ -135,8 +135,8 @@ class StoredLogs:
                 yield from bare.execute(sql)
             else:
                 options = {"stream_results": True, "max_row_buffer": AT_ONCE}
-                rows = self._connection.exec_driver_sql(sql, execution_options=options)
-                yield from map(tuple, rows)
+                with self._connection.exec_driver_sql(sql, execution_options=options) as rows:
+                    yield from map(tuple, rows)
 
     def _numbers(self, column: Column[Any], shift: int) -> Iterator[int]:
         """Every number in the column without its last bits, by an index look-up for each."""
