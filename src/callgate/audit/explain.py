@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from callgate.audit.changes import done, in_milliseconds, listed
 from callgate.audit.decisions import in_words
 from callgate.audit.masks import MASKED
 from callgate.model import Json, Value, qualify
@@ -95,7 +95,7 @@ def explain(entries: Entries, further: Further = NOTHING_FURTHER) -> Explanation
         ("Policy", _policy(call, further.account, with_near=not is_judged)),
         ("What would change it", further.turning),
         ("What came from earlier calls", further.sources),
-        ("Interceptors", _interceptors(call)),
+        ("Interceptors", done(call)),
         ("Outcome", _outcome(call)),
         ("Record", _places(entries)),
     )
@@ -145,7 +145,7 @@ def _who(call: dict[str, Json]) -> Iterator[str]:
         if principal.get("tenant"):
             yield f"The tenant is {principal['tenant']}."
         if principal.get("groups"):
-            yield f"The groups are {_list(principal['groups'])}."
+            yield f"The groups are {listed(principal['groups'])}."
     client = call.get("client") or {}
     if client.get("name"):
         name = f"{client['name']} {client.get('version') or ''}".strip()
@@ -178,7 +178,7 @@ def _what(call: dict[str, Json]) -> Iterator[str]:
     else:
         yield "What was called was erased."
     if call.get("input"):
-        keys = _list(call["input"]["keys"])
+        keys = listed(call["input"]["keys"])
         yield f"The client sent answers to what the target had asked ({keys}); they are not kept."
     if "arguments" not in call:
         yield "The arguments are not in the record."
@@ -211,38 +211,8 @@ def _when(call: dict[str, Json]) -> Iterator[str]:
     total = total_seconds(call)
     if total is None:
         return
-    yield f"It took {_ms(total)}: {', '.join(f'{k} {_ms(v)}' for k, v in call['seconds'].items())}."
-
-
-_ACTIONS = {
-    "changed": "changed",
-    "enriched": "added facts for policy at",
-    "refused": "refused the call",
-    "answered": "answered instead of the target",
-    "labelled": "labelled the call",
-    "held": "asked for a person's approval",
-    "withheld": "kept the {phase} back",
-    "noted": "changed nothing",
-    "failed": "failed",
-    "skipped": "was skipped",
-}
-
-
-def _interceptors(call: dict[str, Json]) -> Iterator[str]:
-    changes = call.get("changes") or ()
-    if not changes:
-        yield "None did anything."
-    for change in changes:
-        of = change["phase"]
-        action = _ACTIONS.get(change["action"], change["action"]).format(phase=of)
-        if change.get("paths"):
-            action += f" {_list(change['paths'])}"
-        if change.get("labels"):
-            action += f" {_list(change['labels'])}"
-        if change.get("mode") == "observe":
-            action = f"only observing, would have {action}" if action != "failed" else action
-        note = f": {change['note']}" if change.get("note") else ""
-        yield f"{change['interceptor']}, on the {of}, {action} ({_ms(change['seconds'])}){note}."
+    each = listed([f"{stage} {in_milliseconds(took)}" for stage, took in call["seconds"].items()])
+    yield f"It took {in_milliseconds(total)}: {each}."
 
 
 def _outcome(call: dict[str, Json]) -> Iterator[str]:
@@ -273,6 +243,9 @@ def _outcome(call: dict[str, Json]) -> Iterator[str]:
         content = json.dumps(call["content"], ensure_ascii=False)
         more = f"… ({len(content)} characters)" if len(content) > MAX_SHOWN else ""
         yield f"It was {content[:MAX_SHOWN]}{more}"
+    elif call.get("payload_omitted"):
+        size = call["payload_omitted"]
+        yield f"The contents ({size} bytes) lie elsewhere, and were not looked up."
 
 
 _RAN = {
@@ -305,11 +278,3 @@ def _places(entries: Entries) -> Iterator[str]:
         yield f"The {entry['kind']} is {where}, hash {place.get('hash')}."
         if entry.get("erased"):
             yield f"What the {entry['kind']} said in full was erased; its digests remain."
-
-
-def _list(items: Sequence[Any]) -> str:
-    return ", ".join(map(str, items))
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
