@@ -57,7 +57,7 @@ class LogState(Value):
     """How far one log is proved."""
 
     log: int
-    size: int  # records that are there
+    size: int  # records that are there, or that precede the first that fails
     covered: int  # of them, so many are under a checkpoint that is signed by a key that counts
     witnessed: int | None = None  # and so many were seen by enough witnesses; None: nobody asked
     checkpoint: str | None = None  # the newest that holds, to keep elsewhere
