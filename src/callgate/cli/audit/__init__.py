@@ -7,6 +7,7 @@ import click
 from callgate.cli.audit.bundle import bundle
 from callgate.cli.audit.checkpoint import checkpoint
 from callgate.cli.audit.keys import key
+from callgate.cli.audit.move import move
 from callgate.cli.audit.proving import check_receipt, proof, receipt
 from callgate.cli.audit.verify import verify
 
@@ -16,5 +17,5 @@ def audit() -> None:
     """Prove that the record was not changed."""
 
 
-for command in (verify, checkpoint, proof, receipt, check_receipt, bundle, key):
+for command in (verify, checkpoint, proof, receipt, check_receipt, bundle, key, move):
     audit.add_command(command)
