@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from callgate.audit.changes import done, in_milliseconds
+from callgate.audit.record import content_of
 from callgate.model import Change
 from fakes.store import an_outcome
 
