@@ -66,3 +66,13 @@ def test_signing_key_that_is_none_is_an_error_that_does_not_show_it() -> None:
 def test_signing_never_or_too_rarely_is_an_error(seconds: float) -> None:
     with pytest.raises(ValidationError, match="checkpoint_seconds"):
         StoreSettings(checkpoint_seconds=seconds)
+
+
+def test_settings_that_are_printed_show_no_secret() -> None:
+    key = SigningKey.generated("records.example.com").text
+    url = "postgresql://ada:hunter2@db.example.com/record"
+
+    printed = repr(StoreSettings(url=url, signing_key=key))
+
+    assert "hunter2" not in printed
+    assert key not in printed

@@ -48,7 +48,7 @@ class StoreSettings(Settings):
     """How long to wait while another process writes to the same place; after that the call is
     refused."""
 
-    url: str | None = None
+    url: str | None = Field(default=None, repr=False)  # may hold a password
     """A PostgreSQL database instead of the file:
     `postgresql://callgate@db.example.com/callgate?sslmode=verify-full`. The password comes by
     reference, `PGPASSWORD` or `~/.pgpass`."""
@@ -64,7 +64,7 @@ class StoreSettings(Settings):
     `records.example.com/gateway`. Set once, when the record is begun; a random one where left
     out."""
 
-    signing_key: str | None = None
+    signing_key: str | None = Field(default=None, repr=False)
     """The key that signs the record, by reference: `${env:CALLGATE_SIGNING_KEY}`. Several, one a
     line, all sign."""
 
