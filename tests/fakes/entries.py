@@ -1,43 +1,37 @@
-"""Entries of calls, as short as they can be and still be entries."""
+"""Entries as a reader of the record tells them, without a record."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from callgate.audit.event import event
-from callgate.audit.record import FORMAT, Entry, entry_of, indexed, rfc3339
+import msgspec
 
-AT = 1_700_000_000.0
-
-
-def an_intent(call_id: str, at: float = AT, *, payload: bool = True, **said: Any) -> Entry:
-    return _entry("intent", call_id, at, {"arguments": {"of": call_id}} if payload else None, said)
+from callgate.audit.merkle import leaf_hash
+from callgate.audit.record import Entry
+from callgate.model import Json
 
 
-def an_outcome(
-    call_id: str, at: float = AT, *, ran: str = "yes", code: str = "ok", **said: Any
-) -> Entry:
-    said = {"code": code, "ran": ran, "delivered": ran == "yes", **said}
-    return _entry("outcome", call_id, at, {"content": f"of {call_id}"}, said)
+class FakeRow:
+    """What `storage.rows.telling.told` needs of a row."""
+
+    def __init__(self, entry: Entry, position: int = 1 << 40, **more: Any) -> None:
+        self.position = position
+        self.kind = entry.kind
+        self.call_id = entry.call_id
+        self.at = entry.at
+        self.run = entry.run
+        self.target = entry.target
+        self.tool = entry.tool
+        self.code = entry.code
+        self.hash = leaf_hash(entry.body)
+        self.body: Any = entry.body.decode()
+        self.payload: Any = None if entry.payload is None else entry.payload.decode()
+        self.__dict__.update(more)
 
 
-def an_event(name: str, at: float = AT, **said: Any) -> Entry:
-    return event(name, at, said)
-
-
-def _entry(
-    kind: str, call_id: str, at: float, payload: dict[str, Any] | None, said: dict[str, Any]
-) -> Entry:
-    body = {
-        "format": FORMAT,
-        "kind": kind,
-        "call": call_id,
-        "at": rfc3339(at),
-        "run": "r" + "0" * 28,
-        "principal": {"id": "ada", "agent": "claude", "kind": "jwt"},
-        "target": "shop",
-        "tool": "refund",
-        **said,
-    }
-    made = entry_of(body, at, payload=payload)
-    return indexed(made.body, made.payload)
+def told_as_read(entry: Entry) -> dict[str, Json]:
+    """The body with its payload, and a place."""
+    body: dict[str, Json] = msgspec.json.decode(entry.body)
+    body.pop("payload", None)
+    payload = {} if entry.payload is None else msgspec.json.decode(entry.payload)
+    return {**payload, **body, "record": {"log": 1, "seq": 0, "hash": "00"}}

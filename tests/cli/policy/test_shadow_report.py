@@ -10,10 +10,9 @@ from click.testing import CliRunner, Result
 from callgate.audit.record import Entry
 from callgate.cli.policy.shadow_report import shadow_report
 from callgate.model import Flip, Verdict
-from callgate.storage.appending import Appender
 from callgate.storage.settings import StoreSettings
-from fakes.clock import FakeClock
 from fakes.store import NOW, an_outcome
+from fakes.writing import write
 
 
 def outcome(number: int, *flips: Flip) -> Entry:
@@ -23,11 +22,9 @@ def outcome(number: int, *flips: Flip) -> Entry:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    appender = Appender(StoreSettings(path=tmp_path / "r.db"), FakeClock())
-    appender.open()
     refuse = Flip(policy="night", would="refuse", reason="forbidden by night")
-    appender.write([outcome(n, *([refuse] if n % 2 else [])) for n in range(25)])
-    appender.close()
+    entries = (outcome(n, *([refuse] if n % 2 else [])) for n in range(25))
+    write(StoreSettings(path=tmp_path / "r.db"), *entries)
     return tmp_path / "r.db"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from callgate.audit.place import place, position
 from callgate.audit.record import in_microseconds
@@ -191,6 +191,14 @@ def _is_in_time(chosen: CallFilter, row: Row[Any]) -> bool:
     if chosen.since is not None and row.most_at < in_microseconds(chosen.since):
         return False
     return chosen.until is None or row.least_at < in_microseconds(chosen.until)
+
+
+def count_blocks(index: Connection | None) -> int:
+    """How many are indexed, words and all."""
+    if index is None:
+        return 0
+    query = select(func.count()).select_from(blocks).where(blocks.c.has_words == 1)
+    return int(index.execute(query).scalar_one())
 
 
 def is_index_of(record: Connection, index: Connection, log: int) -> bool:

@@ -29,6 +29,7 @@ from callgate.storage.index.schema import FORM, facts, metadata
 from callgate.storage.index.words import Words
 from callgate.storage.index.words_postgres import PostgresWords
 from callgate.storage.index.words_sqlite import SqliteWords
+from callgate.storage.liveness import FileLife
 from callgate.storage.settings import StoreSettings
 
 SUFFIX = "-search"  # of the file beside that of the record
@@ -107,15 +108,20 @@ def _has_form(connection: Connection) -> bool:
 def _in_file(settings: StoreSettings) -> Iterator[Connection | None]:
     file = file_of(settings)
     try:
-        with _writable(file) as connection:
-            _prepare(connection, settings)
-            yield connection
+        life = FileLife.claim(settings.path, "search")
+        if life is None:
+            yield None
+            return
+        try:
+            with _writable(file) as connection:
+                _prepare(connection, settings)
+                yield connection
+        finally:
+            life.end()
     except ERRORS as error:
-        if not _is_busy(error):
-            raise StoreError(
-                f"{file} cannot be used ({_said(error)}); it may be deleted, it is made anew"
-            ) from error
-        yield None
+        raise StoreError(
+            f"{file} cannot be used ({_said(error)}); it may be deleted, it is made anew"
+        ) from error
 
 
 @contextmanager
@@ -204,12 +210,6 @@ def throw_away(connection: Connection, settings: StoreSettings) -> None:
     with one_change(connection):
         words_of(settings).drop(connection)
         metadata.drop_all(connection)
-
-
-def _is_busy(error: Exception) -> bool:
-    original = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(original, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _said(error: Exception) -> str:

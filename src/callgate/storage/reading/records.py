@@ -12,8 +12,9 @@ from callgate.audit.matching import matcher, reads_payload
 from callgate.audit.record import in_microseconds
 from callgate.model import Json, Principal
 from callgate.ports import CallFilter, Page, Positions
+from callgate.storage.index.bits import BLOCK
 from callgate.storage.index.building import Builder
-from callgate.storage.index.finding import Finder
+from callgate.storage.index.finding import Finder, count_blocks
 from callgate.storage.index.opening import Index
 from callgate.storage.reading import cursors, scanning
 from callgate.storage.reading.cursors import Standing
@@ -197,6 +198,15 @@ class Records:
                 return 0
             words = self._index.words
             return Builder(connection, index, words, self._blobs).catch_up(most)
+
+    def behind(self) -> int:
+        """How many records an index could have that it does not have."""
+        with (
+            self._source.reading() as connection,
+            self._index.reading(connection) as index,
+        ):
+            whole = sum(end // BLOCK for end in heads(connection).values())
+            return (whole - count_blocks(index)) * BLOCK
 
 
 def _standings(connection: Connection, after: str | None) -> dict[int, Standing]:
