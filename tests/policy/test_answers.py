@@ -25,7 +25,7 @@ POLICIES = read_policies(
 def read(decision: str, *reason: str, errors: tuple[str, ...] = ()) -> Verdict:
     answer: dict[str, Any] = {"reason": reason, "errors": errors}
     raw = json.dumps({"decision": decision, "diagnostics": answer, "metrics": {}})
-    return verdict_of(raw, POLICIES, "v1")
+    return verdict_of(raw, {policy.id: policy for policy in POLICIES}, "v1")
 
 
 def test_a_permit_names_its_policies_and_offers_no_advice() -> None:

@@ -516,7 +516,7 @@ class TestKnownArguments:
         of = engine(PERMIT)
 
         assert all(of.is_usable(ADA, READ, {"uri": f"file:///{n}"}, 0.0) for n in range(50))
-        assert len(asked) == 1
+        assert len(asked) == 2  # of the scopes alone, and of the policies
 
     def test_a_prompt_is_shown_by_its_name_whatever_its_arguments(self) -> None:
         free = ' && context.input has arguments && context.input.arguments.json like "*a*"'

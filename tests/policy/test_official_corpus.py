@@ -21,8 +21,9 @@ from msgspec.structs import replace
 
 from callgate.model import Value
 from callgate.policy.answers import Answer, answer_of, verdict_of
+from callgate.policy.deciding import Deciding
 from callgate.policy.index import ScopeIndex
-from callgate.policy.preview import parsed
+from callgate.policy.preview import documented, parsed
 from callgate.policy.source import Policy, read_policies
 from fakes.ancestry import Ancestry, uid_of
 
@@ -84,6 +85,10 @@ def policies_of(text: str) -> tuple[Policy, ...]:
     return tuple(replace(policy, id=f"policy{number}") for number, policy in enumerate(read))
 
 
+def left(policies: tuple[Policy, ...]) -> cedarpy.PolicySet:
+    return documented({policy.id: Deciding.whole(policy).est for policy in policies})
+
+
 def compared(case: Official) -> Tally:
     policies = policies_of(case.policies)
     index = ScopeIndex(policies)
@@ -99,28 +104,27 @@ def compared(case: Official) -> Tally:
         principal, action, resource = (ancestry.of(uid_of(uid)) for uid in uids.values())
         candidates = index.candidates(index.relevant(principal), principal, action, resource)
         raw = _internal.is_authorized(asked, parsed(candidates), entities._inner, in_force, False)
+        bare = _internal.is_authorized(asked, left(candidates), entities._inner, in_force, False)
         full = _internal.is_authorized(asked, whole, entities._inner, in_force, False)
-        tally = tally.and_(
-            weighed(f"{case.name}: {request['description']}", request, raw, full, candidates)
-        )
+        name = f"{case.name}: {request['description']}"
+        tally = tally.and_(weighed(name, request, raw, full, bare))
         tally = tally.and_(Tally(dropped=len(policies) - len(candidates)))
     return tally
 
 
-def weighed(
-    name: str, request: Mapping[str, Any], raw: str, full: str, candidates: tuple[Policy, ...]
-) -> Tally:
-    """One request: our answer, that of all policies, and the recorded one."""
+def weighed(name: str, request: Mapping[str, Any], raw: str, full: str, bare: str) -> Tally:
+    """One request: our answer, that of all policies, that without scopes, and the recorded one."""
     ours = answer_of(raw)
     recorded = Answer(
         decision=request["decision"].capitalize(),
         reasons=frozenset(request["reason"]),
         failed=dict.fromkeys(request["errors"], ""),
     )
-    verdict = verdict_of(raw, candidates, "")
+    verdict = verdict_of(raw, {}, "")
     is_clean = recorded.decision == "Allow" and not recorded.failed
     checks = {
         "ours is not that of all policies": ours == answer_of(full),
+        "without their scopes they answer otherwise": ours == answer_of(bare),
         "ours is not as recorded": replace(ours, failed=dict.fromkeys(ours.failed, "")) == recorded,
         "the verdict is not fail-closed": verdict.is_permitted == is_clean,
     }

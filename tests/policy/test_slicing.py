@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.policy.answers import answer_of, verdict_of
+from callgate.policy.deciding import Deciding, scopes_of
 from callgate.policy.index import Lineage, ScopeIndex, Uid
-from callgate.policy.preview import parsed
+from callgate.policy.preview import documented, parsed
 from callgate.policy.source import Policy, read_policies
 from fakes.ancestry import Ancestry
 
@@ -120,7 +121,14 @@ def test_decision_reasons_and_errors_are_those_of_all_policies(
 
         answer = answer_of(full)
         assert answer_of(raw) == answer
-        assert verdict_of(raw, candidates, "").is_permitted == (
+        # Without their scopes they answer the same, and Cedar itself says that all of these match.
+        left = documented({one.id: Deciding.whole(one).est for one in candidates})
+        bare = _internal.is_authorized(request, left, entities._inner, None, False)
+        assert answer_of(bare) == answer
+        scopes = documented(scopes_of(policies))
+        matching = _internal.is_authorized(request, scopes, entities._inner, None, False)
+        assert answer_of(matching).reasons == {one.id for one in candidates}
+        assert verdict_of(raw, {}, "").is_permitted == (
             answer.decision == "Allow" and not answer.failed
         )
         assert candidates == tuple(one for one in policies if is_in_scope(one, uids, ancestry))

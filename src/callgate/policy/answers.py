@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -45,19 +46,20 @@ def answer_of(raw: str) -> Answer:
     return Answer(decision=read.decision, reasons=frozenset(read.diagnostics.reason), failed=failed)
 
 
-def verdict_of(raw: str, policies: tuple[Policy, ...], version: str) -> Verdict:
+def verdict_of(raw: str, policies: Mapping[str, Policy], version: str) -> Verdict:
     """The verdict of an answer. An error in any policy refuses, whatever the others say."""
     answer = _read(raw)
     reasons = tuple(sorted(answer.diagnostics.reason))
     errors = tuple(sorted(answer.diagnostics.errors))
+    deciding = [policies[reason] for reason in reasons if reason in policies]
     is_permitted = answer.decision == "Allow" and not errors
     return Verdict(
         is_permitted=is_permitted,
         policies=reasons,
-        places=_places(policies, reasons),
+        places=tuple(policy.place for policy in deciding),
         errors=errors,
         reason=_reason(answer.decision, reasons, errors),
-        advice=None if is_permitted else _advice(policies, reasons),
+        advice=None if is_permitted else _advice(deciding),
         version=version,
     )
 
@@ -77,11 +79,6 @@ def _reason(decision: str, reasons: tuple[str, ...], errors: tuple[str, ...]) ->
     return f"forbidden by {', '.join(reasons)}" if reasons else NO_PERMIT
 
 
-def _places(policies: tuple[Policy, ...], reasons: tuple[str, ...]) -> tuple[str, ...]:
-    places = {policy.id: policy.place for policy in policies if policy.id in reasons}
-    return tuple(places[reason] for reason in reasons if reason in places)
-
-
-def _advice(policies: tuple[Policy, ...], reasons: tuple[str, ...]) -> str | None:
-    advice = [p.advice for p in policies if p.id in reasons and p.effect == "forbid" and p.advice]
+def _advice(deciding: list[Policy]) -> str | None:
+    advice = [policy.advice for policy in deciding if policy.effect == "forbid" and policy.advice]
     return " ".join(advice) or None

@@ -18,8 +18,9 @@ from callgate.policy.explain import Inquiry, Scene, account
 from callgate.policy.hints import Narrowing
 from callgate.policy.names import Names
 from callgate.policy.outlook import Outlook
-from callgate.policy.plans import Known, Part, Plan, Plans
-from callgate.policy.preview import Situation, is_satisfied, reads_arguments
+from callgate.policy.plans import Deciders, Known, Part, Plan, Plans
+from callgate.policy.preview import is_satisfied, reads_arguments
+from callgate.policy.shapes import Shape
 from callgate.policy.source import SHADOW, Policy, version_of
 from callgate.policy.tooling import Tooling, ToolKey
 from callgate.protocol.jsonrpc import encode
@@ -81,7 +82,7 @@ class Engine:
         if plan.trials:
             flips = tuple(self._flips(plan, question, verdict))
             verdict = replace(verdict, flips=flips) if flips else verdict
-        if not plan.part.reads_context and not any(p.reads_context for _, p in plan.trials):
+        if not plan.reads_context:
             plan.verdict = verdict
         return verdict
 
@@ -104,7 +105,7 @@ class Engine:
         verdict = self.authorize(question)
         for inquiry in self._inquiries(plan):
             part = self._plans.part(plan.action, inquiry.policies)
-            context = self._context(plan, part, question)
+            context = self._context(plan, part.context, question)
             if isinstance(context, Verdict):
                 continue  # shadows and others may read what those that decide do not
             scene = Scene(
@@ -201,7 +202,7 @@ class Engine:
                 and policy.id not in part.invalid
                 and not (reads_arguments(policy) if now is not None else policy.chains)
             ]
-            situation = self._situation(plan, now or 0.0)
+            situation = self._plans.situation(plan, now or 0.0)
             key = frozenset(policy.id for policy in forbids)
             plan.is_forbidden = bool(forbids) and is_satisfied(
                 self._plans.handle_of(key, forbids), self._plans.entities(plan), situation
@@ -218,11 +219,14 @@ class Engine:
         early = self._refused_by_scope(part)
         if early is not None:
             return early
-        context = self._context(plan, part, question)
+        plans, deciders = self._plans, part.deciders
+        if not plans.are_in_scope(plan, part):
+            return self._refused("the engine and its index do not agree on the scopes of policies")
+        context = self._context(plan, deciders.context, question)
         if isinstance(context, Verdict):
             return context
-        raw = self._raw(plan, part, self._plans.handle(part), context)
-        verdict = verdict_of(raw, part.policies, self.version)
+        raw = self._raw(plan, deciders, plans.handle(deciders), context)
+        verdict = verdict_of(raw, part.by_id, self.version)
         return verdict if self.is_enforced else replace(verdict, is_enforced=False)
 
     def _flips(self, plan: Plan, question: Question, verdict: Verdict) -> Iterable[Flip]:
@@ -233,11 +237,11 @@ class Engine:
                 word = "permit" if would.is_permitted else "refuse"
                 yield Flip(policy=policy.id, would=word, reason=would.reason)
 
-    def _context(self, plan: Plan, part: Part, question: Question) -> dict[str, Json] | Verdict:
-        """What these policies can read of the call; a refusal where that cannot be said exactly."""
+    def _context(self, plan: Plan, shape: Shape, question: Question) -> dict[str, Json] | Verdict:
+        """What policies can read of the call; a refusal where that cannot be said exactly."""
         try:
             return build(
-                part.context, plan.action.input, question.arguments, question.enriched, question.now
+                shape, plan.action.input, question.arguments, question.enriched, question.now
             )
         except Unrepresentable as finding:
             return self._refused(f"policy cannot see the arguments exactly: {finding}")
@@ -271,14 +275,6 @@ class Engine:
         plans.remember(known.standing, key, is_shown)
         return is_shown, False
 
-    def _situation(self, plan: Plan, now: float) -> Situation:
-        return Situation(
-            principal=plan.known.facts.request_principal,
-            action=plan.action.uid,
-            resource=self._resource,
-            now=now,
-        )
-
     def _refused_by_scope(self, part: Part) -> Verdict | None:
         if part.problem is not None:
             return self._refused(part.problem)
@@ -293,7 +289,11 @@ class Engine:
         return Verdict(is_permitted=True, version=self.version, is_enforced=self.is_enforced)
 
     def _raw(
-        self, plan: Plan, part: Part, handle: cedarpy.PolicySet, context: dict[str, Json]
+        self,
+        plan: Plan,
+        part: Part | Deciders,
+        handle: cedarpy.PolicySet,
+        context: dict[str, Json],
     ) -> str:
         """Cedar's answer. The schema stays on every request: it is what makes types hold."""
         request = {

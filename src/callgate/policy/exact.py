@@ -31,24 +31,22 @@ class Unrepresentable(Exception):  # noqa: N818 - a finding about the arguments
 
 def convert(shape: Shape, value: Json, path: str) -> Json:
     """A JSON value in the Cedar JSON form of its shape. Raises Unrepresentable."""
-    match shape.kind:
-        case Kind.STRING if isinstance(value, str):
-            return value
-        case Kind.BOOL if isinstance(value, bool):
-            return value
-        case Kind.LONG | Kind.DECIMAL:
-            return _number(shape.kind, value, path)
-        case Kind.SET if isinstance(value, list) and shape.items is not None:
-            return [convert(shape.items, item, f"{path}/{i}") for i, item in enumerate(value)]
-        case Kind.RECORD if isinstance(value, dict):
-            return _record(shape, value, path)
-        case Kind.UNION:
-            return _union(shape, value, path)
-        case Kind.TEXT:
-            return {"json": canonical(value).decode(), "kind": kind_of(value)}
-        case Kind.DATETIME | Kind.IPADDR if isinstance(value, str):
-            return _read(shape.kind, value, path)
-    raise Unrepresentable(path, f"{shape.kind.value} expected, {kind_of(value)} given")
+    kind = shape.kind
+    if kind is Kind.RECORD and type(value) is dict:  # first what there is most of
+        return _record(shape, value, path)
+    if (kind is Kind.STRING and type(value) is str) or (kind is Kind.BOOL and type(value) is bool):
+        return value
+    if kind is Kind.LONG or kind is Kind.DECIMAL:
+        return _number(kind, value, path)
+    if kind is Kind.SET and isinstance(value, list) and shape.items is not None:
+        return [convert(shape.items, item, f"{path}/{i}") for i, item in enumerate(value)]
+    if kind is Kind.UNION:
+        return _union(shape, value, path)
+    if kind is Kind.TEXT:
+        return {"json": canonical(value).decode(), "kind": kind_of(value)}
+    if kind in _READ_AS and isinstance(value, str):
+        return _read(kind, value, path)
+    raise Unrepresentable(path, f"{kind.value} expected, {kind_of(value)} given")
 
 
 _READ_AS = {

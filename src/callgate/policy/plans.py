@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 import cedarpy
 
 from callgate.model import Json, Principal, Tool, Verdict
+from callgate.policy.deciding import Deciding, deciding, scopes_of
 from callgate.policy.entities import Facts, facts_of
 from callgate.policy.expressions import Chain
 from callgate.policy.hints import Narrowing
 from callgate.policy.index import Key, Lineage, ScopeIndex, Uid
 from callgate.policy.leaves import Leaf, Limits
 from callgate.policy.names import Names
-from callgate.policy.preview import parsed
+from callgate.policy.preview import Situation, documented, parsed, satisfied
 from callgate.policy.schema import Shape, cedar_schema, cut
 from callgate.policy.source import SHADOW, Policy
 from callgate.policy.tooling import MAX_TOOLS, Tooling, ToolKey
@@ -28,6 +29,8 @@ MAX_CHOICES = 20_000
 MAX_PARTS = 5_000  # of one tool
 MAX_SHOWN = 500_000  # places in lists, of some 100 bytes each
 MAX_HANDLED = 20_000  # policies in all handles together, of 6 to 9 kB each (cedar.md §2.1)
+
+Handled = frozenset[str] | frozenset[tuple[str, frozenset[tuple[int, int]]]]
 
 NO_NAME = "\udc00"  # half a character: no policy can say it
 
@@ -47,6 +50,19 @@ class Choice:
         self.reads_time = any(not chain or chain[0] == "system" for chain in chains)
 
 
+class Deciders:
+    """What is left of some policies at one tool, and what that reads."""
+
+    def __init__(self, action: Action, left: tuple[Deciding, ...]) -> None:
+        self.action = action
+        self.left = left
+        self.key = frozenset(one.key for one in left)
+        chains = {chain for one in left for chain in one.chains}
+        self.reads_context = bool(chains)
+        self.context = cut(action.context, chains)
+        self.schema: cedarpy.Schema | None = None
+
+
 class Part:
     """Some policies that matter at one tool, and what they read there, found out when asked."""
 
@@ -60,8 +76,10 @@ class Part:
         self.reads_time = choice.reads_time
         self.schema: cedarpy.Schema | None = None
         self.narrowing: Narrowing | None = None  # where no condition looks beyond the context
+        self.by_id = {policy.id: policy for policy in choice.policies}
         self._validator = validator
         self._context: Shape | None = None
+        self._deciders: Deciders | None = None
         self._invalid: frozenset[str] | None = None
         self._problem: str | None = None
 
@@ -71,6 +89,13 @@ class Part:
         if self._context is None:
             self._context = cut(self.action.context, self.choice.chains)
         return self._context
+
+    @property
+    def deciders(self) -> Deciders:
+        """What is left of them to evaluate, for requests that their scopes match."""
+        if self._deciders is None:
+            self._deciders = Deciders(self.action, deciding(self.policies, self.action.context))
+        return self._deciders
 
     @property
     def invalid(self) -> frozenset[str]:
@@ -156,6 +181,16 @@ class Plan:
     is_listed: bool | None = None
     narrowing: Narrowing | None = None
     is_forbidden: bool | None = None
+    is_constant: bool | None = None
+    scoped: set[frozenset[str]] = field(default_factory=set)  # keys of parts: see `are_in_scope`
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether anything that decides, or that would with a shadow policy, reads the context."""
+        if self.is_constant is None:
+            parts = (self.part, *(part for _, part in self.trials))
+            self.is_constant = not any(part.deciders.reads_context for part in parts)
+        return not self.is_constant
 
 
 class Plans:
@@ -179,7 +214,8 @@ class Plans:
         self._shown_count = 0
         self._choices: dict[frozenset[str], Choice] = {}
         self._actions: OrderedDict[ToolKey, Action] = OrderedDict()
-        self._handles: OrderedDict[frozenset[str], cedarpy.PolicySet] = OrderedDict()
+        self._resource_uid = names.uid(names.GATEWAY, names.gateway)
+        self._handles: OrderedDict[Handled, cedarpy.PolicySet] = OrderedDict()
         self._handled = 0
 
     def known(self, principal: Principal) -> Known:
@@ -240,7 +276,7 @@ class Plans:
         """Some policies at a tool. Only those that matter there."""
         return self._part(action, self._choice(policies))
 
-    def schema(self, action: Action, part: Part) -> cedarpy.Schema:
+    def schema(self, action: Action, part: Part | Deciders) -> cedarpy.Schema:
         """The schema of one tool, cut to what these policies can read."""
         if part.schema is None:
             schema = cedar_schema(self.names, [(action.tool, part.context)])
@@ -257,17 +293,43 @@ class Plans:
             plan.entities = cedarpy.Entities.from_json_str(plan.known.facts.entities, schema)
         return plan.entities
 
-    def handle(self, part: Part) -> cedarpy.PolicySet:
-        """Cedar's own form of the policies, parsed once and kept while it is used."""
-        return self.handle_of(part.key, part.policies)
+    def handle(self, deciders: Deciders) -> cedarpy.PolicySet:
+        """Cedar's own form of what is left of some policies, parsed once and kept while used."""
+        handle = self._handles.get(deciders.key)
+        if handle is not None:
+            self._handles.move_to_end(deciders.key)
+            return handle
+        made = documented({one.policy.id: one.est for one in deciders.left})
+        return self._kept(deciders.key, made)
 
     def handle_of(self, key: frozenset[str], policies: Iterable[Policy]) -> cedarpy.PolicySet:
-        """The same, of policies by their ids."""
-        handle = self._handles.get(key)
-        if handle is not None:
-            self._handles.move_to_end(key)
-            return handle
-        handle = self._handles[key] = parsed(policies)
+        """The same of whole policies, by their ids."""
+        return self._handles.get(key) or self._kept(key, parsed(policies))
+
+    def are_in_scope(self, plan: Plan, part: Part) -> bool:
+        """Whether Cedar, too, finds that the scopes of the policies match. Asked once for a plan.
+
+        INVARIANT: only such policies are decided on without their scopes.
+        """
+        if part.key not in plan.scoped:
+            permits = documented(scopes_of(part.policies))
+            situation = self.situation(plan)
+            if satisfied(permits, self.entities(plan), situation) != part.key:
+                return False
+            plan.scoped.add(part.key)
+        return True
+
+    def situation(self, plan: Plan, now: float = 0.0) -> Situation:
+        """A call of which only the principal, the tool and the time are known."""
+        return Situation(
+            principal=plan.known.facts.request_principal,
+            action=plan.action.uid,
+            resource=self._resource_uid,
+            now=now,
+        )
+
+    def _kept(self, key: Handled, handle: cedarpy.PolicySet) -> cedarpy.PolicySet:
+        self._handles[key] = handle
         self._handled += len(key)
         while self._handled > MAX_HANDLED and len(self._handles) > 1:
             forgotten, _ = self._handles.popitem(last=False)

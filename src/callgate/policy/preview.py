@@ -116,6 +116,13 @@ def is_satisfied(
     return bool(answer.reasons or answer.failed)
 
 
+def satisfied(
+    handle: cedarpy.PolicySet, entities: cedarpy.Entities, situation: Situation
+) -> frozenset[str]:
+    """Which of some permits without conditions apply. Evaluated for real."""
+    return _evaluated(handle, entities, situation).reasons
+
+
 def holds(
     handle: cedarpy.PolicySet, entities: cedarpy.Entities, situation: Situation
 ) -> bool | None:

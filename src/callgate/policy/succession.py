@@ -29,9 +29,9 @@ def warm(engine: Engine, pairs: Sequence[Pair]) -> None:
             plan = plans.plan(principal, tool)
             part = plan.part
             if part.problem is None and part.has_permit:
-                plans.schema(plan.action, part)
-                plans.handle(part)
-                plans.entities(plan)
+                plans.schema(plan.action, part.deciders)
+                plans.handle(part.deciders)
+                plans.are_in_scope(plan, part)
         except Exception:  # noqa: BLE001, S112 - the call itself will meet it, and is refused then
             continue
 
