@@ -15,6 +15,7 @@ from callgate.audit.notes import (
     lines,
     read_signatures,
     sign,
+    split_notes,
     witnessed,
 )
 from fakes.notes import COSIGNED_AT, LOG_KEY, PUBLISHED, WITNESS_KEYS
@@ -185,3 +186,16 @@ def test_lines_of_signatures_are_read_by_themselves() -> None:
     assert read_signatures(lines(signatures)) == signatures
     with pytest.raises(NoteError):
         read_signatures("")
+
+
+def test_many_checkpoints_in_one_file_are_told_apart() -> None:
+    notes = [str(sign(f"o/0\n{size}\nroot\n", [PETER, ENOCH])) for size in range(5)]
+
+    assert split_notes("\n".join(notes)) == notes
+    assert split_notes("".join(notes)) == notes
+    assert split_notes("\n\n\n".join(notes) + "\n\n") == notes
+    assert split_notes(notes[0]) == notes[:1]
+    assert split_notes("\n\n\n") == []
+    assert split_notes("nonsense") == []
+    cut = f"{notes[0]}\n{notes[1][:9]}\n\n{notes[2]}"
+    assert split_notes(cut) == [notes[0], notes[2]]

@@ -28,7 +28,7 @@ from callgate.audit.log_reader import KeptCheckpoint
 from callgate.audit.notes import Note, witnessed
 from callgate.audit.place import position
 from callgate.audit.rotation import key_changed
-from callgate.audit.verifying import Known, Trust, split_notes, verify
+from callgate.audit.verifying import Known, Trust, verify
 from fakes.record import KEY, ORIGIN, FakeEditor, FakeRecord, a_record, with_deletions
 from fakes.small_entries import AT, an_intent, an_outcome
 from fakes.tampering import (
@@ -473,17 +473,6 @@ def test_the_result_is_told_as_json() -> None:
         "witnessed": None,
         "checkpoint": record.notes[2, 24],
     }
-
-
-def test_many_checkpoints_in_one_file_are_told_apart() -> None:
-    notes = [str(note) for note in a_record().notes.values()]
-
-    assert split_notes("\n".join(notes)) == notes
-    assert split_notes(notes[0]) == notes[:1]
-    assert split_notes("\n\n\n") == []
-    assert split_notes("nonsense") == []
-    cut = f"{notes[0]}\n{notes[1][:40]}\n\n{notes[2]}"
-    assert split_notes(cut) == [notes[0], notes[2]]
 
 
 def test_an_empty_store_holds() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from callgate.audit.verifying import split_notes
+from callgate.audit.notes import split_notes
 from callgate.witnesses.file import FileWitness
 from callgate.witnesses.witness import Disputed, WitnessError
 from fakes.record import FakeRecord

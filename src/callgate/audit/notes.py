@@ -113,6 +113,30 @@ def lines(signatures: Iterable[Signature]) -> str:
     return "".join(f"{one.line}\n" for one in signatures)
 
 
+def split_notes(text: str) -> list[str]:
+    """The checkpoints in a file that has one, or many after each other.
+
+    What stands between them is passed over: a crash may have cut one off.
+    """
+    notes: list[str] = []
+    body: list[str] = []
+    signatures: list[str] = []
+    is_over = False  # the body, by an empty line
+    for line in [*text.split("\n"), ""]:
+        if line.startswith(_DASH) and body and is_over:
+            signatures.append(line)
+            continue
+        if signatures:
+            notes.append("\n".join([*body, "", *signatures, ""]))
+        if signatures or (line and is_over):
+            body, signatures, is_over = [], [], False
+        if line:
+            body.append(line)
+        else:
+            is_over = bool(body)
+    return notes
+
+
 def _characters(raw: str | bytes) -> str:
     if len(raw) > MAX_NOTE_BYTES:
         raise NoteError(f"a signed note has at most {MAX_NOTE_BYTES} bytes")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 from callgate.audit.balance import Balance
@@ -279,19 +278,6 @@ class _Verifier:
         last: int | None = None,
     ) -> None:
         self._failures.append(Failure(code=code, reason=reason, log=log, seq=seq, last=last))
-
-
-def split_notes(text: str) -> list[str]:
-    """The signed notes in a file that has one, or many with empty lines between them.
-
-    What stands between them is passed over: a crash may have cut one off.
-    """
-    parts = [part.strip("\n") for part in text.split("\n\n")]
-    return [
-        f"{body}\n\n{lines}\n"
-        for body, lines in pairwise(part for part in parts if part)
-        if lines.startswith("— ") and not body.startswith("— ")
-    ]
 
 
 def _sized(size: Any) -> Iterator[int]:

@@ -3,7 +3,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from callgate.audit.checkpoints import read_checkpoint
-from callgate.audit.verifying import split_notes
+from callgate.audit.notes import split_notes
 from callgate.cli.audit import audit
 from fakes.filled import fill
 from fakes.tampering import calls

@@ -19,8 +19,8 @@ from callgate.audit.explain import printable
 from callgate.audit.findings import Verification
 from callgate.audit.keys import VerifierKey
 from callgate.audit.log_reader import LogReader
-from callgate.audit.notes import NoteError
-from callgate.audit.verifying import UNCOVERED_SECONDS, Known, Trust, split_notes
+from callgate.audit.notes import NoteError, split_notes
+from callgate.audit.verifying import UNCOVERED_SECONDS, Known, Trust
 from callgate.audit.verifying import verify as walk
 from callgate.cli.audit.opening import (
     LOG_KEY,
