@@ -93,7 +93,7 @@ class WitnessSettings(Settings):
 class WitnessesSettings(Settings):
     """Who keeps how far the record has come. Calls never wait for them."""
 
-    every_seconds: float = Field(default=10.0, ge=1, le=86_400)
+    every_seconds: float = Field(default=10.0, gt=0, le=86_400)
     """How often, at most, they are shown the newest checkpoint."""
 
     quorum: int | None = Field(default=None, ge=1)
