@@ -72,6 +72,15 @@ def test_a_refusal_is_told_clause_by_clause() -> None:
     ]
 
 
+def test_a_clause_is_told_on_one_line_however_it_is_laid_out() -> None:
+    clause = {"kind": "unless", "text": "a &&\n    b", "line": 3, "holds": True, "values": {}}
+    policy = {"id": "p", "place": "p:1", "effect": "forbid", "state": "satisfied", "mode": "active"}
+
+    assert "  unless a && b (3): holds" in words(
+        account={"policies": [{**policy, "clauses": [clause]}]}, policies=["p"]
+    )
+
+
 def test_observing_and_shadow_flips_are_told() -> None:
     flips = [{"policy": "s", "would": "refuse", "reason": "forbidden by s"}]
 

@@ -75,7 +75,8 @@ _HOLDS = {True: "holds", False: "does not hold", None: "was not reached"}
 
 
 def _clause(clause: dict[str, Json]) -> str:
-    text = clause["text"] if clause["kind"] == "when" else f"unless {clause['text']}"
+    written = " ".join(str(clause["text"]).split())  # on one line, however it was laid out
+    text = written if clause["kind"] == "when" else f"unless {written}"
     said = f"{text} ({clause['line']}): {_HOLDS[clause['holds']]}"
     if clause.get("error"):
         said = f"{text} ({clause['line']}): failed: {clause['error']}"
