@@ -22,6 +22,27 @@ class Row(Value):
     hash: bytes  # of the leaf
     entry: Entry
 
+    def values(self) -> tuple[object, ...]:
+        """In the order of `schema.records`."""
+        entry = self.entry
+        return (
+            self.position,
+            entry.kind,
+            entry.call_id,
+            entry.at,
+            entry.run,
+            entry.principal,
+            entry.agent,
+            entry.target,
+            entry.tool,
+            entry.code,
+            entry.ran,
+            entry.is_delivered,
+            self.hash,
+            entry.body.decode(),
+            None if entry.payload is None else entry.payload.decode(),
+        )
+
 
 class NoRecordError(StoreError):
     """There is no database, or nothing in it: no gateway has run with it yet."""

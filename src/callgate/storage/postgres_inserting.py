@@ -68,7 +68,7 @@ def _insert(connection: BoundedConnection, rows: Sequence[Row]) -> None:
         bare.send_prepare(name, _statement(number), _COLUMN_OIDS * number)
         _finish(connection)
         connection.prepared.add(number)
-    values = [_WIRE[type(value)](value) for row in rows for value in _values(row)]
+    values = [_WIRE[type(value)](value) for row in rows for value in row.values()]
     bare.send_query_prepared(name, values, (1,) * len(values))
     _finish(connection)
 
@@ -83,7 +83,7 @@ def _copy(connection: BoundedConnection, rows: Sequence[Row]) -> None:
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.set_types(_COLUMN_OIDS)
         for row in rows:
-            copy.write_row(_values(row))
+            copy.write_row(row.values())
 
 
 @cache
@@ -93,25 +93,3 @@ def _statement(rows: int) -> bytes:
     groups = (", ".join(f"${next(numbers)}" for _ in range(width)) for _ in range(rows))
     values = ", ".join(f"({group})" for group in groups)
     return f"INSERT INTO records ({', '.join(_NAMES)}) VALUES {values}".encode()  # noqa: S608 - names of ours
-
-
-def _values(row: Row) -> tuple[object, ...]:
-    """In the order of the schema."""
-    entry = row.entry
-    return (
-        row.position,
-        entry.kind,
-        entry.call_id,
-        entry.at,
-        entry.run,
-        entry.principal,
-        entry.agent,
-        entry.target,
-        entry.tool,
-        entry.code,
-        entry.ran,
-        entry.is_delivered,
-        row.hash,
-        entry.body.decode(),
-        None if entry.payload is None else entry.payload.decode(),
-    )

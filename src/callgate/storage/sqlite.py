@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from typing import Any
 
 from sqlalchemy import Connection, Engine, insert
 from sqlalchemy.dialects import sqlite
@@ -58,27 +57,9 @@ class SqliteDatabase:
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         # One statement: each step of SQLite's gives up the interpreter lock, and getting it back
         # from a busy event loop takes long. Alone it is its own transaction.
-        values: list[Any] = []
+        values: list[object] = []
         for row in rows:
-            entry = row.entry
-            payload = entry.payload
-            values += (
-                row.position,
-                entry.kind,
-                entry.call_id,
-                entry.at,
-                entry.run,
-                entry.principal,
-                entry.agent,
-                entry.target,
-                entry.tool,
-                entry.code,
-                entry.ran,
-                entry.is_delivered,
-                row.hash,
-                entry.body.decode(),
-                None if payload is None else payload.decode(),
-            )
+            values += row.values()
         try:
             driver(connection).execute(_statement(len(rows)), values)
         except sqlite3.IntegrityError as error:
