@@ -139,6 +139,10 @@ def test_refund_desk_decides_by_claims_money_and_facts(tmp_path: Path) -> None:
         calls = [json.loads(line) for line in gateway.callgate("calls", "--json").splitlines()]
         assert [call["arguments"]["iban"] for call in calls] == ["***"] * len(calls)
         assert iban not in gateway.callgate("explain", calls[0]["call"])
+        told = gateway.callgate("explain", again["result"]["_meta"][META_KEY]["call"])
+        assert "It would be permitted if amount were 450 instead of 500" in told
+        assert "never called: desk___find_order" in gateway.callgate("usage")
+        assert "no-more-than-was-paid" in gateway.callgate("review", "--last")
         assert {call["principal"]["agent"] for call in calls} == {"desk-agent"}
 
 
