@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import binascii
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -13,6 +14,7 @@ from pydantic import field_validator
 
 from callgate.audit.unveiling import views
 from callgate.interceptors.python_hook import load_hook
+from callgate.interceptors.redacting.nested import opened_blob
 from callgate.interceptors.screening.cleaning import cleaned
 from callgate.interceptors.screening.markup import hidden
 from callgate.interceptors.screening.phrases import PHRASES, Phrases
@@ -28,7 +30,7 @@ OVERLAP = 1_000
 BEYOND_SIGHT = 0.9  # weighs a phrase that only a machine reads
 LEAST = 0.5  # the weight of a phrase that counts there
 MAX_NAMED = 8
-BINARY = frozenset({"data", "blob"})  # base64 of images and files, in content blocks
+PICTURES = frozenset({"image", "audio"})  # blocks whose `data` nobody reads as text
 
 Classify = Callable[[list[str]], Awaitable[object]]
 
@@ -238,30 +240,52 @@ def _highest(scores: object) -> float:
     return max(map(float, several), default=0.0)
 
 
-def _texts(value: Json, key: str = "") -> Iterator[str]:
-    """Every text and key of a value but binary data."""
+def _texts(value: Json, key: str = "", *, is_picture: bool = False) -> Iterator[str]:
+    """Every text and key of a value, but for the data of pictures and files that are no text."""
     if isinstance(value, str):
-        if key not in BINARY and value:
-            yield value
+        text = value if key not in ("data", "blob") else _read(value, is_picture)
+        if text:
+            yield text
     elif isinstance(value, dict):
+        is_one = value.get("type") in PICTURES
         for name, item in value.items():
             if len(name) > MAX_NAMED:
                 yield name
-            yield from _texts(item, name)
+            yield from _texts(item, name, is_picture=is_one)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item, key)
+            yield from _texts(item)
+
+
+def _read(value: str, is_picture: bool) -> str:
+    """What a member named as binary data is read as: text, the text that it encodes, or nothing."""
+    inner = opened_blob(value)
+    if inner is not None and not is_picture:
+        return str(inner.value)
+    return "" if inner is not None or _is_base64(value) else value
+
+
+def _is_base64(value: str) -> bool:
+    try:
+        binascii.a2b_base64(value, strict_mode=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _mapped(value: Any, change: Callable[[str], str], key: str = "") -> Any:
     """The value with every text changed; itself where none changes."""
     if isinstance(value, str):
-        return value if key in BINARY else _same_or(change(value), value)
+        if key not in ("data", "blob") or not _is_base64(value):
+            return _same_or(change(value), value)
+        inner = opened_blob(value) if key == "blob" else None
+        changed = inner and change(str(inner.value))
+        return value if inner is None or changed == inner.value else inner.close(changed)
     if isinstance(value, dict):
         items = {name: _mapped(item, change, name) for name, item in value.items()}
         return items if any(items[name] is not value[name] for name in items) else value
     if isinstance(value, list):
-        changed = [_mapped(item, change, key) for item in value]
+        changed = [_mapped(item, change) for item in value]
         is_same = all(new is old for new, old in zip(changed, value, strict=True))
         return value if is_same else changed
     return value

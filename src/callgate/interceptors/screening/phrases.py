@@ -208,12 +208,16 @@ class Phrases:
         self._set: Any = re2.Set.SearchSet(options)
         for _, pattern in chosen.values():
             self._set.Add(pattern)
+        self._always = self._set.Add("")
         self._set.Compile()
 
     def find(self, text: str) -> dict[str, float]:
-        """The names of the phrases that the text holds, and their weights."""
-        found = self._set.Match(prepared(text)) or ()
-        return dict(self._weights[index] for index in found)
+        """The names of the phrases that the text holds, and their weights. Raises MemoryError."""
+        found = set(self._set.Match(prepared(text)) or ())
+        # INVARIANT: an engine that gives up says that nothing is found, which would be let through.
+        if self._always not in found:
+            raise MemoryError("the phrases could not be looked for in a text")
+        return dict(self._weights[index] for index in found if index != self._always)
 
 
 def prepared(text: str) -> str:
