@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import yaml
+from msgspec.structs import replace
 
 from callgate.authoring.hidden import one_line
 from callgate.model import CALL_TOOL, Json, Value
@@ -78,9 +79,9 @@ def _whom(one: Proposed) -> str:
 def cases_text(proposed: Sequence[Proposed], refused: Iterable[Decision]) -> str | None:
     """Some seen calls, and some that the draft refuses, for `callgate policy test`; None: none."""
     seen = [sample for one in proposed for observed in one.seen for sample in observed.samples]
-    cases = [case_of(one, f"seen in call {one.call}", Ruling.PERMIT) for one in seen]
     others = list(refused)
-    cases += [case_of(one, f"not as in call {one.call}", Ruling.REFUSE) for one in others]
+    cases = [_case(one, f"seen in call {one.call}", Ruling.PERMIT) for one in seen]
+    cases += [_case(one, f"not as in call {one.call}", Ruling.REFUSE) for one in others]
     if not cases:
         return None
     tools: dict[str, Json] = {
@@ -91,6 +92,12 @@ def cases_text(proposed: Sequence[Proposed], refused: Iterable[Decision]) -> str
     document = {"suite": "Drafted from calls", "tools": tools, "cases": cases}
     body = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
     return _CASES_HEAD + str(body)
+
+
+def _case(decision: Decision, name: str, expected: Ruling) -> dict[str, Json]:
+    """Without facts of interceptors: a draft reads none."""
+    question = replace(decision.question, enriched={})
+    return case_of(replace(decision, question=question), name, expected)
 
 
 def _span(basis: Basis) -> str:

@@ -28,6 +28,7 @@ from callgate.policy.simulate import Judge, Simulation
 from callgate.policy.simulated import Simulated
 from callgate.policy.source import PolicyError, read_policies
 from callgate.protocol.definitions import Unusable, read_tool
+from callgate.protocol.jsonrpc import encode
 from callgate.protocol.methods import METHODS, method_tool
 
 MAX_PRINCIPALS = 4096
@@ -68,7 +69,7 @@ class Recall:
         self._record = record
         self._known = {tool.digest: tool.definition for tool in known}
         self._current = tools
-        self._principals: OrderedDict[str, tuple[Principal, bool]] = OrderedDict()
+        self._principals: OrderedDict[bytes, tuple[Principal, bool]] = OrderedDict()
         self._lost: OrderedDict[str, None] = OrderedDict()  # calls whose entries were erased
         self._tools: dict[tuple[str, str, str], Tool | None] = {}
 
@@ -177,7 +178,7 @@ class Recall:
     def _principal(self, entry: Mapping[str, Json]) -> tuple[Principal, bool]:
         """Who called, one object for all calls of one proof; and whether the claims are known."""
         said = entry["principal"]
-        key = repr(said)
+        key = encode(said)
         known = self._principals.get(key)
         if known is None:
             digest = said.get("claims_sha256")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import click
@@ -15,7 +13,7 @@ from callgate.app.snapshot import Snapshot
 from callgate.audit.event import POLICIES_DEFINED
 from callgate.audit.explain import printable
 from callgate.authoring import analysing
-from callgate.authoring.grounding import groups_in
+from callgate.authoring.grounding import groups_in, tags_in
 from callgate.authoring.learned import Basis, cases_text, policies_text
 from callgate.cli.calls import Instant
 from callgate.cli.policy.check import subject_of
@@ -33,24 +31,18 @@ from callgate.cli.progress import progress
 from callgate.cli.rehearsing import in_the_world_of
 from callgate.cli.store import StorePlace, open_records
 from callgate.model import Json, Tool, Value
+from callgate.pipeline.learning import Attempt, Learnt, Lesson, learn
 from callgate.pipeline.replay import Recall, Versions, engine_of
-from callgate.policy.answers import NO_PERMIT
-from callgate.policy.cases import Ruling
-from callgate.policy.decided import ARGUMENTS, Decision, Left
 from callgate.policy.engine import Engine
 from callgate.policy.learning.bounding import Level
-from callgate.policy.learning.observing import Ledger
 from callgate.policy.learning.proposing import Proposed, propose
 from callgate.policy.simulate import Judge, Simulation
 from callgate.policy.simulated import Simulated
 from callgate.policy.source import ACTIVE, Policy, PolicyError, read_policies
 from callgate.policy.validation import findings
 from callgate.ports import CallFilter, RecordReader, StoreError
-from callgate.protocol.methods import METHODS
 
-MAX_REFUSED_CASES = 12
 MAX_SHOWN = 20
-FILTERS = ("principal", "agent", "target", "tool", "since", "until")
 
 
 class Calls(Value):
@@ -66,10 +58,11 @@ class Calls(Value):
     observed: bool = False
     generalise: str = Level.STRICT
 
-    def filter(self, *, is_whole: bool) -> CallFilter:
-        """Those calls; or all that were made meanwhile."""
-        names = FILTERS[-2:] if is_whole else FILTERS
-        return CallFilter(**{name: getattr(self, name) for name in names})
+    @property
+    def lesson(self) -> Lesson:
+        """The same, for who learns."""
+        names = ("principal", "agent", "target", "tool", "observed")
+        return Lesson(**{name: getattr(self, name) for name in names})
 
 
 def calls_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,31 +95,6 @@ def calls_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-@dataclass(slots=True)
-class Learnt:
-    """What a first reading gave."""
-
-    ledger: Ledger = field(default_factory=Ledger)
-    calls: int = 0
-    first_at: float = float("inf")
-    last_at: float = float("-inf")
-    left: Counter[str] = field(default_factory=Counter)  # why nothing was learnt from a call
-
-
-@dataclass(slots=True)
-class Tried:
-    """What a second reading gave, with the draft in force."""
-
-    found: Simulated
-    broken: list[str] = field(default_factory=list)  # calls it was drafted from, and refuses
-    refused: list[Decision] = field(default_factory=list)
-
-
-NOT_RUN = "they were permitted and did not run"
-NO_ARGUMENTS = "their arguments are not in the record"
-NOT_PERMITTED = "they ran although no policy permitted them: --observed learns from them"
-
-
 def draft_from_calls(chosen: Chosen, calls: Calls, wanted: Wanted) -> None:
     """Reads the record twice: to learn, and to try what was learnt."""
     grounds = _grounds(chosen, calls.store)
@@ -134,16 +102,17 @@ def draft_from_calls(chosen: Chosen, calls: Calls, wanted: Wanted) -> None:
         require_place(wanted.output, grounds.config)
     records = open_records(chosen.config, calls.store)
     try:
-        learnt = _learn(records, calls)
-        groups = frozenset(_groups(records, grounds))
-        proposed = propose(learnt.ledger, Level(calls.generalise), grounds.names, groups)
-        if not proposed:
-            _tell_left(learnt)
-            raise CannotSay("no call that was permitted and ran is among those that were asked for")
+        known = tuple(_policies(records, grounds))
+        claims = frozenset(name for policy in known for name in tags_in(policy.est))
+        lesson = replace(calls.lesson, claims=claims)
+        learnt = learn(_calls(records, calls, "learning"), Recall(records), lesson)
+        groups = {group for policy in known for group in groups_in(policy, grounds.names)}
+        proposed = _proposed(learnt, calls, groups, grounds)
         text = _text(proposed, learnt, calls, wanted)
         grounds.snapshot = Snapshot(tools=tuple(_tools(proposed)))
         policies = _checked(text, grounds)
-        tried = _tried(records, calls, learnt, policies, grounds)
+        attempt = _attempt(records, calls, learnt, policies, grounds)
+        tried = attempt.run(_calls(records, calls, "trying"), Recall(records))
     except StoreError as error:
         raise CannotSay(str(error)) from None
     if tried.broken:
@@ -151,10 +120,9 @@ def draft_from_calls(chosen: Chosen, calls: Calls, wanted: Wanted) -> None:
             f"the draft would refuse {counted(len(tried.broken), 'call')} that it was made from: "
             f"{', '.join(tried.broken[:5])}; please report that"
         )
-    _tell_left(learnt)
     if wanted.output is None:
         click.echo(text, nl=False)
-    for line in _told(tried, policies, grounds):
+    for line in _told(attempt.simulation.found, policies, grounds):
         click.echo(printable(line), err=wanted.output is None)
     if wanted.output is not None:
         cases = cases_text(proposed, tried.refused)
@@ -165,6 +133,23 @@ def draft_from_calls(chosen: Chosen, calls: Calls, wanted: Wanted) -> None:
             install(wanted.output, grounds.config, f"Install {number} as {{target}} ({how})?")
 
 
+def _proposed(
+    learnt: Learnt, calls: Calls, groups: Collection[str], grounds: Grounds
+) -> tuple[Proposed, ...]:
+    for reason, count in sorted(learnt.left.items()):
+        click.echo(f"left out {counted(count, 'call')}: {reason}", err=True)
+    proposed = propose(
+        learnt.ledger,
+        Level(calls.generalise),
+        grounds.names,
+        groups,
+        [policy.id for policy in grounds.policies],
+    )
+    if not proposed:
+        raise CannotSay("no call that was permitted and ran is among those that were asked for")
+    return proposed
+
+
 def _grounds(chosen: Chosen, store: str | None) -> Grounds:
     """The policies in force, where a configuration says them; names and facts in any case."""
     config = configured_if(chosen, is_needed=False)
@@ -173,84 +158,25 @@ def _grounds(chosen: Chosen, store: str | None) -> Grounds:
     return in_the_world_of(grounds_on(chosen, None, ()), chosen, store)
 
 
-def _groups(records: RecordReader, grounds: Grounds) -> Iterator[str]:
-    """Every group that policies name, or named: of others nothing hangs on being in them."""
-    policies = list(grounds.policies)
+def _policies(records: RecordReader, grounds: Grounds) -> Iterator[Policy]:
+    """Every policy that is, or was: on groups and claims that none names, nothing hangs."""
+    yield from grounds.policies
     for event in records.events((POLICIES_DEFINED,)):
         engine = engine_of(event, grounds.names, grounds.enrichments)
-        policies += engine.policies if engine is not None else ()
-    for policy in policies:
-        yield from groups_in(policy, grounds.names)
+        yield from engine.policies if engine is not None else ()
 
 
-def _learn(records: RecordReader, calls: Calls) -> Learnt:
-    learnt, recall = Learnt(), Recall(records)
-    fits = calls.filter(is_whole=False)
-    for decision, call in _decisions(records, recall, calls.filter(is_whole=True), "learning"):
-        if isinstance(decision, Left):
-            learnt.left[decision.reason] += 1
-            continue
-        learnt.ledger.meet(decision.question.principal)
-        if not _is_among(decision, fits):
-            continue
-        why = _why_not(decision, call, calls)
-        if why is None:
-            learnt.ledger.add(decision)
-            learnt.calls += 1
-            learnt.first_at = min(learnt.first_at, decision.question.now)
-            learnt.last_at = max(learnt.last_at, decision.question.now)
-        elif why:
-            learnt.left[why] += 1
-    _, older = learnt.ledger.latest()
-    if older:
-        learnt.left["their tools had another definition than when they were used last"] += older
-    return learnt
-
-
-def _decisions(
-    records: RecordReader, recall: Recall, chosen: CallFilter, doing: str
-) -> Iterator[tuple[Decision | Left, dict[str, Json]]]:
-    """Every call that ended and that policy was asked about."""
-    heads = dict(records.heads())
+def _calls(records: RecordReader, calls: Calls, doing: str) -> Iterator[dict[str, Json]]:
+    """Every call of that time that ended, in order."""
+    chosen = CallFilter(since=calls.since, until=calls.until)
     with progress(doing) as (begin, tell):
-        begin(sum(heads.values()))
+        begin(sum(records.heads().values()))
         done = 0
         for positions, call in records.scan_calls({}, chosen):
-            decision = recall.call(call)
-            if isinstance(decision, Decision | Left):
-                yield decision, call
+            yield call
             reached = sum(positions.values())
             tell(reached - done)
             done = reached
-
-
-def _is_among(decision: Decision, chosen: CallFilter) -> bool:
-    question = decision.question
-    tool = question.tool
-    return all(
-        wanted is None or wanted in told
-        for wanted, told in (
-            (chosen.principal, (question.principal.id,)),
-            (chosen.agent, (question.principal.agent,)),
-            (chosen.target, (tool.target,)),
-            (chosen.tool, (tool.name, tool.qualified_name)),
-        )
-    )
-
-
-def _why_not(decision: Decision, call: dict[str, Json], calls: Calls) -> str | None:
-    """Why nothing is learnt from a call; "": that needs no word. None: something is."""
-    if METHODS[decision.question.tool.method].is_list:
-        return ""  # needs no permit
-    if decision.ruling is not Ruling.PERMIT:
-        ran = call.get("ran") == "yes"
-        if not ran or decision.reason != NO_PERMIT:
-            return ""
-        if not calls.observed:
-            return NOT_PERMITTED
-    if call.get("ran") != "yes":
-        return NOT_RUN
-    return NO_ARGUMENTS if ARGUMENTS in decision.hidden else None
 
 
 def _text(proposed: Sequence[Proposed], learnt: Learnt, calls: Calls, wanted: Wanted) -> str:
@@ -285,51 +211,34 @@ def _tools(proposed: Sequence[Proposed]) -> list[Tool]:
     return [found[name] for name in sorted(found)]
 
 
-def _tried(
-    records: RecordReader,
-    calls: Calls,
-    learnt: Learnt,
-    policies: tuple[Policy, ...],
-    grounds: Grounds,
-) -> Tried:
-    """Everything that was called meanwhile, by whomever, with the draft and nothing else."""
-    engine = Engine(policies, grounds.names, grounds.enrichments)
-    versions = Versions(records, grounds.names, grounds.enrichments)
-    simulation = Simulation(Judge(engine), recorded=versions.judge)
-    tried = Tried(found=simulation.found)
-    digests = {used.tool.digest for used in learnt.ledger.latest()[0]}
-    fits, recall = calls.filter(is_whole=False), Recall(records)
-    for decision, call in _decisions(records, recall, calls.filter(is_whole=True), "trying"):
-        if isinstance(decision, Left):
-            simulation.leave(decision)
-            continue
-        simulation.add(decision)
-        if METHODS[decision.question.tool.method].is_list:
-            continue
-        is_permitted = engine.authorize(decision.question).is_permitted
-        is_learnt = (
-            _is_among(decision, fits)
-            and _why_not(decision, call, calls) is None
-            and decision.question.tool.digest in digests
-        )
-        if is_learnt and not is_permitted:
-            tried.broken.append(decision.call)
-        if not is_permitted and not decision.hidden and len(tried.refused) < MAX_REFUSED_CASES:
-            tried.refused.append(decision)
-    return tried
+def _attempt(
+    records: RecordReader, calls: Calls, learnt: Learnt, policies: tuple[Policy, ...], on: Grounds
+) -> Attempt:
+    """The draft in place of all permits; what forbids stays."""
+    whole = Engine((*policies, *_forbids(on)), on.names, on.enrichments)
+    versions = Versions(records, on.names, on.enrichments)
+    return Attempt(
+        draft=Engine(policies, on.names, on.enrichments),
+        simulation=Simulation(Judge(whole), recorded=versions.judge),
+        lesson=calls.lesson,
+        digests=learnt.digests,
+    )
 
 
-def _tell_left(learnt: Learnt) -> None:
-    for reason, count in sorted(learnt.left.items()):
-        click.echo(f"left out {counted(count, 'call')}: {reason}", err=True)
+def _forbids(grounds: Grounds) -> tuple[Policy, ...]:
+    """What stays in force beside a draft: a draft permits, and forbids nothing."""
+    return tuple(
+        policy for policy in grounds.policies if policy.effect == "forbid" and policy.mode == ACTIVE
+    )
 
 
-def _told(tried: Tried, policies: tuple[Policy, ...], grounds: Grounds) -> Iterator[str]:
+def _told(found: Simulated, policies: tuple[Policy, ...], grounds: Grounds) -> Iterator[str]:
     """What it would have done to the calls of that time."""
-    found = tried.found
     yield ""
     total = counted(found.decided + found.unknown, "decision")
-    yield f"tried on {total}, with these policies alone:"
+    forbids = len(_forbids(grounds))
+    beside = f" and the {counted(forbids, 'forbid')} in force" if forbids else " alone"
+    yield f"tried on {total}, with these permits{beside}:"
     changes = found.changes
     yield f"  permitted as before  {found.permitted - changes['refuse-to-permit']}"
     for change, word in (
@@ -354,7 +263,8 @@ def _compared(policies: tuple[Policy, ...], grounds: Grounds) -> Iterator[str]:
     """Whether the draft permits anything that the policies in force do not; proven."""
     if not grounds.policies or not analysing.is_available():
         return
-    comparison = analysing.compare(subject_of(grounds, policies), policies)
+    after = (*policies, *_forbids(grounds))
+    comparison = analysing.compare(subject_of(grounds, policies), after)
     wider = [one for one in comparison.differences if one.gained is not None]
     unknown = [one for one in comparison.differences if one.reason]
     if not wider and not unknown:

@@ -9,8 +9,15 @@ from callgate.model import Json, Principal, Tool, Value
 from callgate.policy.context import Unrepresentable, census, convert
 from callgate.policy.decided import Decision, Place
 from callgate.policy.derived import derive, derived_shape
+from callgate.policy.entities import tag_text
 from callgate.policy.exact import alternative, canonical, kind_of
-from callgate.policy.learning.summaries import Documents, Few, Items, Scalars
+from callgate.policy.learning.summaries import (
+    MAX_LISTED_CHARACTERS,
+    Documents,
+    Few,
+    Items,
+    Scalars,
+)
 from callgate.policy.schema import input_shape
 from callgate.policy.shapes import SCALARS, Kind, Shape
 
@@ -217,7 +224,8 @@ class Used:
     tool: Tool
     shape: Shape
     actors: dict[Actor, Observed] = field(default_factory=dict)
-    groups: dict[Actor, frozenset[str]] = field(default_factory=dict)  # … in which all calls were
+    groups: dict[Actor, frozenset[str]] = field(default_factory=dict)  # in which all calls were
+    claims: dict[Actor, frozenset[tuple[str, str]]] = field(default_factory=dict)  # that all had
 
     @property
     def last_at(self) -> float:
@@ -234,6 +242,7 @@ class Used:
 class Ledger:
     """Everything that is learnt from calls."""
 
+    claims: frozenset[str] = frozenset()  # that matter: other claims are not looked at
     tools: dict[tuple[str, str, str], Used] = field(default_factory=dict)
     members: dict[str, set[Actor]] = field(default_factory=dict)  # group → who called from it
 
@@ -252,12 +261,22 @@ class Ledger:
             used = self.tools[key] = Used(tool, input_shape(tool.input_schema))
         actor = Actor.of(principal)
         observed = used.actors.get(actor)
-        groups = frozenset(principal.groups)
+        groups, claims = frozenset(principal.groups), frozenset(self._claims(decision))
         if observed is None:
             observed = used.actors[actor] = Observed(Node(used.shape))
-            used.groups[actor] = groups
+            used.groups[actor], used.claims[actor] = groups, claims
         used.groups[actor] &= groups
+        used.claims[actor] &= claims
         observed.add(decision)
+
+    def _claims(self, decision: Decision) -> Iterator[tuple[str, str]]:
+        """The tags that policies would see, where the record tells them."""
+        claims = decision.question.principal.claims
+        for name in self.claims & claims.keys() if decision.knows_claims else ():
+            if claims[name] is not None:
+                text = tag_text(claims[name])
+                if len(text) <= MAX_LISTED_CHARACTERS:
+                    yield name, text
 
     def latest(self) -> tuple[list[Used], int]:
         """Each tool by the definition that was used last; and how many calls had older ones."""

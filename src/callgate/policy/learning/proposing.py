@@ -56,11 +56,17 @@ class _Part:
 
 
 def propose(
-    ledger: Ledger, level: Level, names: Names, groups: Collection[str] = ()
+    ledger: Ledger,
+    level: Level,
+    names: Names,
+    groups: Collection[str] = (),
+    taken: Collection[str] = (),
 ) -> tuple[Proposed, ...]:
     """Policies that permit what was seen; the same calls give the same text.
 
-    `groups` are those that mattered: by the strict level, who was in one of them must still be.
+    `groups` are those that mattered: by the strict level, who was in one of them must still be, and
+    must have the claims that the ledger looked at.
+    `taken` are ids of other policies.
     """
     parts: list[_Part] = []
     tools, _ = ledger.latest()
@@ -69,7 +75,7 @@ def propose(
             parts += _apart(used, frozenset(groups))
         else:
             parts += _together(used, ledger, level)
-    writer = _Writer(names)
+    writer = _Writer(names, taken)
     return tuple(writer.policy(group) for group in _alike(parts))
 
 
@@ -81,7 +87,7 @@ def _apart(used: Used, groups: frozenset[str]) -> Iterator[_Part]:
     for actor in sorted(used.actors, key=lambda one: one.order):
         bounds[actor] = bounds_of(used.actors[actor], Level.STRICT, is_closed=is_closed)
         within = tuple(sorted(used.groups[actor] & groups))
-        key = (bounds[actor], _facets(actor, is_strict=True), within)
+        key = (bounds[actor], _facets(actor, is_strict=True), within, used.claims[actor])
         found.setdefault(key, []).append(actor)
     for actors in found.values():
         for begin in range(0, len(actors), MAX_TOGETHER):
@@ -90,7 +96,10 @@ def _apart(used: Used, groups: frozenset[str]) -> Iterator[_Part]:
                 used=used,
                 whom=Whom(groups=(), actors=some),
                 within=tuple(sorted(used.groups[some[0]] & groups)),
-                on_principal=_facets(some[0], is_strict=True),
+                on_principal=(
+                    *_facets(some[0], is_strict=True),
+                    *_with_claims(used.claims[some[0]]),
+                ),
                 bounds=bounds[some[0]],
                 seen=_pooled(used, some),
                 callers=some,
@@ -151,6 +160,12 @@ def _facets(actor: Actor, *, is_strict: bool) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _with_claims(claims: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, text in sorted(claims):
+        tag = quoted(name)
+        yield f"principal.hasTag({tag}) && principal.getTag({tag}) == {quoted(text)}"
+
+
 def _pooled(used: Used, actors: Iterable[Actor]) -> Observed:
     whole = Observed(Node(used.shape))
     for actor in actors:
@@ -183,9 +198,9 @@ def _alike(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
 class _Writer:
     """Writes policies, under ids of their own."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, taken: Collection[str]) -> None:
         self._names = names
-        self._taken: set[str] = set()
+        self._taken = set(taken)
 
     def policy(self, parts: Sequence[_Part]) -> Proposed:
         """One policy for some tools."""
