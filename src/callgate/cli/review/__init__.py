@@ -6,6 +6,7 @@ import click
 
 from callgate.cli.review.cases import export_cases
 from callgate.cli.review.run import run
+from callgate.cli.review.runs import runs
 
 DEFAULT = "run"
 
@@ -28,5 +29,5 @@ def review() -> None:
     """
 
 
-for command in (run, export_cases):
+for command in (run, runs, export_cases):
     review.add_command(command)
