@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from callgate.app.application import Application
+from callgate.app.beside import Beside
 from callgate.app.changing import StoreDesk
 from callgate.app.parts import PartError
 from callgate.audit.event import OPERATOR
@@ -25,7 +26,7 @@ from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
 MOST_PRINCIPALS = 1000  # of the record, those seen last
 
 
-def readings_of(application: Application) -> Readings:
+def readings_of(application: Application, beside: Beside) -> Readings:
     """What is read when metrics are scraped."""
     return Readings(
         sessions=lambda: len(application.sessions),
@@ -36,6 +37,7 @@ def readings_of(application: Application) -> Readings:
             application.gateway.engine.version,
         ),
         policy_findings=lambda: len(application.checks.present),
+        witnesses=lambda: [(one.name, one.behind) for one in beside.witnessing.status],
     )
 
 
@@ -45,7 +47,7 @@ def target_statuses(application: Application) -> list[TargetStatus]:
     return [catalog.connector(name).status for name in application.config.targets]
 
 
-def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
+def views_of(application: Application, beside: Beside, metrics: PrometheusTelemetry) -> Views:
     """The application, as the control listener may use it."""
 
     def config() -> ConfigStatus:
@@ -88,6 +90,7 @@ def views_of(application: Application, metrics: PrometheusTelemetry) -> Views:
         is_stopping=lambda: application.dispatcher.is_stopping,
         keep_verdict=keep_verdict,
         logins=logins,
+        countersigner=beside.countersigner,
     )
 
 

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from callgate.app.application import Application
-from callgate.app.following import follow_files, follow_repository
+from callgate.app.beside import Beside
 from callgate.app.operators import readings_of, views_of
 from callgate.app.serving import Listener, Listening, until_signalled
 from callgate.config import Config
@@ -19,7 +19,6 @@ from callgate.protocol.origins import is_loopback
 from callgate.telemetry.all_of import AllOf
 from callgate.telemetry.exporting import exporting
 from callgate.telemetry.prometheus import PrometheusTelemetry
-from callgate.upstream.tasks import Tasks
 from callgate.version import VERSION
 
 _log = logging.getLogger("callgate")
@@ -36,11 +35,12 @@ async def serve(config: Config, *, ready: Callable[[Application], Awaitable[None
     """
     exporter = exporting(config.telemetry, VERSION)
     application = Application(config)
-    metrics = PrometheusTelemetry(readings_of(application))
+    beside = Beside(application)
+    metrics = PrometheusTelemetry(readings_of(application, beside))
     application.telemetry = AllOf([exporter, metrics]) if exporter else metrics
     await application.start()
     try:
-        await _listen(application, metrics, ready)
+        await _listen(application, beside, metrics, ready)
     finally:
         if exporter is not None:
             await exporter.close()
@@ -48,6 +48,7 @@ async def serve(config: Config, *, ready: Callable[[Application], Awaitable[None
 
 async def _listen(
     application: Application,
+    beside: Beside,
     metrics: PrometheusTelemetry,
     ready: Callable[[Application], Awaitable[None]],
 ) -> None:
@@ -60,14 +61,14 @@ async def _listen(
         allowed_origins=agents.allowed_origins,
         is_loopback=is_loopback(agents.host),
     )
-    operators = ControlEndpoint(views_of(application, metrics), control)
+    operators = ControlEndpoint(views_of(application, beside, metrics), control)
     try:
         async with (
             Listening(
                 Listener(endpoint, agents.host, agents.port, agents.tls_certificate, agents.tls_key)
             ) as listening,
             Listening(Listener(operators, control.host, control.port)) as operating,
-            background(application),
+            beside.running(),
         ):
             _log.info("agents connect at %s/mcp", listening.url)
             _log.info("operators connect at %s", operating.url)
@@ -105,16 +106,3 @@ class StopServing(Exception):  # noqa: N818 - a wish, not an error
 
 async def forever(_: Application) -> None:
     """A `ready` that just lets it serve."""
-
-
-@contextlib.asynccontextmanager
-async def background(application: Application) -> AsyncIterator[None]:
-    """What runs beside the listeners: policy findings at the start, what follows changes."""
-    tasks = Tasks()
-    tasks.start(follow_files(application), "following files")
-    tasks.start(follow_repository(application), "following the repository")
-    tasks.start(application.report_findings(), "checking policies")
-    try:
-        yield
-    finally:
-        await tasks.close()

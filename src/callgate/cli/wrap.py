@@ -15,7 +15,7 @@ import click
 import yaml
 
 from callgate.app.application import Application
-from callgate.app.process import background
+from callgate.app.beside import Beside
 from callgate.app.serving import until_signalled
 from callgate.cli.run import env_file_option, load, start
 from callgate.config import Config
@@ -106,12 +106,15 @@ def _state_directory() -> Path:
 
 async def _serve(config: Config) -> None:
     application = Application(config, is_lazy=True)
+    beside = Beside(application)
     await application.start()
     try:
-        async with background(application):
+        async with beside.running():
             await _until_either(_talk(application), until_signalled())
-    finally:
+            await application.stop()
+    except BaseException:
         await application.stop()
+        raise
 
 
 async def _talk(application: Application) -> None:

@@ -102,6 +102,12 @@ POLICY_SET = Described(
     labels=("version",),
 )
 
+WITNESS_BEHIND = Described(
+    name="callgate_witness_behind",
+    kind="gauge",
+    says="Entries of the log of logs that the witness has not seen yet.",
+    labels=("witness",),
+)
 EVALUATIONS = Described(
     name="callgate_evaluations_total",
     kind="counter",
@@ -110,7 +116,8 @@ EVALUATIONS = Described(
 )
 
 METRICS = (CALLS, CALL_SECONDS, STAGE_SECONDS, IN_FLIGHT, SESSIONS, TARGET_READY, TARGET_TOOLS,
-           STORE_HEALTHY, POLICIES, POLICY_FINDINGS, POLICY_SET, EVALUATIONS)  # fmt: skip
+           STORE_HEALTHY, POLICIES, POLICY_FINDINGS, POLICY_SET, WITNESS_BEHIND,
+           EVALUATIONS)  # fmt: skip
 """Every metric there is, besides the process's own."""
 
 
@@ -126,6 +133,7 @@ class Readings:
     is_store_healthy: Callable[[], bool] = lambda: False
     policies: Callable[[], tuple[int, str]] = lambda: (0, "")  # how many; the set's version
     policy_findings: Callable[[], int] = lambda: 0
+    witnesses: Callable[[], Sequence[tuple[str, int]]] = lambda: ()  # name; how far behind
 
 
 @dataclass(slots=True)
@@ -250,7 +258,8 @@ class _Scrape(Collector):
         yield _gauge(POLICY_FINDINGS, {(): readings.policy_findings()})
         name = POLICY_SET.name.removesuffix("_info")
         yield InfoMetricFamily(name, POLICY_SET.says, value={"version": version})
-
+        behind = readings.witnesses()
+        yield _gauge(WITNESS_BEHIND, {(name,): entries for name, entries in behind})
         yield self._evaluations()
 
     def _evaluations(self) -> Metric:

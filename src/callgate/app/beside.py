@@ -1,0 +1,56 @@
+"""What runs beside the calls: follows changes, keeps the index, shows checkpoints to witnesses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from callgate.app.application import Application
+from callgate.app.following import follow_files, follow_repository
+from callgate.app.witnessing import build_countersigner, build_witnessing
+from callgate.storage.reading.keeping import IndexKeeper
+from callgate.upstream.tasks import Tasks
+
+LAST_SHOW_SECONDS = 10.0  # how long a stop waits for witnesses to see the last checkpoint
+
+_log = logging.getLogger("callgate")
+
+
+class Beside:
+    """Built of the configuration at the start; like the store, it is not changed by a reload.
+
+    INVARIANT: no call waits for anything here, and no fault here refuses one.
+    """
+
+    def __init__(self, application: Application) -> None:
+        """Raises PartError."""
+        config, clock = application.config, application.clock
+        self._application = application
+        self._index = IndexKeeper(config.store)
+        self.witnessing = build_witnessing(config, clock)
+        self.countersigner = build_countersigner(config, clock)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Leave it when the record is closed: its last checkpoint is shown then."""
+        application = self._application
+        tasks = Tasks()
+        tasks.start(follow_files(application), "following files")
+        tasks.start(follow_repository(application), "following the repository")
+        tasks.start(application.report_findings(), "checking policies")
+        tasks.start(self._index.run(), "keeping the index of the record")
+        tasks.start(self.witnessing.run(), "showing checkpoints")
+        try:
+            yield
+        finally:
+            await tasks.close()
+            await self._close()
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(LAST_SHOW_SECONDS):
+                await self.witnessing.close()
+        except TimeoutError:
+            _log.warning("not every witness has seen the last checkpoint; the next start shows it")
