@@ -22,6 +22,7 @@ AT_ONCE = 8 * BLOCK
 IDLE_SECONDS = 30.0  # the process ends when there was nothing to do for so long
 PAUSE_SECONDS = 1.0
 AFTER_FAULT_SECONDS = 60.0
+NICE = 10  # it takes what calls leave, but does not starve
 
 _log = logging.getLogger("callgate.storage")
 
@@ -79,7 +80,7 @@ def _last_word(connection: Connection) -> str | None:
 def keep(settings: StoreSettings, connection: Connection) -> None:
     """What the process does: says in the end what went wrong, or None. Ends with its parent."""
     if sys.platform != "win32":
-        os.nice(19)
+        os.nice(NICE)
 
     def is_alone() -> bool:
         return connection.poll(PAUSE_SECONDS)  # nobody writes: only the parent's end is read
