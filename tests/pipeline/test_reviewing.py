@@ -112,3 +112,17 @@ def test_a_period_is_many_runs(world: World) -> None:
     assert found.run == "a day"
     assert len(found.steps) == 28
     assert Reviewer(FakeRecords([])).period("nothing", CallFilter()).steps == ()
+
+
+def test_runs_of_a_period_are_looked_into_in_their_order() -> None:
+    world = a_world()
+    for session in ("s2", "s3"):
+        for _ in range(3):
+            world.call(session, amount=99)
+    reviewer = reviewer_of(world)
+    found = reviewer.period("a day", CallFilter(limit=100), most_runs=3)
+
+    assert [one.finding.rule for one in found.of_runs] == ["near_limit", "near_limit"]
+    assert [one.run for one in found.of_runs] == [reviewer.run_named(s) for s in ("s2", "s3")]
+    assert found.runs_left == 1
+    assert not reviewer.period("a day", CallFilter(limit=100)).of_runs

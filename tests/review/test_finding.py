@@ -54,6 +54,17 @@ def test_a_history_knows_tools_receivers_and_the_latest_definitions() -> None:
     assert found.definitions == {"mail___send": "newer"}
 
 
+def test_a_history_goes_on_from_what_was_before() -> None:
+    before = history_of(run_of(a_step("mail___send", {"to": "bob@example.com"})), is_whole=False)
+    found = history_of(run_of(a_step("crm___get", sha256="x")), before=before)
+
+    assert found.calls == 2
+    assert not found.is_whole
+    assert found.tools == {"mail___send", "crm___get"}
+    assert found.recipients == {"bob@example.com"}
+    assert found.definitions == {"mail___send": "sha-mail___send", "crm___get": "x"}
+
+
 def test_a_place_is_a_call_and_where_in_it() -> None:
     place = at(a_step("x___y", call="c9", number=3), "/to")
 

@@ -31,20 +31,30 @@ from callgate.review.report.period import period_report
     help="How many calls, the latest first; the report says where there are more.",
 )
 @click.option(
+    "--runs",
+    "most_runs",
+    type=click.IntRange(0, 100_000),
+    default=200,
+    show_default=True,
+    help="How many of the latest runs to look into for findings, which takes its time; 0: none.",
+)
+@click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file."
 )
 @store_options
-def report(html: Path, most: int, config: Path | None, store: str | None, **chosen: Any) -> None:
+def report(html: Path, config: Path | None, store: str | None, **chosen: Any) -> None:
     """Write a report of all calls in a time: one HTML file that loads nothing and runs nothing.
 
     `callgate review RUN --html FILE` writes that of a single run, with data flow and contents.
     """
+    most, most_runs = chosen.pop("most"), chosen.pop("most_runs")
     wanted = CallFilter(**chosen)
     end = wanted.until or Instant().convert("0s", None, None)
     since = wanted.since or end
     name = f"Calls from {rfc3339(since)[:16]}Z to {rfc3339(end)[:16]}Z"
     try:
-        found = Reviewer(open_records(config, store), Limits(calls=most)).period(name, wanted)
+        reviewer = Reviewer(open_records(config, store), Limits(calls=most))
+        found = reviewer.period(name, wanted, most_runs)
     except StoreError as error:
         raise click.ClickException(str(error)) from error
     write_report(html, period_report(found))

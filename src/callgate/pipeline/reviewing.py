@@ -18,7 +18,14 @@ from callgate.protocol.definitions import Unusable, read_tool
 from callgate.review.bounds import bounds_of
 from callgate.review.finding import Bound, History, history_of
 from callgate.review.flow import MAX_CHARACTERS
-from callgate.review.reviewed import Happening, Material, Reviewed, happenings_of, review
+from callgate.review.reviewed import (
+    Happening,
+    Material,
+    Reviewed,
+    RunFinding,
+    happenings_of,
+    review,
+)
 from callgate.review.steps import Step, steps_of
 from callgate.review.verdicts import REVIEW_VERDICT, ReviewVerdict, verdicts_of
 
@@ -112,11 +119,17 @@ class Reviewer:
             raise NotOneRun(f"no call in the record belongs to the run {run}")
         return self._reviewed(run, calls, is_whole=is_whole)
 
-    def period(self, name: str, chosen: CallFilter) -> Reviewed:
-        """Calls of many runs, without the time before: for reports. Raises StoreError."""
+    def period(self, name: str, chosen: CallFilter, most_runs: int = 0) -> Reviewed:
+        """Calls of many runs, for reports; so many of the latest runs are looked into.
+
+        Raises StoreError.
+        """
         calls, is_whole = self._some(chosen, self._limits.calls, has_contents=False)
         steps = steps_of(calls)
+        runs = list(dict.fromkeys(step.run for step in reversed(steps) if step.run))
         return Reviewed(
+            of_runs=tuple(self._findings(runs[:most_runs][::-1])),
+            runs_left=max(len(runs) - most_runs, 0) if most_runs else 0,
             run=name,
             steps=steps,
             flows=(),
@@ -126,19 +139,38 @@ class Reviewer:
             is_whole=is_whole,
         )
 
+    def _findings(self, runs: list[str]) -> Iterator[RunFinding]:
+        """Of runs in the order of time: each is held against those before it."""
+        known: dict[tuple[str, str | None], History] = {}
+        for run in runs:
+            calls, _ = self._some(CallFilter(run=run), self._limits.calls)
+            steps = steps_of(calls)
+            if not steps:
+                continue
+            who = (steps[0].principal, steps[0].agent)
+            before = known[who] if who in known else self._history(steps)
+            found = review(run, self._material(steps, before), self._limits.characters)
+            yield from (RunFinding(run=run, finding=one) for one in found.findings)
+            known[who] = history_of(steps, before=before)
+
     def _reviewed(self, run: str, calls: list[dict[str, Json]], *, is_whole: bool) -> Reviewed:
         steps = steps_of(calls)
-        history = self._history(steps)
-        material = Material(
-            steps=steps,
-            history=history,
-            bounds=self._bounds(steps),
-            definitions=self._defined(steps, history),
+        material = self._material(steps, self._history(steps))
+        material = replace(
+            material,
             verdicts=self._verdicts(steps),
             happenings=self._happenings(steps),
             is_whole=is_whole,
         )
         return review(run, material, self._limits.characters)
+
+    def _material(self, steps: tuple[Step, ...], history: History) -> Material:
+        return Material(
+            steps=steps,
+            history=history,
+            bounds=self._bounds(steps),
+            definitions=self._defined(steps, history),
+        )
 
     def _some(
         self, chosen: CallFilter, most: int, *, has_contents: bool = True

@@ -118,13 +118,15 @@ def at(step: Step, path: str = "", of: str = "arguments") -> Place:
     return Place(step=step.number, call=step.call, path=path, of=of)
 
 
-def history_of(steps: Iterable[Step], *, is_whole: bool = True) -> History:
-    """What is known of the time before, of the calls then; the latest last."""
-    names: set[str] = set()
-    known: set[str] = set()
-    domains: set[str] = set()
-    definitions: dict[str, str] = {}
-    count = 0
+def history_of(
+    steps: Iterable[Step], *, is_whole: bool = True, before: History = UNKNOWN
+) -> History:
+    """What is known of some calls, the latest last, and of the time before them."""
+    names = set(before.tools)
+    known = set(before.recipients)
+    domains = set(before.domains)
+    definitions = dict(before.definitions)
+    count = before.calls
     for step in steps:
         count += 1
         if step.is_list:
@@ -137,7 +139,7 @@ def history_of(steps: Iterable[Step], *, is_whole: bool = True) -> History:
             domains.add(one.domain)
     return History(
         calls=count,
-        is_whole=is_whole,
+        is_whole=is_whole and before.is_whole,
         tools=frozenset(names),
         recipients=frozenset(known),
         domains=frozenset(domains - {""}),

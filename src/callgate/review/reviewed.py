@@ -24,6 +24,13 @@ class Happening(Value):
     sentence: str
 
 
+class RunFinding(Value):
+    """A finding, and the run that it is about."""
+
+    run: str
+    finding: Finding
+
+
 class Reviewed(Value):
     """Everything there is to see of some calls."""
 
@@ -36,6 +43,8 @@ class Reviewed(Value):
     history: History = History()
     is_whole: bool = True  # all calls are here
     is_traced: bool = True  # all results were looked at for data flow
+    of_runs: tuple[RunFinding, ...] = ()  # where it is more than one run
+    runs_left: int = 0  # of those, how many were not looked into
 
     @property
     def outcomes(self) -> Counter[str]:

@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
+from callgate.review.finding import Finding, Severity, at
 from callgate.review.report.period import MOST_RUNS, period_report
-from callgate.review.reviewed import Happening, Reviewed
+from callgate.review.reviewed import Happening, Reviewed, RunFinding
 from callgate.review.verdicts import Judgement, ReviewVerdict
 from fakes.pages import HOSTILE, read
 from fakes.steps import a_step, refused, run_of
@@ -46,3 +47,28 @@ def test_hostile_texts_stay_texts() -> None:
 
     page = period_report(Reviewed(run=HOSTILE, steps=run_of(bad), flows=(), findings=()))
     assert "script" not in read(page).tags
+
+
+def test_findings_of_runs_are_told_the_gravest_first() -> None:
+    def one(severity: Severity, sentence: str) -> RunFinding:
+        made = Finding(rule="x", severity=severity, sentence=sentence, places=(at(STEPS[0]),))
+        return RunFinding(run="r1" + "0" * 27, finding=made)
+
+    found = Reviewed(
+        run="x",
+        steps=STEPS,
+        flows=(),
+        findings=(),
+        of_runs=(
+            one(Severity.NOTICE, "Look."),
+            one(Severity.WARNING, f"First {HOSTILE}"),
+            one(Severity.NOTE, "Know."),
+        ),
+        runs_left=4,
+    )
+    text = read(period_report(found)).text
+
+    assert text.index("First") < text.index("Look.")
+    assert "Know." not in text
+    assert "4 earlier runs were not looked into." in text
+    assert "1 more findings" in text

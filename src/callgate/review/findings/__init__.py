@@ -29,11 +29,11 @@ RULES: Mapping[str, Rule] = {
     "unusual_sink": unusual_sink.find,
 }
 
-_ORDER = (Severity.WARNING, Severity.NOTICE, Severity.NOTE)
+SEVERITIES = (Severity.WARNING, Severity.NOTICE, Severity.NOTE)
 
 
 def findings(scene: Scene) -> tuple[Finding, ...]:
     """What all rules find, the gravest first, then in the order of the calls."""
     found = [one for rule in RULES.values() for one in rule(scene)]
-    found.sort(key=lambda one: (_ORDER.index(one.severity), one.places[0].step, one.rule))
+    found.sort(key=lambda one: (SEVERITIES.index(one.severity), one.places[0].step, one.rule))
     return tuple(found)

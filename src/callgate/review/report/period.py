@@ -6,16 +6,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from callgate.audit.record import rfc3339
+from callgate.review.finding import Severity
+from callgate.review.findings import SEVERITIES
 from callgate.review.report import plots
 from callgate.review.report.markup import Html, el, join
 from callgate.review.report.page import page
-from callgate.review.report.run import footer, glance, limits, tiles
+from callgate.review.report.run import finding_card, footer, glance, limits, tiles
 from callgate.review.reviewed import Reviewed, who
 from callgate.review.steps import Step
 
 MOST_RUNS = 200
 MOST_REFUSALS = 100
 MAX_REASON = 220
+MOST_FINDINGS = 60
 SHORT = 14  # of the id of a run: `callgate review` takes its beginning
 
 
@@ -33,6 +36,7 @@ def _body(found: Reviewed) -> Iterator[Html]:
     yield el("p", f"{len(found.principals)} principals, {len(_runs(found.steps))} runs")
     yield tiles(found)
     yield from limits(found)
+    yield from _findings(found)
     yield el("h2", "At a glance")
     yield glance(found)
     yield el("h2", "Runs")
@@ -47,6 +51,27 @@ def _body(found: Reviewed) -> Iterator[Html]:
         rows = [(rfc3339(one.at)[:19] + "Z", one.sentence) for one in found.happenings]
         yield _table(("when", "what"), rows)
     yield footer()
+
+
+def _findings(found: Reviewed) -> Iterator[Html]:
+    """Of all runs: the gravest first, the latest of them first."""
+    if not found.of_runs and not found.runs_left:
+        return
+    yield el("h2", "Findings")
+    if found.runs_left:
+        yield el("p", f"{found.runs_left} earlier runs were not looked into.", class_="soft")
+    order = list(SEVERITIES)
+    latest = sorted(found.of_runs[::-1], key=lambda one: order.index(one.finding.severity))
+    shown = [one for one in latest if one.finding.severity is not Severity.NOTE] or latest
+    for one in shown[:MOST_FINDINGS]:
+        run = el("code", one.run[:SHORT])
+        call = el("code", one.finding.places[0].call)
+        yield finding_card(one.finding, f"{one.finding.rule}, run ", run, ", call ", call)
+    left = len(found.of_runs) - len(shown[:MOST_FINDINGS])
+    if left:
+        yield el(
+            "p", f"{left} more findings: `callgate review` shows them run by run.", class_="soft"
+        )
 
 
 def _runs(steps: Sequence[Step]) -> dict[str, list[Step]]:

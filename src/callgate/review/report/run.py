@@ -11,7 +11,7 @@ from callgate.model import Json
 from callgate.review.finding import Finding, Place
 from callgate.review.flow import Flow
 from callgate.review.report import plots
-from callgate.review.report.markup import Html, el, join, lines
+from callgate.review.report.markup import Child, Html, el, join, lines
 from callgate.review.report.page import page
 from callgate.review.reviewed import Happening, Reviewed, who
 from callgate.review.steps import Step
@@ -124,19 +124,18 @@ def _findings(found: Reviewed) -> Iterator[Html]:
 
 
 def _finding(one: Finding) -> Html:
-    severity = one.severity.value
     places = join(_place(place) for place in one.places[:MOST_PLACES])
     more = len(one.places) - MOST_PLACES
+    return finding_card(one, f"{one.rule}: ", places, f"and {more} more" if more > 0 else None)
+
+
+def finding_card(one: Finding, *below: Child) -> Html:
+    """A finding, and what stands below its sentence."""
+    severity = one.severity.value
     return el(
         "div",
         el("p", el("span", severity, class_=f"tag {severity}"), one.sentence),
-        el(
-            "p",
-            f"{one.rule}: ",
-            places,
-            f"and {more} more" if more > 0 else None,
-            class_="soft",
-        ),
+        el("p", *below, class_="soft"),
         class_=f"card finding {severity}",
     )
 
