@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from callgate.config import Config, ConfigError, load_config
 from callgate.config.loading import anchored
+from callgate.upstream.mcp_stdio import StdioTargetSettings
 from fakes.issuer import jwk_set
 
 ENVIRON = {"TOKEN": "s3cret-value", "PORT": "9090", "BAD": "p\x1fq-s3cret"}
@@ -284,6 +285,22 @@ def test_a_record_across_a_network_without_a_certificate_is_warned_about(
     url = f"postgresql://callgate@db.example.com/record?sslmode={mode}"
     config = loaded(tmp_path, f"store: {{url: '{url}'}}")
     assert any("sslmode=verify-full" in warning for warning in config.warnings) is warns
+
+
+@pytest.mark.parametrize(("header", "warns"), [("Authorization", True), ("x-trace", False)])
+def test_letting_interceptors_say_as_whom_a_target_is_called_is_warned_about(
+    tmp_path: Path, header: str, warns: bool
+) -> None:
+    target = f"{{url: 'https://tools.example/mcp', pass_headers: [{header}]}}"
+    config = loaded(tmp_path, f"targets: {{shop: {target}}}")
+    assert any("targets.shop.pass_headers" in warning for warning in config.warnings) is warns
+
+
+def test_a_program_starts_where_callgate_yaml_says_from_its_own_place(tmp_path: Path) -> None:
+    config = loaded(tmp_path, "targets: {git: {command: git-server, cwd: work/here}}")
+    target = config.targets["git"]
+    assert isinstance(target, StdioTargetSettings)
+    assert target.cwd == tmp_path / "work/here"
 
 
 @pytest.mark.parametrize("source", ["store: true", "git: {repository: policies}"])

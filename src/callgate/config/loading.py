@@ -26,6 +26,7 @@ from callgate.interceptors.beside import files_of, files_of_script, may_appear
 from callgate.interceptors.settings import InterceptorSettings
 from callgate.sources import files
 from callgate.storage.postgres_url import is_unverified
+from callgate.upstream.mcp_http import HttpTargetSettings
 
 EXAMPLE = "policies/*.cedar"
 MAX_CONFIG_BYTES = 4 << 20
@@ -207,6 +208,12 @@ def _warnings(config: Config, policy_files: tuple[Path, ...]) -> Iterator[str]:
             f"The record goes to {config.store.place} without looking at its certificate: "
             "add ?sslmode=verify-full to store.url."
         )
+    for name, target in config.targets.items():
+        if isinstance(target, HttpTargetSettings) and "authorization" in target.pass_headers:
+            yield (
+                f"targets.{name}.pass_headers names authorization: interceptors decide as whom "
+                "that target is called, and may pass an agent's own token on."
+            )
     if agents.tls_certificate is None and not _is_loopback(agents.host):
         yield (
             f"Agents connect to {agents.host} without TLS: tokens can be read on the way, "

@@ -279,8 +279,10 @@ def _mapped(value: Any, change: Callable[[str], str], key: str = "") -> Any:
         if key not in ("data", "blob") or not _is_base64(value):
             return _same_or(change(value), value)
         inner = opened_blob(value) if key == "blob" else None
-        changed = inner and change(str(inner.value))
-        return value if inner is None or changed == inner.value else inner.close(changed)
+        if inner is None:
+            return value
+        text = change(str(inner.value))
+        return value if text == inner.value else inner.close(text)
     if isinstance(value, dict):
         items = {name: _mapped(item, change, name) for name, item in value.items()}
         return items if any(items[name] is not value[name] for name in items) else value
