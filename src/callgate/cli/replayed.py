@@ -22,6 +22,7 @@ from callgate.policy.source import SHADOW, Policy
 FORMS = ("text", "json", "markdown", "junit")
 MAX_NAMES = 5
 MAX_CLAUSE_LINES = 12
+_MARKUP = frozenset(r"\`*_{}[]<>#|~&@!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +215,9 @@ def _markdown(of: Report) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    said = printable(text)
-    return "".join(f"&#{ord(one)};" if one in r"\`*_{}[]<>()#+!|~&@:" else one for one in said)
+    """The text, with nothing in it that Markdown would take for more: links among it."""
+    said = "".join(f"&#{ord(one)};" if one in _MARKUP else one for one in printable(text))
+    return said.replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
 def _junit(of: Report) -> str:
