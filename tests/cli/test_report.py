@@ -27,7 +27,7 @@ def test_a_period_is_written_as_one_page(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     text = read((tmp_path / "week.html").read_text("utf-8")).text
     assert "Calls from 2026-09-21T00:00Z to 2026-09-22T00:00Z" in text
-    assert "1 principals, 2 runs" in text
+    assert "1 principal, 2 runs" in text
     assert "No policy permits this call" in text or "not_permitted" in text
 
 

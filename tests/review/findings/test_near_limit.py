@@ -43,6 +43,18 @@ def test_small_ones_few_ones_and_others_are_none() -> None:
     assert not found_in("near_limit", [a_step("shop___refund", {"amount": "99"})] * 5, bounds=BOUNDS)  # fmt: skip
 
 
+def test_amounts_that_vary_freely_are_near_by_chance() -> None:
+    steps = [a_step("shop___refund", refund(n * 7 % 101, f"A-{n}")) for n in range(40)]
+
+    assert not found_in("near_limit", steps, bounds=BOUNDS)
+
+
+def test_many_small_ones_after_a_refusal_are_no_pieces_of_it() -> None:
+    steps = [refused("shop___refund", refund(240)), *(a_step("shop___refund", refund(9)) for _ in range(40))]  # fmt: skip
+
+    assert not found_in("near_limit", steps, bounds=BOUNDS)
+
+
 def test_a_refusal_and_then_other_business_is_none() -> None:
     steps = [refused("shop___refund", refund(240, "A-1")), *(a_step("shop___refund", refund(60, f"B-{n}")) for n in range(4))]  # fmt: skip
 

@@ -10,7 +10,8 @@ from callgate.review.steps import Step
 
 NEAR = 0.8  # of the bound: from here on it is near
 MIN_NEAR = 3  # calls that are near it
-MIN_SPLIT = 2  # calls that together make what was refused
+SHARE = 0.5  # of the calls that went through: where amounts vary freely, some are near by chance
+MIN_SPLIT, MOST_SPLIT = 2, 10  # calls that together make what was refused
 
 
 def find(scene: Scene) -> Iterator[Finding]:
@@ -34,8 +35,9 @@ def _near(bound: Bound, valued: _Valued) -> list[Finding]:
         for step, value in valued
         if step.ran != "no" and NEAR * bound.number <= value <= bound.number
     ]
+    through = sum(1 for step, _ in valued if step.ran != "no")
     total = sum(value for _, value in near)
-    if len(near) < MIN_NEAR or total <= bound.number:
+    if len(near) < max(MIN_NEAR, SHARE * through) or total <= bound.number:
         return []
     values = {value for _, value in near}
     return [
@@ -52,31 +54,44 @@ def _near(bound: Bound, valued: _Valued) -> list[Finding]:
 
 
 def _split(bound: Bound, valued: _Valued) -> list[Finding]:
-    """A value was refused; then it, or nearly it, went through in pieces."""
+    """A value was refused; then it, or nearly it, went through in a few pieces."""
     for index, (refused, wanted) in enumerate(valued):
         if not refused.is_refused or wanted <= bound.number:
             continue
-        pieces: list[tuple[Step, float]] = []
-        for step, value in valued[index + 1 :]:
-            if step.ran != "no" and value <= bound.number and _is_alike(refused, step, bound):
-                pieces.append((step, value))
-        total = sum(value for _, value in pieces)
-        if len(pieces) >= MIN_SPLIT and NEAR * wanted <= total:
+        pieces = _pieces(bound, refused, wanted, valued[index + 1 :])
+        if pieces:
+            total = sum(value for _, value in pieces)
+            sentence = (
+                f"{wanted:g} was refused to {bound.tool} ({'.'.join(bound.path)}); then "
+                f"{len(pieces)} calls within {bound.number:g} came to {total:g}."
+            )
+            places = (refused, *(step for step, _ in pieces))
             return [
                 Finding(
                     rule="near_limit",
                     severity=Severity.WARNING,
-                    sentence=(
-                        f"{wanted:g} was refused to {bound.tool} ({'.'.join(bound.path)}); then "
-                        f"{len(pieces)} calls within {bound.number:g} came to {total:g}."
-                    ),
-                    places=(
-                        at(refused, _pointer(bound)),
-                        *(at(step, _pointer(bound)) for step, _ in pieces[:50]),
-                    ),
+                    sentence=sentence,
+                    places=tuple(at(step, _pointer(bound)) for step in places),
                 )
             ]
     return []
+
+
+def _pieces(bound: Bound, refused: Step, wanted: float, later: _Valued) -> _Valued:
+    """The next calls of the same that together come near what was refused; none where they do not.
+
+    What is beyond that belongs to it only while it does not exceed what was wanted.
+    """
+    pieces: list[tuple[Step, float]] = []
+    total = 0.0
+    for step, value in later:
+        if step.ran == "no" or value > bound.number or not _is_alike(refused, step, bound):
+            continue
+        if len(pieces) == MOST_SPLIT or (total >= NEAR * wanted and total + value > wanted):
+            break
+        pieces.append((step, value))
+        total += value
+    return pieces if len(pieces) >= MIN_SPLIT and total >= NEAR * wanted else []
 
 
 def _is_alike(refused: Step, step: Step, bound: Bound) -> bool:

@@ -33,7 +33,8 @@ def _body(found: Reviewed) -> Iterator[Html]:
     if not found.steps:
         yield el("p", "No call was recorded in this time.")
         return
-    yield el("p", f"{len(found.principals)} principals, {len(_runs(found.steps))} runs")
+    people, runs = len(found.principals), len(_runs(found.steps))
+    yield el("p", f"{_counted(people, 'principal')}, {_counted(runs, 'run')}")
     yield tiles(found)
     yield from limits(found)
     yield from _findings(found)
@@ -51,6 +52,10 @@ def _body(found: Reviewed) -> Iterator[Html]:
         rows = [(rfc3339(one.at)[:19] + "Z", one.sentence) for one in found.happenings]
         yield _table(("when", "what"), rows)
     yield footer()
+
+
+def _counted(number: int, one: str) -> str:
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
 def _findings(found: Reviewed) -> Iterator[Html]:
