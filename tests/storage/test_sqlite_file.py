@@ -37,6 +37,11 @@ def test_file_is_written_as_safely_as_was_asked_for(
         assert bare.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_file_has_pages_that_entries_fill(tmp_path: Path) -> None:
+    with open_to_write(settings_for(tmp_path / "r.db"), may_create=True) as connection:
+        assert driver(connection).execute("PRAGMA page_size").fetchone() == (8192,)
+
+
 def test_transaction_holds_the_write_lock_from_its_beginning(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "r.db")
     one = open_to_write(settings, may_create=True)
