@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
-from pyreqwest.response import ResponseBodyReader
 
+from callgate.interceptors.closed_client import (
+    TooLongError,
+    check_place,
+    closed_client,
+    read_at_most,
+)
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.pem import certificates, content
 from callgate.model import Value
-from callgate.protocol.origins import is_loopback
-
-MAX_IDLE_SECONDS = 4.0  # common servers close after 5: a request into a closing connection fails
-MAX_IDLE_CONNECTIONS = 64
 
 
 class PostError(Exception):
@@ -60,20 +59,15 @@ class Poster:
             request = self._client.post(self._url).headers(dict(headers)).body_bytes(body)
             async with request.build_streamed() as response:
                 said = {name.lower(): value for name, value in response.headers.items()}
-                content = await self._bounded(response.body_reader)
+                content = await read_at_most(response.body_reader, self._max_bytes)
                 return Answer(status=response.status, headers=said, body=content)
         except TimeoutError:
             raise TimeoutError(f"{self._place} did not answer in time") from None
+        except TooLongError:
+            raise PostError(f"{self._place} answered more than {self._max_bytes} bytes") from None
         except PyreqwestError as error:
-            raise PostError(f"{self._place} cannot be used: {_cause(error)}") from None
-
-    async def _bounded(self, reader: ResponseBodyReader) -> bytes:
-        body = bytearray()
-        while (chunk := await reader.read_chunk()) is not None:
-            body += memoryview(chunk)
-            if len(body) > self._max_bytes:
-                raise PostError(f"{self._place} answered more than {self._max_bytes} bytes")
-        return bytes(body)
+            cause = _cause(error).replace(self._url, self._place)
+            raise PostError(f"{self._place} cannot be used: {cause}") from None
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -84,37 +78,14 @@ class Poster:
 
 def checked_url(url: str) -> str:
     """The URL, if what is posted to it can be read by nobody else. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an https URL with a host")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("must be https; plain http is for this machine only")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not carry a user name or password; remove it")
-    if parts.fragment:
-        raise ValueError("must not have a fragment")
+    check_place(url)
     if not url.isascii() or any(ord(character) <= 0x20 for character in url):
         raise ValueError("must be ASCII without spaces; write hosts in punycode")
-    _ = parts.port  # raises where it is no port
     return url
 
 
 def _builder(url: str, timeout_seconds: float, tls: Tls) -> ClientBuilder:
-    builder = (
-        ClientBuilder()
-        .follow_redirects(False)
-        .timeout(timedelta(seconds=timeout_seconds))
-        .pool_idle_timeout(timedelta(seconds=MAX_IDLE_SECONDS))
-        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-        .gzip(False)
-        .brotli(False)
-        .zstd(False)
-        .deflate(False)
-        .referer(False)
-        .user_agent("callgate")
-    )
-    if is_loopback(urlsplit(url).hostname or ""):
-        builder = builder.no_proxy()
+    builder = closed_client(url, timeout_seconds)
     if tls.authority is not None:
         builder = builder.add_root_certificate_pem(certificates(tls.authority))
     if tls.certificate is not None and tls.key is not None:

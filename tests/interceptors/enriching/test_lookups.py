@@ -101,6 +101,7 @@ def test_where_there_is_nothing_to_ask_about_there_are_no_facts(value: Any) -> N
         (always(b"", 204), "answered with status 204"),
         (always(b"<html>"), "what is no JSON"),
         (always(b"[" * 10_000), "what is no JSON"),
+        (always(b'{"tier": "gold", "tier": "none"}'), "what is no JSON"),
         (always(b'"' + b"x" * 70_000 + b'"'), "longer than 65536 bytes"),
     ],
 )
@@ -197,9 +198,9 @@ def test_headers_are_sent_and_their_values_are_never_shown() -> None:
         ("https://{principal.id}.example/", "fixed host"),
         ("https://{argument:$.host}/", "fixed host"),
         ("https://risk.example/{customer}", "names nothing"),
-        ("https://a@risk.example/", "no user name"),
+        ("https://a@risk.example/", "not carry a user name"),
         ("https://risk.example/a b", "without spaces"),
-        ("https://risk.example\\@evil.example/", "without spaces|no user name"),
+        ("https://risk.example\\@evil.example/", "without spaces|not carry a user name"),
         ("ftp://risk.example/", "https URL"),
     ],
 )

@@ -6,19 +6,23 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-import msgspec
 from pydantic import Field, SecretStr, field_validator
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 
+from callgate.interceptors.closed_client import (
+    TooLongError,
+    check_place,
+    closed_client,
+    read_at_most,
+)
 from callgate.interceptors.enriching.subjects import Subject, read_subject, written
 from callgate.interceptors.enriching.tables import FactName, Facts
 from callgate.model import Json
-from callgate.protocol.origins import is_loopback
+from callgate.protocol.jsonrpc import Malformed, parse_json
 from callgate.scrutiny import Request
 from callgate.settings import Settings
 
@@ -64,13 +68,9 @@ class LookupSettings(Settings):
     @classmethod
     def _askable(cls, url: str) -> str:
         subjects(url)
-        parts = urlsplit(_PLACE.sub("x", url))
-        if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise ValueError("must be an https URL with a host")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("must be https; plain http is for this machine only")
-        if parts.username is not None or parts.fragment:
-            raise ValueError("must carry no user name and no fragment")
+        plain = _PLACE.sub("x", url)
+        check_place(plain)
+        parts = urlsplit(plain)
         origin = f"{parts.scheme}://{parts.netloc}"
         if not url.startswith(origin) or not url.isascii() or re.search(r"[\x00-\x20\\]", url):
             raise ValueError("must have a fixed host, be ASCII and without spaces")
@@ -166,6 +166,8 @@ class Lookup:
                 status, body = await self._get(url)
         except TimeoutError:
             raise UnansweredError(f"{host} did not answer in time") from None
+        except TooLongError as error:
+            raise UnansweredError(str(error)) from None
         except PyreqwestError as error:
             raise UnansweredError(f"{host} cannot be asked: {type(error).__name__}") from None
         if status in NOT_KNOWN:
@@ -173,26 +175,21 @@ class Lookup:
         if status != 200:
             raise UnansweredError(f"{host} answered with status {status}")
         try:
-            said = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+            said = parse_json(body)
+        except Malformed:
             raise UnansweredError(f"{host} answered with what is no JSON") from None
         found = {fact: pointed(said, pointer) for fact, pointer in self._settings.facts.items()}
         return {fact: value for fact, value in found.items() if value is not None}
 
     async def _get(self, url: str) -> tuple[int, bytes]:
         if self._client is None:
-            self._client = _client(url, self._settings.timeout_seconds)
+            self._client = closed_client(url, self._settings.timeout_seconds).build()
         headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
         request = self._client.get(url).headers({"accept": "application/json", **headers})
         async with request.build_streamed() as response:
-            body = bytearray()
-            while (chunk := await response.body_reader.read_chunk()) is not None:
-                body += memoryview(chunk)
-                if len(body) > self._settings.max_bytes:
-                    raise UnansweredError(
-                        f"the answer is longer than {self._settings.max_bytes} bytes"
-                    )
-            return response.status, bytes(body)
+            return response.status, await read_at_most(
+                response.body_reader, self._settings.max_bytes
+            )
 
     async def close(self) -> None:
         """Ends the questions under way and the connections."""
@@ -204,23 +201,6 @@ class Lookup:
         if self._client is not None:
             await self._client.close()
             self._client = None
-
-
-def _client(url: str, timeout_seconds: float) -> Client:
-    builder = (
-        ClientBuilder()
-        .follow_redirects(False)
-        .timeout(timedelta(seconds=timeout_seconds))
-        .gzip(False)
-        .brotli(False)
-        .zstd(False)
-        .deflate(False)
-        .referer(False)
-        .user_agent("callgate")
-    )
-    if is_loopback(urlsplit(url).hostname or ""):
-        builder = builder.no_proxy()
-    return builder.build()
 
 
 def subjects(url: str) -> list[Subject]:
