@@ -10,9 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from callgate.ports import StoreError
-from callgate.storage.sqlite_file import driver, open_to_read, open_to_write
 from callgate.storage.schema import REVISION, metadata
 from callgate.storage.settings import StoreSettings
+from callgate.storage.sqlite_file import driver, open_to_read, open_to_write
 
 OPEN = """
 import sys
