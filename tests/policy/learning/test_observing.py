@@ -1,5 +1,7 @@
 """Every value of every call is taken in at its place, or it is known that it was not."""
 
+from typing import Any
+
 from callgate.policy.decided import ARGUMENTS
 from callgate.policy.learning.observing import MASKED, MAX_EXAMPLES, Actor, Node, Observed
 from callgate.policy.schema import input_shape
@@ -9,10 +11,10 @@ from fakes.seen import EVERYTHING, a_defined_tool, a_seen_call, learnt
 SHAPE = input_shape(EVERYTHING)
 
 
-def observed(*arguments: dict[str, object]) -> Observed:
+def observed(*arguments: dict[str, Any]) -> Observed:
     made = Observed(Node(SHAPE))
     for number, one in enumerate(arguments):
-        made.add(a_seen_call(dict(one), at=float(number)))
+        made.add(a_seen_call(one, at=float(number)))
     return made
 
 
@@ -79,7 +81,11 @@ def test_some_calls_are_kept_as_examples_each_different() -> None:
 
 
 def test_what_several_did_is_what_each_did() -> None:
-    calls = [{"order": "a"}, {"order": "b", "amount": 3}, {"order": "c", "tags": ["x"]}]
+    calls: list[dict[str, Any]] = [
+        {"order": "a"},
+        {"order": "b", "amount": 3},
+        {"order": "c", "tags": ["x"]},
+    ]
     whole = observed(*calls)
     pooled = observed(calls[0])
     pooled.merge(observed(*calls[1:]))

@@ -19,7 +19,7 @@ from callgate.policy.learning.quoting import (
 from callgate.policy.shapes import Kind
 from callgate.policy.source import read_policies
 
-TEXTS = st.text(st.characters(blacklist_categories=("Cs",)), max_size=40)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 HOSTILE = [
     '"',
     "\\",
