@@ -65,7 +65,7 @@ class Editor(Protocol):
 
 
 class Place(NamedTuple):
-    """A record, in a store with these logs: 1 with 600 records and more, 2 with 20 and more."""
+    """A record, in a store with these logs: 1 with 300 records and more, 2 with 20 and more."""
 
     name: str
     log: int
@@ -316,7 +316,7 @@ def _tile(level: int) -> Callable[[Editor], None]:
 
 
 def _short_tile(editor: Editor) -> None:
-    editor.put_tile(1, 0, 1, editor.tile(1, 0, 1)[:-32])
+    editor.put_tile(1, 0, 0, editor.tile(1, 0, 0)[:-32])
 
 
 def _no_tile(editor: Editor) -> None:
@@ -363,7 +363,7 @@ def _payload_of_another(editor: Editor) -> None:
 
 
 DEEDS = (
-    Deed("the end of a log cut off", lambda e: _cut(e, 1, 500), (LOG_CUT,), 1, 500),
+    Deed("the end of a log cut off", lambda e: _cut(e, 1, 290), (LOG_CUT,), 1, 290),
     Deed("one record cut off", lambda e: _cut(e, 1, covered(e, 1) - 1), (LOG_CUT,), 1, -1),
     Deed(
         "the end cut off with its checkpoints and tiles",
