@@ -13,6 +13,7 @@ def rules(**changes: Any) -> ClaimRules:
     values: dict[str, Any] = {
         "issuer": "https://idp",
         "audience": ("callgate", "https://gate"),
+        "allowed_clients": (),
         "required_scopes": frozenset(),
         "clock_skew_seconds": 30.0,
         "groups_claim": "groups",
@@ -53,6 +54,47 @@ def test_one_of_the_audiences_is_enough(audience: Any) -> None:
 def test_a_token_for_somebody_else_is_refused_naming_what_was_expected(audience: Any) -> None:
     refused = refusal({**GOOD, "aud": audience})
     assert refused.detail == "wrong audience: expected callgate or https://gate"
+
+
+COGNITO = {key: value for key, value in GOOD.items() if key != "aud"} | {"client_id": "3n4b5"}
+
+
+def test_a_token_without_an_audience_is_taken_from_an_allowed_client() -> None:
+    only_clients = rules(audience=(), allowed_clients=("other", "3n4b5"))
+
+    assert check_claims(COGNITO, only_clients, NOW) == NOW + 90
+    by_azp = {**COGNITO, "azp": "3n4b5"}
+    del by_azp["client_id"]
+    assert check_claims(by_azp, only_clients, NOW) == NOW + 90
+
+
+@pytest.mark.parametrize(
+    "client",
+    [{"client_id": "else"}, {"client_id": None}, {"client_id": ["3n4b5"]}, {"client_id": ""},
+     {"client_id": "else", "azp": "3n4b5"}],
+)  # fmt: skip
+def test_another_client_is_refused_naming_what_was_expected(client: dict[str, Any]) -> None:
+    refused = refusal({**COGNITO, **client}, audience=(), allowed_clients=("3n4b5",))
+    assert refused.detail == "wrong client: expected 3n4b5 (client_id or azp)"
+
+
+def test_a_token_without_any_client_is_refused() -> None:
+    nobody = {key: value for key, value in COGNITO.items() if key != "client_id"}
+    assert "wrong client" in refusal(nobody, audience=(), allowed_clients=("3n4b5",)).detail
+
+
+@pytest.mark.parametrize("audience", ["3n4b5", "callgate", [], "", ["x"]])
+def test_where_no_audience_is_expected_a_token_that_names_one_is_for_others(audience: Any) -> None:
+    refused = refusal({**COGNITO, "aud": audience}, audience=(), allowed_clients=("3n4b5",))
+    assert refused.detail.startswith("wrong audience: expected none")
+
+
+def test_where_both_are_named_a_token_needs_both() -> None:
+    both = {"audience": ("callgate",), "allowed_clients": ("3n4b5",)}
+
+    check_claims({**COGNITO, "aud": "callgate"}, rules(**both), NOW)
+    assert "wrong audience" in refusal(COGNITO, **both).detail
+    assert "wrong client" in refusal({**GOOD, "client_id": "else"}, **both).detail
 
 
 @pytest.mark.parametrize("issuer", ["https://idp/", "https://IDP", "", None, ["https://idp"]])

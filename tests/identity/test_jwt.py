@@ -346,7 +346,7 @@ def test_a_key_file_that_cannot_be_used_is_said_at_the_start(
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"audience": []}, "at least 1 item"),
+        ({"audience": []}, "or `allowed_clients`"),
         ({"issuer": "http://idp.example"}, "not https"),
         ({"jwks_url": "http://idp.example/keys"}, "not https"),
         ({"jwks_url": "https://idp.example/k", "jwks_file": "k.json"}, "keep one source of keys"),

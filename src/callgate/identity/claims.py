@@ -18,7 +18,8 @@ class ClaimRules(Value):
     """What the claims of one issuer must say, and where in them to look."""
 
     issuer: str
-    audience: tuple[str, ...]
+    audience: tuple[str, ...]  # none: tokens that name one are for others
+    allowed_clients: tuple[str, ...]  # none: any
     required_scopes: frozenset[str]
     clock_skew_seconds: float
     groups_claim: str
@@ -46,7 +47,10 @@ def check_claims(claims: dict[str, Json], rules: ClaimRules, now: float) -> floa
     """
     if claims.get("iss") != rules.issuer:
         raise unacceptable(_MEANT_FOR_OTHERS, f"wrong issuer: expected {rules.issuer}")
-    _check_audience(claims.get("aud"), rules.audience)
+    if rules.audience or claims.get("aud") is not None:
+        _check_audience(claims.get("aud"), rules.audience)
+    if rules.allowed_clients:
+        _check_client(claims, rules.allowed_clients)
     expires_at = _instant(claims, "exp")
     if expires_at is None:
         raise unacceptable("The token never expires; that is not accepted.", "no exp claim")
@@ -90,7 +94,16 @@ def _check_audience(present: Json, expected: Sequence[str]) -> None:
     if not isinstance(audiences, list) or not set(expected).intersection(
         item for item in audiences if isinstance(item, str)
     ):
-        raise unacceptable(_MEANT_FOR_OTHERS, f"wrong audience: expected {' or '.join(expected)}")
+        wanted = " or ".join(expected) or "none (no `audience` is configured)"
+        raise unacceptable(_MEANT_FOR_OTHERS, f"wrong audience: expected {wanted}")
+
+
+def _check_client(claims: dict[str, Json], allowed: Sequence[str]) -> None:
+    """`client_id` (RFC 9068 §2.2) says it, else `azp`."""
+    client = claims.get("client_id", claims.get("azp"))
+    if client not in allowed:
+        wanted = " or ".join(allowed)
+        raise unacceptable(_MEANT_FOR_OTHERS, f"wrong client: expected {wanted} (client_id or azp)")
 
 
 def _check_scopes(claims: dict[str, Json], required: frozenset[str]) -> None:

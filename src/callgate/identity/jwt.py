@@ -59,8 +59,12 @@ class JwtSettings(Settings):
 
     issuer: Url
     """The `iss` claim, exactly. Its metadata is looked up there unless keys are given below."""
-    audience: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Values of the `aud` claim that mean this gateway; a token must carry one of them."""
+    audience: tuple[str, ...] = ()
+    """Values of the `aud` claim that mean this gateway; a token must carry one of them. Only where
+    `allowed_clients` is set may it be left out: then no token may carry an `aud`."""
+    allowed_clients: tuple[str, ...] = ()
+    """Clients whose tokens are accepted, by `client_id`, or `azp` where a token has none; any where
+    left out. For issuers whose access tokens have no `aud`, such as Amazon Cognito."""
     jwks_url: Url | None = None
     """Where the issuer publishes its keys, if it has no metadata."""
     jwks_file: Path | None = None
@@ -85,6 +89,12 @@ class JwtSettings(Settings):
     """When published keys are read again."""
     keys_grace_seconds: Annotated[float, Field(ge=0, le=86400)] = 3600.0
     """How long keys beyond that age are still used while the issuer cannot be reached."""
+
+    @model_validator(mode="after")
+    def _is_meant_for_somebody(self) -> Self:
+        if not self.audience and not self.allowed_clients:
+            raise ValueError("name the `audience` that tokens must carry, or `allowed_clients`")
+        return self
 
     @model_validator(mode="after")
     def _one_source_of_keys(self) -> Self:
@@ -137,6 +147,7 @@ class JwtAuthenticator:
         self._rules = ClaimRules(
             issuer=settings.issuer,
             audience=settings.audience,
+            allowed_clients=settings.allowed_clients,
             required_scopes=frozenset(settings.required_scopes),
             clock_skew_seconds=settings.clock_skew_seconds,
             groups_claim=settings.groups_claim,
