@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 
 from callgate.audit.record import Entry
@@ -89,11 +90,27 @@ class Postgres:
             self.process.wait()
             self.process = None
 
+    def hold_back(self) -> None:
+        """What needs not be on the disk stays in memory: until `lose_power`."""
+        assert self.process is not None
+        (writer,) = (one for one in _children(self.process.pid) if "walwriter" in one.cmdline()[0])
+        writer.suspend()
+
+    def lose_power(self) -> None:
+        """All processes are gone at once, with what they had in memory."""
+        assert self.process is not None
+        children = _children(self.process.pid)
+        self.process.kill()  # first: it would start them anew
+        for child in children:
+            child.kill()
+        self.process.wait()
+        self.process = None
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """The server and all its sessions stand still: connections stay, nothing answers."""
         assert self.process is not None
-        processes = [self.process.pid, *_children(self.process.pid)]
+        processes = [self.process.pid, *(one.pid for one in _children(self.process.pid))]
         for pid in processes:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -276,10 +293,8 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
-def _children(pid: int) -> list[int]:
-    import psutil  # noqa: PLC0415 - only where a server is held
-
-    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+def _children(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
 
 
 def _free_port() -> int:

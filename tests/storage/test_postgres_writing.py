@@ -297,13 +297,34 @@ def test_a_server_that_restarts_refuses_meanwhile_and_loses_nothing(how: signal.
 
 
 @pytest.mark.e2e
+def test_a_server_that_may_forget_and_does_gets_another_log() -> None:
+    async def scenario(server: Postgres) -> None:
+        store = a_store(server.url, synchronous="normal")
+        await store.open()
+        await settled(store, "c1", "c2")
+        server.hold_back()
+        await store.append(an_intent("c3"))
+        server.lose_power()
+        await asyncio.to_thread(server.start)
+        await store.append(an_intent("c4"))
+        await store.close()
+
+    with a_server() as server:
+        run(scenario(server))
+        places = {entry.call_id: log for (log, _), entry in kept_at(settings(server.url))}
+        assert (places["c1"], places["c4"]) == (1, 2)
+        assert "c3" not in places
+        assert [log for log, _ in held(server.url)] == [1, 2]
+
+
+@pytest.mark.e2e
 def test_a_server_that_stands_still_refuses_until_it_goes_on() -> None:
     async def scenario(server: Postgres) -> None:
         store = a_store(server.url, statement_timeout_seconds=0.2, connect_timeout_seconds=2)
         await store.open()
         await store.append(an_intent("c1"))
         with server.held():
-            with pytest.raises(StoreError, match="has not answered|cannot be opened"):
+            with pytest.raises(StoreError, match=r"has not answered|cannot be opened"):
                 await store.append(an_intent("c2"))
             store.append_soon(an_outcome("c1"))
         await until(lambda: store.is_healthy)

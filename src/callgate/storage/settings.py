@@ -33,7 +33,7 @@ class StoreSettings(Settings):
     are JSON themselves."""
 
     results: Literal["full", "digest"] = "full"
-    """`full`: results are recorded as they were delivered. `digest`: only their SHA-256 and size."""
+    """`full`: results are recorded as delivered. `digest`: only their SHA-256 and size."""
 
     results_except: tuple[str, ...] = ()
     """Targets of which the opposite of `results` holds."""
