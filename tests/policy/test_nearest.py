@@ -150,6 +150,15 @@ def test_a_policy_that_fails_is_no_way_out_of_a_permit() -> None:
     assert all(not turn.verdict.errors for turn in found.turns())
 
 
+def test_a_refusal_because_a_policy_failed_is_turned_by_what_it_does_not_fail_on() -> None:
+    text = """@id("p") permit(principal, action, resource)
+    when { context.input.amount * 9223372036854775807 > 0 };"""
+    found = search(SAM, "shop___refund", {"amount": 2}, text=text)
+
+    assert found.verdict.errors
+    assert (argument("amount", 2, 1),) in edits(found.turns())
+
+
 def test_a_policy_set_that_does_not_fit_the_tool_is_turned_by_nothing() -> None:
     text = '@id("p") permit(principal, action, resource) when { context.input.absent == 1 };'
 

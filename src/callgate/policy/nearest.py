@@ -51,8 +51,6 @@ class Search:
 
     def turns(self) -> tuple[Turn, ...]:
         """The changes that turn the verdict, the nearest first: of one value, else of a few."""
-        if self.verdict.errors:
-            return ()
         openings = {
             place: sorted(values, key=lambda one, place=place: self._distance(place, one))  # type: ignore[misc]
             for place, values in Openings(self._engine, self._question).values().items()

@@ -61,6 +61,7 @@ def test_a_report_is_one_file(store: Path, tmp_path: Path) -> None:
 
     assert result.exit_code == 0
     assert result.stdout == f"{file}: {len(file.read_bytes()) // 1024 + 1} kB\n"
+    assert file.stat().st_mode & 0o777 == 0o600
     assert "ACME-77120" in read(file.read_text("utf-8")).text
     assert run(store, "--last", "--html", str(tmp_path / "no" / "x.html")).exit_code == 1
 

@@ -85,6 +85,7 @@ def run(start: str | None, config: Path | None, store: str | None, **chosen: Any
 def write_report(file: Path, text: str) -> None:
     """Writes a report whole. Raises ClickException."""
     try:
+        file.touch(mode=0o600)  # what is in it is confidential: who passes it on, opens it
         file.write_text(text, "utf-8")
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror or error}") from None
