@@ -8,7 +8,7 @@ from pathlib import Path
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
-from callgate.interceptors.closed_client import (
+from callgate.closed_client import (
     TooLongError,
     check_place,
     closed_client,

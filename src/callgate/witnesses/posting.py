@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from urllib.parse import urlsplit
 
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 
+from callgate.closed_client import TooLongError, closed_client, read_at_most
 from callgate.model import Value
-from callgate.protocol.origins import is_loopback
 from callgate.witnesses.witness import WitnessError
 
 MAX_ANSWER_BYTES = 64 << 10
-MAX_IDLE_SECONDS = 4.0  # common servers close after 5: a request into a closing connection fails
 
 
 class Answer(Value):
@@ -40,14 +37,12 @@ class Poster:
         try:
             request = self._connected().post(self._url).headers(self._headers)
             async with request.body_text(body).build_streamed() as response:
-                content = bytearray()
-                while (chunk := await response.body_reader.read_chunk()) is not None:
-                    content += memoryview(chunk)
-                    if len(content) > MAX_ANSWER_BYTES:
-                        raise WitnessError(f"{self._place} answers too much")
+                content = await read_at_most(response.body_reader, MAX_ANSWER_BYTES)
                 said = response.headers.get("content-type") or ""
                 media_type = str(said).partition(";")[0].strip().lower()
-                return Answer(status=response.status, media_type=media_type, body=bytes(content))
+                return Answer(status=response.status, media_type=media_type, body=content)
+        except TooLongError:
+            raise WitnessError(f"{self._place} answers too much") from None
         except TimeoutError:
             raise WitnessError(f"{self._place} did not answer in time") from None
         except PyreqwestError as error:
@@ -61,17 +56,7 @@ class Poster:
 
     def _connected(self) -> Client:
         if self._client is None:
-            builder = (
-                ClientBuilder()
-                .follow_redirects(False)
-                .timeout(timedelta(seconds=self._seconds))
-                .pool_idle_timeout(timedelta(seconds=MAX_IDLE_SECONDS))
-                .referer(False)
-                .user_agent("callgate")
-            )
-            if is_loopback(urlsplit(self._url).hostname or ""):
-                builder = builder.no_proxy()
-            self._client = builder.build()
+            self._client = closed_client(self._url, self._seconds).build()
         return self._client
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, field_validator
 from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 
-from callgate.interceptors.closed_client import (
+from callgate.closed_client import (
     TooLongError,
     check_place,
     closed_client,

@@ -1,4 +1,4 @@
-"""Where interceptors may ask, and how much of an answer they take."""
+"""Where may be asked, and how much of an answer is taken."""
 
 import asyncio
 from typing import cast
@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from pyreqwest.response import ResponseBodyReader
 
-from callgate.interceptors.closed_client import (
+from callgate.closed_client import (
     TooLongError,
     check_place,
     closed_client,

@@ -1,4 +1,4 @@
-"""The HTTP client of interceptors that ask elsewhere: no redirects, bounded answers."""
+"""The HTTP client for what is asked elsewhere: no redirects, bounded answers."""
 
 from __future__ import annotations
 
