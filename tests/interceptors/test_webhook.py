@@ -418,3 +418,11 @@ def test_settings_that_cannot_work_are_errors(settings: dict[str, Any], words: s
     with pytest.raises(ValidationError, match=words) as raised:
         WebhookSettings.model_validate({"url": "https://x.example/", "secret": SECRET, **settings})
     assert SECRET not in str(raised.value)
+
+
+def test_the_documentation_shows_how_the_example_verifies() -> None:
+    body = (EXAMPLE / "verifying.py").read_text("utf-8").partition('"""\n\n')[2]
+    shown = (EXAMPLE.parents[1] / "docs" / "interceptors.md").read_text("utf-8")
+
+    assert body.startswith("import base64")
+    assert f"```python\n{body}```" in shown

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -387,6 +387,7 @@ SETS = st.lists(st.sampled_from(TEXTS), unique=True, max_size=4)
 ASKED = st.tuples(st.sampled_from([5, 100, 101, 500]), st.sampled_from([ADA, BOB]))
 
 
+@settings(deadline=None)
 @given(SETS, SETS, st.lists(ASKED, min_size=1, max_size=12))
 def test_what_is_remembered_and_shared_changes_no_verdict(
     before: list[str], after: list[str], asked: list[tuple[int, Principal]]
