@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from callgate.policy.exact import DECIMAL_MAX, LONG_MAX, LONG_MIN
 from callgate.policy.learning.observing import MASKED, Node, Observed
 from callgate.policy.learning.quoting import attribute, has, literal, one_of, pattern, quoted
+from callgate.policy.learning.rounding import number, outwards, up
 from callgate.policy.learning.summaries import (
     ENOUGH,
     Common,
@@ -209,8 +209,8 @@ class _Maker:
         """From the least to the most; equal where they are the same, and nothing is rounded."""
         if seen.least is None or seen.most is None:
             return
-        least, most = (seen.least, seen.most) if self._is_strict else _outwards(kind, seen)
-        low, high = _number(kind, least), _number(kind, most)
+        least, most = (seen.least, seen.most) if self._is_strict else outwards(kind, seen)
+        low, high = number(kind, least), number(kind, most)
         if low == high:
             condition.add(f"{read} == {low}", root)
         elif kind is Kind.DECIMAL:
@@ -227,7 +227,7 @@ class _Maker:
         if self._is_strict and seen.least == seen.most:
             condition.add(f"{read} == {seen.most}", DERIVED)
             return
-        most = seen.most if self._is_strict else int(_up(Decimal(seen.most)))
+        most = seen.most if self._is_strict else int(up(Decimal(seen.most)))
         condition.add(f"{read} <= {most}", DERIVED)
 
     def _text(self, texts: Texts, at: tuple[str, str], condition: Condition) -> None:
@@ -380,35 +380,3 @@ def _troubles(node: Node, path: str) -> Iterator[tuple[str, str]]:
         yield path, node.trouble if node.trouble == MASKED else f"not exact: {node.trouble}"
     for name, inner in node.fields.items():
         yield from _troubles(inner, f"{path}.{name}")
-
-
-def _number(kind: Kind, value: Decimal | int) -> str:
-    if kind is Kind.LONG:
-        return literal(kind, int(value))
-    text = format(Decimal(value), "f")
-    return literal(kind, text if "." in text else f"{text}.0")
-
-
-def _outwards(kind: Kind, seen: Range) -> tuple[Decimal | int, Decimal | int]:
-    """The range with its ends rounded to 1, 2 or 5 times a power of ten, away from each other."""
-    assert seen.least is not None and seen.most is not None  # noqa: S101 - the caller has looked
-    low, high = _down(Decimal(seen.least)), _up(Decimal(seen.most))
-    if kind is Kind.LONG:
-        return max(int(low), LONG_MIN), min(int(high), LONG_MAX)
-    return max(low, -DECIMAL_MAX), min(high, DECIMAL_MAX)
-
-
-def _up(value: Decimal) -> Decimal:
-    """The next such number from there on."""
-    if value <= 0:
-        return -_down(-value)
-    power = Decimal(1).scaleb(value.adjusted())
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
-
-
-def _down(value: Decimal) -> Decimal:
-    """The last such number up to there."""
-    if value <= 0:
-        return -_up(-value) if value else value
-    power = Decimal(1).scaleb(value.adjusted())
-    return next(step * power for step in (5, 2, 1) if step * power <= value)
