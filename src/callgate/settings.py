@@ -6,4 +6,9 @@ from pydantic import BaseModel, ConfigDict
 class Settings(BaseModel):
     """One block of callgate.yaml."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,  # it may have come from a secret
+    )

@@ -76,3 +76,11 @@ def test_settings_that_are_printed_show_no_secret() -> None:
 
     assert "hunter2" not in printed
     assert key not in printed
+
+
+def test_what_is_wrong_with_a_url_is_said_without_its_password() -> None:
+    with pytest.raises(ValidationError) as raised:
+        StoreSettings(url="postgresql://ada:hunter/2@db.example.com/record")
+
+    assert "hunter" not in str(raised.value)
+    assert "%2F" in str(raised.value)

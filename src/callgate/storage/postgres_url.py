@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 SCHEMES = ("postgresql", "postgres")
+_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HERE = ("", "localhost", "::1")
 EXAMPLE = "postgresql://callgate@db.example.com/callgate?sslmode=verify-full"
 
@@ -26,8 +28,14 @@ def problem_with(url: str) -> str | None:
         return f"is not a URL such as {EXAMPLE}"
     if parts.scheme not in SCHEMES:
         return f"must begin with postgresql://, as in {EXAMPLE}"
-    if parts.fragment or len(names) != len(set(names)):
-        return "has a part after `#`, or a parameter twice: write such characters as %23 and so on"
+    # What a password has of these must not end up in a host's name, which errors repeat.
+    if parts.fragment or parts.netloc.count("@") > 1 or "@" in parts.path or _BROKEN.search(url):
+        return (
+            "has `#`, `@`, `/` or `%` in its user or password: write them as %23, %40, %2F and "
+            "%25, or put the password into PGPASSWORD"
+        )
+    if len(names) != len(set(names)):
+        return "has a parameter twice"
     if parts.path.strip("/") == "" and "dbname" not in names and "service" not in names:
         return f"names no database: {EXAMPLE}"
     if "password" in names or "sslpassword" in names:
