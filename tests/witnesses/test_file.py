@@ -68,6 +68,17 @@ def test_what_a_crash_left_behind_the_last_checkpoint_is_passed_over(tmp_path: P
             show(path, shorter)
 
 
+def test_a_first_checkpoint_that_a_crash_cut_off_is_followed_by_a_whole_one(tmp_path: Path) -> None:
+    path, log = tmp_path / "seen.txt", FakeLogOfLogs()
+    log.grow(3)
+    note = log.newest()
+    assert note is not None
+    for cut in (0, 5, 40, 90, len(note) - 1):
+        path.write_text(note[:cut])
+        show(path, log)
+        assert split_notes(path.read_text())[-1] == note
+
+
 def a_directory(path: Path) -> None:
     path.mkdir()
 

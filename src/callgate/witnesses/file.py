@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 from callgate.audit.checkpoints import Checkpoint, read_checkpoint
-from callgate.audit.notes import MAX_NOTE_BYTES, NoteError, Signature
+from callgate.audit.notes import MAX_NOTE_BYTES, NoteError, Signature, split_notes
 from callgate.witnesses.apart import Apart, Hanging
 from callgate.witnesses.witness import Disputed, Shown, WitnessError
+
+if sys.platform != "win32":
+    import fcntl
+
+TAIL_BYTES = 2 * MAX_NOTE_BYTES  # the last checkpoint is in it, whatever a crash has left behind it
 
 
 class FileWitness:
@@ -38,31 +44,28 @@ class FileWitness:
         """Nothing is open."""
 
     def _append(self, shown: Shown) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(self._path, flags, 0o600)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "rb+", buffering=0) as file:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed
-            tail = os.pread(descriptor, 2 * MAX_NOTE_BYTES, self._tail(descriptor))
-            last = self._last(tail)
+            if sys.platform != "win32":
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed
+            file.seek(max(0, os.fstat(descriptor).st_size - TAIL_BYTES))
+            tail = file.read()
+            last = self._last(tail, shown.checkpoint.origin)
             if last is not None and self._has(last, shown.checkpoint):
                 return
             gap = "" if not tail or tail.endswith(b"\n\n") else "\n\n"  # after a crash
-            file.write(f"{gap}{shown.note}\n".encode())
+            said = f"{gap}{shown.note}\n".encode()
+            if file.write(said) != len(said):  # at the end, whatever was read
+                raise WitnessError(f"{self._path} took a part of the checkpoint only")
             os.fsync(descriptor)
 
-    def _tail(self, descriptor: int) -> int:
-        return max(0, os.fstat(descriptor).st_size - 2 * MAX_NOTE_BYTES)
-
-    def _last(self, tail: bytes) -> Checkpoint | None:
+    def _last(self, tail: bytes, origin: str) -> Checkpoint | None:
         """The last checkpoint that is there whole; behind it may be what a crash left."""
-        parts = tail.decode("utf-8", "replace").split("\n\n")
-        for text, lines in zip(reversed(parts[:-1]), reversed(parts[1:]), strict=True):
-            try:
-                found, _ = read_checkpoint(f"{text.lstrip()}\n\n{lines.rstrip()}\n")
-            except NoteError:
-                continue
-            return found
-        if tail.strip():
+        text = tail.decode("utf-8", "replace")
+        for note in reversed(split_notes(text)):
+            with suppress(NoteError):
+                return read_checkpoint(note)[0]
+        if not (text.startswith(origin) or origin.startswith(text)):
             raise WitnessError(f"{self._path} is no file of checkpoints")
         return None
 
