@@ -219,6 +219,37 @@ def test_after_a_change_of_keys_it_is_enough_to_trust_one(key: SigningKey) -> No
     assert result.uncovered == 0
 
 
+def ended_before_the_change() -> FakeRecord:
+    """Log 2 was signed by the old key only; the new one has signed the log of logs since."""
+    record = a_record()
+    record.append(1, key_changed(NEXT.verifier, (KEY, NEXT), AT))
+    record.keys = (KEY, NEXT)
+    record.join(1)
+    record.keys = (NEXT,)
+    record.append(1, *calls(400, 410))
+    record.join(1)
+    return record
+
+
+@pytest.mark.parametrize("key", [KEY, NEXT], ids=["the first", "the last"])
+def test_a_log_that_ended_before_the_change_is_vouched_for_by_the_log_of_logs(
+    key: SigningKey,
+) -> None:
+    result = found(ended_before_the_change(), Trust(keys=(key.verifier,)))
+
+    assert (result.failures, result.uncovered) == ((), 0)
+
+
+def test_what_a_former_key_signs_of_such_a_log_is_not_vouched_for() -> None:
+    record = ended_before_the_change()
+    record.keys = (KEY,)
+    record.append(2, *calls(1200, 1203))
+    record.checkpoint(2)
+
+    (failure,) = found(record, Trust(keys=(NEXT.verifier,))).failures
+    assert (failure.code, failure.log) == (UNKNOWN_KEY, 2)
+
+
 def test_a_key_that_no_signed_entry_names_does_not_count() -> None:
     record = rotated()
     record.notes = {at: note for at, note in record.notes.items() if at[1] not in (635, 7)}

@@ -32,6 +32,7 @@ class Statement(Value):
     note: Any
     source: str  # in words: "its checkpoint of size 17"
     seq: int | None = None  # of the entry in the log of logs that says it
+    is_vouched: bool = False  # the log of logs has it, under a checkpoint that counts
 
 
 class Judged(Value):
@@ -128,9 +129,12 @@ class Judge:
             self._say(CHECKPOINT_EDITED, statement, f"was put there for another: it is of {about}")
             return None
         is_current = not signers.keys().isdisjoint(self._keys.current)
-        if not is_current and signers.keys().isdisjoint(self._keys.former):
-            self._say(UNKNOWN_KEY, statement, "is signed by no key that counts")
-            return None
+        if not is_current:
+            if signers.keys().isdisjoint(self._keys.former):
+                self._say(UNKNOWN_KEY, statement, "is signed by no key that counts")
+                return None
+            # A log that ended before the keys changed: the log of logs went on, and has it.
+            is_current = statement.is_vouched
         return _Told(
             size=checkpoint.size,
             root=checkpoint.root,
@@ -142,6 +146,8 @@ class Judge:
     def _weigh(self, told: _Told) -> None:
         if told.size > self._walked.size:
             self._beyond = max(self._beyond or told, told, key=_size)
+        elif told.size not in self._walked.roots:
+            return  # it was not there when the walk began
         elif self._walked.roots[told.size] != told.root:
             self._bad = min(self._bad or told, told, key=_size)
         else:

@@ -142,37 +142,41 @@ class _Verifier:
             sizes.setdefault(joined.size, []).append(said)
 
     def _judge(self) -> dict[int, Judged]:
-        quorum = self._trust.quorum
-        return {
-            log: Judge(self._reader.origin, walked, self._keys, quorum).judged(
-                self._statements(log)
-            )
-            for log, walked in self._walked.items()
-            if 0 <= log <= MAX_LOG
-        }
+        """The log of logs first: what it has, it vouches for."""
+        judged: dict[int, Judged] = {}
+        for log, walked in self._walked.items():
+            if 0 <= log <= MAX_LOG:
+                covered = judged[LOG_OF_LOGS].covered if judged else 0
+                judge = Judge(self._reader.origin, walked, self._keys, self._trust.quorum)
+                judged[log] = judge.judged(self._statements(log, covered))
+        return judged
 
-    def _statements(self, log: int) -> Iterator[Statement]:
+    def _statements(self, log: int, covered: int) -> Iterator[Statement]:
+        """All that is said of a log; `covered`: so much of the log of logs is signed."""
         joined = self._joined.get(log, {})
         same: set[int] = set()  # entries of the log of logs with the very text of a row
         for row in self._reader.checkpoints(log):
-            source = f"its checkpoint of size {row.size!r}"
-            yield Statement(size=row.size, note=row.note, source=source)
+            entries: list[int] = []
             if type(row.size) is int and row.size in joined and isinstance(row.note, str):
                 digest = _digest(row.note)
-                same.update(seq for known, seq in joined[row.size] if known == digest)
+                entries = [seq for known, seq in joined[row.size] if known == digest]
+                same.update(entries)
+            source = f"its checkpoint of size {row.size!r}"
+            is_vouched = any(seq < covered for seq in entries)
+            yield Statement(size=row.size, note=row.note, source=source, is_vouched=is_vouched)
         yield from self._known.get(log, ())
-        for size, entries in joined.items():
-            for _, seq in entries:
+        for size, told in joined.items():
+            for _, seq in told:
                 if seq not in same:
-                    yield self._statement_in(seq, size, log)
+                    yield self._statement_in(seq, size, log, is_vouched=seq < covered)
 
-    def _statement_in(self, seq: int, size: int, log: int) -> Statement:
-        source = f"entry 0/{seq}, which has log {log} at size {size},"
+    def _statement_in(self, seq: int, size: int, log: int, *, is_vouched: bool) -> Statement:
+        note = None
         for row in self._reader.records(LOG_OF_LOGS, seq, seq + 1):
             body = row[13]
-            data = body if isinstance(body, bytes) else str(body).encode()
-            return Statement(size=size, note=read_joined(data).note, source=source, seq=seq)
-        return Statement(size=size, note=None, source=source, seq=seq)
+            note = read_joined(body if isinstance(body, bytes) else str(body).encode()).note
+        source = f"entry 0/{seq}, which has log {log} at size {size},"
+        return Statement(size=size, note=note, source=source, seq=seq, is_vouched=is_vouched)
 
     def _learn(self, log: int, seq: int, body: bytes, judged: dict[int, Judged]) -> bool:
         """Whether the entry names keys that were not known, and is signed itself."""
