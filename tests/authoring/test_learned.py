@@ -27,7 +27,7 @@ def proposals(*names: str) -> tuple[Proposed, ...]:
 
 def test_each_policy_stands_below_what_it_rests_on() -> None:
     assert policies_text(proposals("ada", "bob"), BASIS, SHADOW).splitlines()[:8] == [
-        "// Drafted from 2 calls that were permitted and ran, 1970-01-01 00:00Z to 1970-01-01 00:01Z.",
+        "// Drafted from 2 calls that ran, 1970-01-01 00:00Z to 1970-01-01 00:01Z.",
         "// --generalise strict: each principal may do what it did: listed values, exact ranges.",
         "// Read every policy before you rely on it.",
         "//",

@@ -42,7 +42,7 @@ class Basis(Value):
 def policies_text(proposed: Sequence[Proposed], basis: Basis, mode: str) -> str:
     """A Cedar file, laid out. Raises PolicyError where a policy is more than Cedar takes."""
     parts = [
-        f"// Drafted from {basis.calls} calls that were permitted and ran, {_span(basis)}.\n"
+        f"// Drafted from {_calls(basis.calls)} that ran, {_span(basis)}.\n"
         f"// --generalise {basis.level}: {RULES[basis.level]}.\n"
         "// Read every policy before you rely on it.\n//\n"
     ]
@@ -61,13 +61,16 @@ def comments(one: Proposed) -> Iterator[str]:
     first = min(observed.first_at for observed in one.seen)
     last = max(observed.last_at for observed in one.seen)
     span = _at(first) if _at(first) == _at(last) else f"{_at(first)} to {_at(last)}"
-    number = "1 call" if one.calls == 1 else f"{one.calls} calls"
-    yield f"// {_short(f'{tools}, by {_whom(one)}: {number}, {span}')}"
+    yield f"// {_short(f'{tools}, by {_whom(one)}: {_calls(one.calls)}, {span}')}"
     if one.whom.groups:
         groups = ", ".join(one.whom.groups)
         yield f"// {_short(f'Everybody who called as a member of {groups} did so.')}"
     for place, why in one.unbound:
         yield f"// {_short(f'Not bound: {place} ({why}).')}"
+
+
+def _calls(number: int) -> str:
+    return "1 call" if number == 1 else f"{number} calls"
 
 
 def _whom(one: Proposed) -> str:

@@ -53,7 +53,7 @@ def test_it_is_tried_on_all_that_was_called(directory: Path) -> None:
         "tried on 5 decisions, with these permits alone:",
         "  permitted as before  4",
         "  would be refused  0",
-        "  would be permitted, and was refused  0",
+        "  would be permitted, where policy refused  0",
         "proven: it permits nothing that the policies in force refuse",
     ]
 
@@ -64,7 +64,9 @@ def test_what_it_would_refuse_and_where_it_is_wider_is_said(directory: Path) -> 
     said = draft("--principal", "ada", "--generalise", "open").stderr
 
     assert "  would be refused  2\n    shop___refund: 2 calls by lea 2; for example c" in said
-    assert "  would be permitted, and was refused  1\n    shop___refund: 1 call by ada 1" in said
+    assert (
+        "  would be permitted, where policy refused  1\n    shop___refund: 1 call by ada 1" in said
+    )
     assert "wider than the policies in force, shop___refund: OAuthUser" in said
 
 

@@ -243,7 +243,7 @@ def _told(found: Simulated, policies: tuple[Policy, ...], grounds: Grounds) -> I
     yield f"  permitted as before  {found.permitted - changes['refuse-to-permit']}"
     for change, word in (
         ("permit-to-refuse", "would be refused"),
-        ("refuse-to-permit", "would be permitted, and was refused"),
+        ("refuse-to-permit", "would be permitted, where policy refused"),
     ):
         kinds = [(kind, tally) for kind, tally in found.flips.items() if kind.change == change]
         yield f"  {word}  {changes[change]}"
