@@ -178,6 +178,11 @@ def _column(name: str, value: Any) -> Tamper:
     return do
 
 
+def _delivered(editor: Editor, log: int, seq: int) -> None:
+    row = editor.row(log, seq)
+    editor.put(log, seq, row | {"is_delivered": not row["is_delivered"]})
+
+
 OF_RECORDS = (
     Change("the body", _body, (RECORD_EDITED,), is_exact=True),
     Change("the body, with its hash", _body_and_hash, (RECORDS_CHANGED,)),
@@ -191,6 +196,7 @@ OF_RECORDS = (
     Change("a record put before it", _inserted, (RECORDS_CHANGED,)),
     Change("its place exchanged with its neighbour's", _swapped, (RECORDS_CHANGED,)),
     Change("another record put in its place", _copied_over, (RECORDS_CHANGED, CALL_TWICE)),
+    Change("the column is_delivered", _delivered, (COLUMN_EDITED,), is_exact=True),
     *(
         Change(f"the column {name}", _column(name, value), (COLUMN_EDITED,), is_exact=True)
         for name, value in {
