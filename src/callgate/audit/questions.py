@@ -123,3 +123,10 @@ class Page(Value):
 
 class CursorError(ValueError):
     """What was given as `after` is not the `next` of a page of this record."""
+
+
+class ExportCursor(Value):
+    """How far an export has come. Everything before it was taken by its destination."""
+
+    positions: dict[int, int] = {}  # log → the seq that comes next
+    chain: str | None = None  # of formats that chain their events: the hash of the last

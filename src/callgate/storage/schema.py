@@ -89,7 +89,7 @@ cursors = Table(
     "cursors",
     metadata,
     Column("name", _Word, primary_key=True),
-    Column("positions", Text, nullable=False),  # JSON: log → the next seq
+    Column("positions", Text, nullable=False),  # JSON; of exports: audit.questions.ExportCursor
     Column("at", Double, nullable=False),
 )
 
