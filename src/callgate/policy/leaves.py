@@ -11,14 +11,12 @@ from callgate.model import Json
 from callgate.policy.domains import Domain, Numbers, Sets, Texts
 from callgate.policy.exact import DECIMAL_DIGITS, LONG_MAX, LONG_MIN, Unrepresentable, convert
 from callgate.policy.expressions import Chain
+from callgate.policy.following import Document
 from callgate.policy.shapes import DECIMAL, LONG, SCALARS, STRING, WITH_FIELDS, Kind, Shape
-from callgate.protocol.references import References, Unresolved
 
 SCALE = 10**DECIMAL_DIGITS
-MAX_REFERENCES = 16
 MAX_OPTIONS = 256  # of an enum; longer ones are not used
 
-_KNOWN_DRAFTS = ("draft-06", "draft-07", "2019-09", "2020-12")
 _TEXT_FIELDS = ("json", "kind")
 _SCALAR_STARTS: Mapping[Kind | None, Numbers | Texts] = {
     Kind.BOOL: Numbers(0, 1),
@@ -83,49 +81,21 @@ class Limits:
     """
 
     def __init__(self, schema: Json) -> None:
-        self._root = schema if isinstance(schema, dict) else {}
-        draft = str(self._root.get("$schema", "2020-12"))[:100]
-        self._is_usable = "$ref" not in self._root and any(d in draft for d in _KNOWN_DRAFTS)
-        self._references = References(self._root)
+        self._document = Document(schema)
 
     def cut(self, start: Domain, kind: Kind, item_kind: Kind | None, path: Chain) -> Domain:
         """The values that the schema allows at a place; all of them where it allows none."""
-        schema = self._at(path)
+        schema = self._document.top
+        for name in path:
+            schema = self._document.member(schema, name)
         if schema is None:
             return start
         if isinstance(start, Sets):
-            items = self._resolved(schema.get("items")) if "prefixItems" not in schema else None
+            items = self._document.items(schema)
             if items is None or item_kind is None:
                 return start
             return start._replace(elements=_cut(start.elements, item_kind, items))
         return _cut(start, kind, schema)
-
-    def _at(self, path: Chain) -> Mapping[str, Json] | None:
-        schema: Mapping[str, Json] | None = self._root if self._is_usable else None
-        for name in path:
-            properties = schema.get("properties") if schema is not None else None
-            schema = self._resolved(properties.get(name) if isinstance(properties, dict) else None)
-        return schema
-
-    def _resolved(self, schema: Json) -> Mapping[str, Json] | None:
-        """The schema behind references, and beside `null`, which policy sees as absent."""
-        for _ in range(MAX_REFERENCES):
-            if not isinstance(schema, dict):
-                return None
-            if "$ref" in schema:
-                try:
-                    schema = self._references.find(schema["$ref"])
-                except Unresolved:
-                    return None
-                continue
-            options = schema.get("anyOf", schema.get("oneOf"))
-            if not isinstance(options, list) or "type" in schema or "enum" in schema:
-                return schema
-            real = [option for option in options if option != {"type": "null"}]
-            if len(real) != 1:
-                return None
-            schema = real[0]
-        return None
 
 
 def _cut(start: Numbers | Texts, kind: Kind, schema: Mapping[str, Json]) -> Numbers | Texts:

@@ -8,7 +8,7 @@ from callgate.model import Json, Principal
 from callgate.model import Value as Value_
 from callgate.policy.analysis import literals, recovering
 from callgate.policy.analysis.findings import PRINCIPAL_KINDS
-from callgate.policy.analysis.limits import Limits, Node
+from callgate.policy.analysis.limits import NOWHERE, Limits, Node
 from callgate.policy.analysis.pinning import is_as, real_facts
 from callgate.policy.analysis.solving import Assignment
 from callgate.policy.analysis.symbols import Path, Slot, Symbols
@@ -105,7 +105,7 @@ class _Reader:
         made: dict[str, dict[str, Json]] = {}
         for name, field in shape.fields.items():
             if ("enriched", name) in self._symbols.fields:
-                made[name] = self._record(("enriched", name), field.shape, _NOWHERE)
+                made[name] = self._record(("enriched", name), field.shape, NOWHERE)
         return made
 
     def arguments(self) -> dict[str, Json]:
@@ -258,6 +258,3 @@ def _any(shape: Shape, node: Node) -> Json:
         case Kind.UNION:
             return _EMPTY[next(iter(shape.fields))]
     return _EMPTY[limits.kinds[0]] if limits.kinds and limits.kinds[0] in _EMPTY else {}
-
-
-_NOWHERE = Node(root={}, schema=None)

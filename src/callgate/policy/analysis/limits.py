@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from callgate.model import Json, Value
+from callgate.policy.following import Document
 from callgate.policy.schema import Kind, Shape
 
 Number: TypeAlias = int | float
-
-MAX_REFERENCES = 16
 
 
 class Limits(Value):
@@ -34,26 +33,22 @@ NONE = Limits()
 class Node(Value):
     """A place in an input schema; `schema` is None where nothing is known of it."""
 
-    root: Mapping[str, Json]
+    document: Document
     schema: Mapping[str, Json] | None
 
     @classmethod
     def of(cls, schema: Mapping[str, Json]) -> Node:
         """The top of an input schema."""
-        return cls(root=schema, schema=schema)
+        document = Document(schema)
+        return cls(document=document, schema=document.top)
 
     def field(self, name: str) -> Node:
         """The place of a property."""
-        found = _member(self.schema, "properties")
-        return self._at(found.get(name) if found is not None else None)
+        return Node(document=self.document, schema=self.document.member(self.schema, name))
 
     def items(self) -> Node:
         """The place of the items of an array."""
-        schema = self.schema
-        return self._at(None if schema is None or "prefixItems" in schema else schema.get("items"))
-
-    def _at(self, schema: Json) -> Node:
-        return Node(root=self.root, schema=_resolved(self.root, schema))
+        return Node(document=self.document, schema=self.document.items(self.schema))
 
     def required(self) -> frozenset[str]:
         """The properties that must be there."""
@@ -73,6 +68,10 @@ class Node(Value):
         return NONE if self.schema is None else _limits(self.schema)
 
 
+NOWHERE = Node(document=Document(None), schema=None)
+"""A place of which no schema says anything."""
+
+
 def limits_along(shape: Shape, node: Node) -> Iterator[tuple[tuple[str, ...], Limits]]:
     """All limits of a shape's places, with their paths: two tools alike in these are alike."""
     found = node.limits()
@@ -85,39 +84,6 @@ def limits_along(shape: Shape, node: Node) -> Iterator[tuple[tuple[str, ...], Li
     elif shape.kind is Kind.SET and shape.items is not None:
         for path, limits in limits_along(shape.items, node.items()):
             yield ("[]", *path), limits
-
-
-def _member(schema: Mapping[str, Json] | None, name: str) -> Mapping[str, Json] | None:
-    found = schema.get(name) if schema is not None else None
-    return found if isinstance(found, Mapping) else None
-
-
-def _resolved(root: Mapping[str, Json], schema: Json) -> Mapping[str, Json] | None:
-    """The schema that says the most of a place where null may stand beside it."""
-    for _ in range(MAX_REFERENCES):
-        if not isinstance(schema, Mapping):
-            return None
-        if "$ref" in schema:
-            schema = _referred(root, schema["$ref"])
-            continue
-        branches = schema.get("anyOf", schema.get("oneOf", schema.get("allOf")))
-        if not isinstance(branches, list) or "type" in schema or "enum" in schema:
-            return schema
-        real = [one for one in branches if one != {"type": "null"}]
-        if len(real) != 1:
-            return None
-        schema = real[0]
-    return None
-
-
-def _referred(root: Mapping[str, Json], reference: Json) -> Json:
-    if not isinstance(reference, str) or not reference.startswith("#"):
-        return None
-    target: Json = root
-    for part in reference[1:].split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        target = target.get(key) if isinstance(target, Mapping) else None
-    return target
 
 
 def _limits(schema: Mapping[str, Json]) -> Limits:

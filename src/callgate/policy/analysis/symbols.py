@@ -8,7 +8,7 @@ from typing import TypeAlias
 from callgate.model import Tool
 from callgate.policy.analysis.facts import of_json, of_set, of_text
 from callgate.policy.analysis.findings import PRINCIPAL_KINDS
-from callgate.policy.analysis.limits import Limits, Node
+from callgate.policy.analysis.limits import NOWHERE, Limits, Node
 from callgate.policy.analysis.literals import instant
 from callgate.policy.analysis.rules import json_rule, scalar_rule
 from callgate.policy.analysis.terms import (
@@ -47,7 +47,6 @@ Path: TypeAlias = tuple[str, ...]
 Slot: TypeAlias = tuple[Truth, Value]  # is it there, and its value if so
 
 LAST_INSTANT = instant("9999-12-31T23:59:59.999Z")
-_UNKNOWN = Node(root={}, schema=None)
 _SORTS = {
     Kind.STRING: Sort.STRING,
     Kind.BOOL: Sort.BOOL,
@@ -177,7 +176,7 @@ class Symbols:
             known = self.fields.get((name,))
             if known is None:
                 of = self.shape.fields[name].shape
-                known = True, self._value((name,), of, node if name == "input" else _UNKNOWN)
+                known = True, self._value((name,), of, node if name == "input" else NOWHERE)
                 self.fields[(name,)] = known
             return known
 
@@ -279,7 +278,7 @@ class Symbols:
             if at not in self.fields:
                 of = shape.fields[name]
                 # A union has the limits of its alternatives in one place: none can be told.
-                inner = _UNKNOWN if shape.kind is Kind.UNION else node.field(name)
+                inner = NOWHERE if shape.kind is Kind.UNION else node.field(name)
                 mirrored = self.argument(at[1:]) if at[0] == "derived" else None
                 if mirrored is not None:
                     is_there = mirrored[0]
