@@ -83,7 +83,10 @@ def test_only_the_next_version_can_be_added(make: Make, number: int) -> None:
     assert store.newest() == a_version(1, a="one")
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.text(max_size=5)), max_size=6))
+TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=5)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), TEXTS), max_size=6))
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

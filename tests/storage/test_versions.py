@@ -107,3 +107,8 @@ def test_a_server_that_is_not_there_is_no_empty_store() -> None:
     versions = StoredPolicyVersions(StoreSettings(url="postgresql://127.0.0.1:1/record"))
     with pytest.raises(StoreError, match="cannot be read"):
         versions.has_begun()
+
+
+def test_a_text_that_not_every_database_can_hold_is_refused(place: StoreSettings) -> None:
+    with pytest.raises(StoreError, match="'a' has a NUL"):
+        StoredPolicyVersions(place).add(a_version(1, a="permit\0"))

@@ -57,6 +57,11 @@ class StoredPolicyVersions:
 
     def add(self, made: Version) -> None:
         """In one transaction, while nobody else adds one."""
+        for identifier, text in made.policies.items():
+            if (
+                "\0" in identifier + text
+            ):  # it means nothing in Cedar, and not every database has it
+                raise StoreError(f"policy {identifier!r} has a NUL character in it")
         database = database_of(self._settings)  # who writes has one for itself
         try:
             connection = database.open_to_write(may_create=False)
