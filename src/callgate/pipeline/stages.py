@@ -15,7 +15,6 @@ from callgate.model import (
     Refused,
     Reply,
     Tool,
-    Verdict,
     split_name,
 )
 from callgate.pipeline.asking import Asking
@@ -28,6 +27,7 @@ from callgate.pipeline.locating import Route, locate, unknown
 from callgate.pipeline.recording import in_run, keep_intent
 from callgate.pipeline.wishes import Copies
 from callgate.policy.account import brief
+from callgate.policy.decisions import verdict_on
 from callgate.policy.engine import Question
 from callgate.policy.schema import RESERVED_KEYS
 from callgate.ports import Caller, StoreError, TargetError, Unanswerable
@@ -131,23 +131,12 @@ async def authorize(call: Call, gateway: Gateway, _caller: Caller) -> Call:
             reason = f"The argument key {key!r} is reserved; rename it."
             raise Refused("invalid_arguments", reason, call=call)
     now = in_microseconds(gateway.clock.now())  # as the record has it, to decide again by it
-    verdict = _verdict(call, gateway, call.tool, now)
+    verdict = verdict_on(gateway.engine, _question(call, call.tool, now))
     digest = hashlib.sha256(sealed).hexdigest()
     call = replace(call, verdict=verdict, decided_at=now, sealed=sealed, sealed_digest=digest)
     if not verdict.lets_through:
         raise _not_permitted(call, gateway)
     return call
-
-
-def _verdict(call: Call, gateway: Gateway, tool: Tool, now: float) -> Verdict:
-    engine = gateway.engine
-    if METHODS[call.method].is_list:
-        assert call.principal is not None  # noqa: S101 - stage order
-        # Listing needs no permit of its own: a list holds just what could be used.
-        is_forbidden = engine.is_forbidden(call.principal, tool, now)
-        reason = "the list is forbidden" if is_forbidden else "a list of what could be used"
-        return Verdict(is_permitted=not is_forbidden, reason=reason, version=engine.version)
-    return engine.authorize(_question(call, tool, now))
 
 
 def _question(call: Call, tool: Tool, now: float) -> Question:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from callgate.model import Json, Principal, Tool, Value, Verdict
 from callgate.policy.account import Account
 from callgate.policy.answers import NO_PERMIT
+from callgate.policy.decisions import verdict_on
 from callgate.policy.engine import Engine, Question
 from callgate.policy.schema import RESERVED_KEYS
 from callgate.protocol.jsonrpc import find_key
@@ -96,13 +97,10 @@ def rule(engine: Engine, question: Question, fits: Fits) -> Ruled:
 
 
 def _listed(engine: Engine, question: Question) -> Ruled:
-    """A list needs no permit: it holds what could be used. Only a forbid empties it."""
-    is_forbidden = engine.is_forbidden(question.principal, question.tool, question.now)
-    reason = "the list is forbidden" if is_forbidden else "a list of what could be used"
-    verdict = Verdict(is_permitted=not is_forbidden, reason=reason, version=engine.version)
+    verdict = verdict_on(engine, question)
     return Ruled(
-        ruling=Ruling.REFUSE if is_forbidden else Ruling.PERMIT,
-        reason=reason,
+        ruling=Ruling.PERMIT if verdict.is_permitted else Ruling.REFUSE,
+        reason=verdict.reason,
         account=Account(verdict=verdict, policies=()),
     )
 
