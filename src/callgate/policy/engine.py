@@ -18,7 +18,8 @@ from callgate.policy.explain import Inquiry, Scene, account
 from callgate.policy.hints import Narrowing
 from callgate.policy.names import Names
 from callgate.policy.outlook import Outlook
-from callgate.policy.plans import Deciders, Known, Part, Plan, Plans
+from callgate.policy.parts import Deciders, Part
+from callgate.policy.plans import Known, Plan, Plans
 from callgate.policy.preview import is_satisfied, reads_arguments
 from callgate.policy.shapes import Shape
 from callgate.policy.source import SHADOW, Policy, version_of
@@ -72,6 +73,11 @@ class Engine:
         self._outlook = Outlook(self._plans, tooling.validator)
         self._asked: OrderedDict[tuple[tuple[str, ...], ...], Inquiry] = OrderedDict()
         self._resource = names.uid(names.GATEWAY, names.gateway)
+
+    @property
+    def plans(self) -> Plans:
+        """What it remembers, for those who put another engine in its place."""
+        return self._plans
 
     def authorize(self, question: Question) -> Verdict:
         """The full decision, on the arguments exactly as they will be sent."""

@@ -15,7 +15,8 @@ from callgate.policy.formulas import Formula, either, is_satisfiable
 from callgate.policy.ground import NOTHING_GIVEN, Given, Ground, given_of
 from callgate.policy.hints import Narrowing, narrowing_of
 from callgate.policy.leaves import Leaf, Leaves
-from callgate.policy.plans import Action, Choice, Known, Plan, Plans, View
+from callgate.policy.parts import Action, Choice, View
+from callgate.policy.plans import Known, Plan, Plans
 from callgate.policy.preview import Situation, holds, probe
 from callgate.policy.residuals import FAILS, Reader, Residual, Truth
 from callgate.policy.shapes import WITH_FIELDS, Kind, cut

@@ -20,9 +20,10 @@ from callgate.policy.context import Unrepresentable
 from callgate.policy.engine import Engine
 from callgate.policy.entities import facts_of
 from callgate.policy.expressions import context_chains
-from callgate.policy.preview import parsed, timed, with_unknowns
+from callgate.policy.preview import parsed
 from callgate.policy.schema import Shape, cedar_schema, context_shape, cut, input_shape
 from callgate.policy.source import ACTIVE, Policy, Scope
+from callgate.policy.unknowns import timed, unknown, with_unknowns
 from callgate.protocol.jsonrpc import encode
 from callgate.protocol.methods import METHODS
 
@@ -208,12 +209,12 @@ class _View:
         chains = set(context_chains(clause.est))
         read = cut(self._context, chains).fields.get("input")
         if read is None or not self._known.arguments:
-            return [_unknown("input")]
+            return [unknown("input")]
         try:
             forms = with_unknowns(read.shape, self._known.arguments)
         except Unrepresentable:
             forms = None
-        return [_unknown("input")] if forms is None else list(forms)
+        return [unknown("input")] if forms is None else list(forms)
 
     def _outcome(self, handle: cedarpy.PolicySet, arguments: Json) -> bool | None:
         uids = {"action": self._action.own, "resource": self._engine.names.resource.own}
@@ -226,7 +227,7 @@ class _View:
         }
         request["context"] = {
             "input": arguments,
-            **{name: _unknown(name) for name in ("meta", "enriched", "system")},
+            **{name: unknown(name) for name in ("meta", "enriched", "system")},
         }
         result = cedarpy.is_authorized_partial(request, handle, self._entities)
         if result.diagnostics.errors or len(result.residuals) != 1:
@@ -250,10 +251,6 @@ class _View:
         return cedarpy.Entities.from_json_str(
             entities, cedarpy.Schema.from_json_str(encode(schema).decode())
         )
-
-
-def _unknown(name: str) -> Json:
-    return {"__extn": {"fn": "unknown", "arg": name}}
 
 
 def _is_plain(identifier: str) -> bool:

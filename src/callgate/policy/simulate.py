@@ -15,7 +15,7 @@ from callgate.policy.cases import Fits, Ruling, ruling_of
 from callgate.policy.decided import Decision, Left, is_hidden
 from callgate.policy.decisions import verdict_on
 from callgate.policy.engine import Engine, Question
-from callgate.policy.plans import Choice
+from callgate.policy.parts import Choice
 from callgate.policy.simulated import Cause, Example, Kind, Simulated, Tally
 from callgate.policy.source import Policy
 from callgate.protocol.methods import METHODS

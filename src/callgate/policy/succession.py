@@ -15,23 +15,15 @@ Pair = tuple[Principal, Tool]
 
 def pairs_of(engine: Engine) -> list[Pair]:
     """Who was asked about lately, and at which tools. For the thread that uses the engine."""
-    latest = reversed(engine._plans._known.values())
-    found = ((one.principal, plan.action.tool) for one in latest for plan in one.plans.values())
-    return list(islice(found, MOST_PAIRS))
+    return list(islice(engine.plans.asked(), MOST_PAIRS))
 
 
 def warm(engine: Engine, pairs: Sequence[Pair]) -> None:
     """Makes what the first call of each pair would wait for. For any thread, before the engine
     is shared."""
-    plans = engine._plans
     for principal, tool in pairs:
         try:
-            plan = plans.plan(principal, tool)
-            part = plan.part
-            if part.problem is None and part.has_permit:
-                plans.schema(plan.action, part.deciders)
-                plans.handle(part.deciders)
-                plans.are_in_scope(plan, part)
+            engine.plans.prepare(principal, tool)
         except Exception:  # noqa: BLE001, S112 - the call itself will meet it, and is refused then
             continue
 
@@ -42,5 +34,4 @@ def release(engine: Engine) -> None:
     Principals and plans refer to each other: without this, a collection of all garbage, which
     takes as long as there are policies, would be needed to get rid of them.
     """
-    for known in engine._plans._known.values():
-        known.plans.clear()
+    engine.plans.let_go()

@@ -1,0 +1,119 @@
+"""The policies in scope at one tool: what they read there, and what is left of them to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cedarpy
+
+from callgate.model import Json, Tool
+from callgate.policy.deciding import Deciding, deciding
+from callgate.policy.expressions import Chain
+from callgate.policy.hints import Narrowing
+from callgate.policy.index import Lineage
+from callgate.policy.leaves import Leaf, Limits
+from callgate.policy.schema import Shape, cut
+from callgate.policy.source import Policy
+from callgate.policy.validation import Validator
+
+
+class Choice:
+    """Some policies, and what they read together. Tools and principals share it."""
+
+    def __init__(self, key: frozenset[str], policies: tuple[Policy, ...]) -> None:
+        self.key = key  # their ids
+        self.policies = policies
+        self.has_permit = any(policy.effect == "permit" for policy in policies)
+        self.reads_action = any(policy.reads_action for policy in policies)
+        self.reads_facts = any(policy.reads_facts for policy in policies)
+        chains = {chain for policy in policies for chain in policy.chains}
+        self.chains = frozenset(chains)
+        self.reads_context = bool(chains)
+        self.reads_time = any(not chain or chain[0] == "system" for chain in chains)
+
+
+class Deciders:
+    """What is left of some policies at one tool, and what that reads."""
+
+    def __init__(self, action: Action, left: tuple[Deciding, ...]) -> None:
+        self.action = action
+        self.left = left
+        self.key = frozenset(one.key for one in left)
+        chains = {chain for one in left for chain in one.chains}
+        self.reads_context = bool(chains)
+        self.context = cut(action.context, chains)
+        self.schema: cedarpy.Schema | None = None
+
+
+class Part:
+    """Some policies that matter at one tool, and what they read there, found out when asked."""
+
+    def __init__(self, action: Action, choice: Choice, validator: Validator) -> None:
+        self.action = action
+        self.choice = choice
+        self.key = choice.key
+        self.policies = choice.policies
+        self.has_permit = choice.has_permit
+        self.reads_context = choice.reads_context
+        self.reads_time = choice.reads_time
+        self.schema: cedarpy.Schema | None = None
+        self.narrowing: Narrowing | None = None  # where no condition looks beyond the context
+        self.by_id = {policy.id: policy for policy in choice.policies}
+        self._validator = validator
+        self._context: Shape | None = None
+        self._deciders: Deciders | None = None
+        self._invalid: frozenset[str] | None = None
+        self._problem: str | None = None
+
+    @property
+    def context(self) -> Shape:
+        """The context, cut to what these policies can read."""
+        if self._context is None:
+            self._context = cut(self.action.context, self.choice.chains)
+        return self._context
+
+    @property
+    def deciders(self) -> Deciders:
+        """What is left of them to evaluate, for requests that their scopes match."""
+        if self._deciders is None:
+            self._deciders = Deciders(self.action, deciding(self.policies, self.action.context))
+        return self._deciders
+
+    @property
+    def invalid(self) -> frozenset[str]:
+        """Ids of the policies that do not type-check for this tool."""
+        if self._invalid is None:
+            action = self.action
+            found = self._validator.invalid(action.tool, action.context, self.policies)
+            self._invalid = frozenset(found)
+            if found:
+                self._problem = f"policy {', '.join(sorted(found))} does not fit the tool's schema"
+        return self._invalid
+
+    @property
+    def problem(self) -> str | None:
+        """Why these policies refuse every call of this tool."""
+        return self._problem if self._invalid is not None or self.invalid else None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One tool, as policy sees it."""
+
+    tool: Tool
+    uid: dict[str, Json]
+    lineage: Lineage
+    above: Lineage  # its groups, and a name that no policy can say
+    input: Shape
+    context: Shape
+    limits: Limits
+    parts: dict[frozenset[str], Part] = field(default_factory=dict)
+    places: dict[Chain, Leaf | None] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)  # by the id of a policy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One policy at all tools where it reads the same places. They share it."""
+
+    policy: Policy
