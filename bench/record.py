@@ -37,6 +37,7 @@ class Program:
 PROGRAMS = (
     Program("record_writing.py"),
     Program("record_postgres.py"),
+    Program("record_queries.py"),
     Program("record_replay.py"),
     Program("record_proving.py"),
 )

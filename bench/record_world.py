@@ -29,7 +29,28 @@ CODES = (
     ("ok", 930), ("not_permitted", 50), ("invalid_arguments", 10), ("target_timeout", 5),
     ("refused_by_interceptor", 4), ("result_withheld", 1),
 )  # fmt: skip
-SYLLABLES = "ba co di fu ga he jo ka li mo na pe qui ro sa te vu wa xi zo".split()
+SYLLABLES = [
+    "ba",
+    "co",
+    "di",
+    "fu",
+    "ga",
+    "he",
+    "jo",
+    "ka",
+    "li",
+    "mo",
+    "na",
+    "pe",
+    "qui",
+    "ro",
+    "sa",
+    "te",
+    "vu",
+    "wa",
+    "xi",
+    "zo",
+]
 
 
 def skewed(count: int, draws: random.Random, power: float = 1.1) -> Iterator[int]:
@@ -42,7 +63,7 @@ def skewed(count: int, draws: random.Random, power: float = 1.1) -> Iterator[int
 
 def vocabulary(count: int) -> list[str]:
     """Words that are easy to tell from each other; the first ones are the common ones."""
-    draws = random.Random(7)  # noqa: S311 - the same each time
+    draws = random.Random(7)
     found: dict[str, None] = {}
     while len(found) < count:
         found["".join(draws.choices(SYLLABLES, k=draws.randint(1, 5)))] = None
@@ -53,7 +74,7 @@ class World:
     """Draws calls. The principal p0 and the tool t0 are common, and meet once in 500,000 calls."""
 
     def __init__(self, seed: int = 1) -> None:
-        self._draws = draws = random.Random(seed)  # noqa: S311 - not for secrets
+        self._draws = draws = random.Random(seed)
         self._principals = skewed(2000, draws)
         self._tools = skewed(120, draws)
         self._policies = skewed(60, draws)
@@ -200,7 +221,7 @@ def _filled(path: Path, rows_of: Iterator[tuple[Any, ...]]) -> int:
         bare.execute("CREATE TABLE IF NOT EXISTS alembic_version (version_num TEXT)")
         bare.execute("INSERT INTO alembic_version VALUES (?)", (REVISION,))
         bare.execute(
-            f"INSERT INTO {logs.name} (id, token, pid, started_at, settled_seq) VALUES (?,?,?,?,?)",  # noqa: S608 - a table of ours
+            f"INSERT INTO {logs.name} (id, token, pid, started_at, settled_seq) VALUES (?,?,?,?,?)",
             (1, "0" * 32, 1, BEGIN, 0),
         )
         while rows := list(itertools.islice(rows_of, AT_ONCE)):

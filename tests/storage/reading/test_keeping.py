@@ -53,7 +53,7 @@ def test_keeper_has_it_done_beside_the_gateway_until_it_is_cancelled(
     async def live() -> None:
         task = asyncio.ensure_future(IndexKeeper(settings).run())
         async with asyncio.timeout(120):  # the process takes only what nobody else wants
-            while records.behind():
+            while records.behind():  # noqa: ASYNC110 - another process knows no asyncio
                 await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from callgate.audit.erasure import ERASED, Erasures
+from callgate.audit.erasure import ERASED, WITHDRAWN, Erasures
 from callgate.audit.explain import whole
-from callgate.audit.place import place, position
+from callgate.audit.place import place
 from callgate.model import Json
 from callgate.ports import StoreError
 from callgate.storage.index.bits import BLOCK, packed
@@ -41,7 +41,7 @@ class Built:
     places: dict[int, list[int]] = field(default_factory=dict)  # key → places
     said: list[Said] = field(default_factory=list)
     principals: dict[int, tuple[int, float]] = field(default_factory=dict)  # as last seen
-    open: dict[str, tuple[int, float]] = field(default_factory=dict)  # intents: position, at
+    open: dict[str, tuple[int, float, int | None]] = field(default_factory=dict)  # intents
     ended: dict[str, int] = field(default_factory=dict)  # outcomes of intents from elsewhere
 
     def add(self, row: Row[Any], call: dict[str, Json] | None) -> None:
@@ -76,11 +76,13 @@ class Builder:
         self._words = words
         self._blobs = blobs
         self._erasures = Erasures()
+        self._ends: Mapping[int, int] = {}
         self._unsound: set[tuple[int, int]] = set()
 
     def catch_up(self, most: int) -> int:
         """Indexes up to so many records, the latest first; returns how many were."""
-        for log in heads(self._record):
+        self._ends = heads(self._record)
+        for log in self._ends:
             if not is_index_of(self._record, self._index, log):
                 self._forget_all()
         self._take_in_erasures()
@@ -103,7 +105,7 @@ class Builder:
 
     def _missing(self) -> Iterator[tuple[int, int]]:
         """Whole blocks that are not indexed."""
-        for log, end in heads(self._record).items():
+        for log, end in self._ends.items():
             query = select(blocks.c.number).where(blocks.c.log == log, blocks.c.has_words == 1)
             there = set(self._index.execute(query).scalars())
             for number in range(end // BLOCK - 1, -1, -1):
@@ -142,7 +144,11 @@ class Builder:
                 if intent is not None:
                     built.ended[row.call_id] = row.position
             built.add(row, self._left([row] if intent is None else [intent, row]))
-        built.open = {call_id: (row.position, row.at) for call_id, row in intents.items()}
+        outcomes_of = self._outcomes(list(intents))
+        built.open = {
+            call_id: (row.position, row.at, outcomes_of.get(call_id))
+            for call_id, row in intents.items()
+        }
         return built
 
     def _intents(self, ids: Sequence[str]) -> Mapping[str, Row[Any]]:
@@ -150,6 +156,15 @@ class Builder:
             return {}
         query = chosen_rows().where(records.c.call_id.in_(ids), records.c.kind == "intent")
         return {row.call_id: row for row in self._record.execute(query)}
+
+    def _outcomes(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """Where these calls have ended, if they have: blocks are not always built in order."""
+        if not ids:
+            return {}
+        query = select(records.c.call_id, records.c.position).where(
+            records.c.call_id.in_(ids), records.c.kind == "outcome"
+        )
+        return {row.call_id: row.position for row in self._record.execute(query)}
 
     def _left(self, rows: Sequence[Row[Any]]) -> dict[str, Json] | None:
         """The call, without what was erased, or is about to be: whatever is still there of it."""
@@ -202,23 +217,20 @@ class Builder:
             self._index.execute(insert(principals), rows)
 
     def _write_spans(self, built: Built) -> None:
-        first, _ = span(built.log, built.number * BLOCK, (built.number + 1) * BLOCK)
         rows = [
-            {"position": at, "call_id": call_id, "at": when}
-            for call_id, (at, when) in built.open.items()
+            {"position": at, "call_id": call_id, "at": when, "outcome": outcome}
+            for call_id, (at, when, outcome) in built.open.items()
         ]
         if rows:
             self._index.execute(insert(spans), rows)
         for call_id, outcome in built.ended.items():
             ended = update(spans).where(spans.c.call_id == call_id)
             self._index.execute(ended.values(outcome=outcome))
-        oldest = first - KEPT_SPANS * BLOCK
-        if place(first)[1] > KEPT_SPANS * BLOCK:
-            self._index.execute(
-                delete(spans).where(
-                    spans.c.outcome < oldest, spans.c.outcome >= position(built.log, 0)
-                )
-            )
+        for log, end in self._ends.items():
+            # Who turns pages for longer than these may not find a call that ended meanwhile.
+            oldest = max(0, end - KEPT_SPANS * BLOCK)
+            first, last = span(log, 0, oldest)
+            self._index.execute(delete(spans).where(spans.c.outcome.between(first, last)))
 
     def _remove(self, log: int, number: int) -> None:
         """Takes a block out, with all that the search cannot part from it."""
@@ -245,12 +257,14 @@ class Builder:
         """Takes out what events say was erased, once for each event."""
         query = (
             chosen_rows()
-            .where(records.c.kind == "event", records.c.code == ERASED)
+            .where(records.c.kind == "event", records.c.code.in_((ERASED, WITHDRAWN)))
             .order_by(records.c.position)
         )
         seen = self._seen()
         for row in self._record.execute(query).all():
-            self._erasures.add(row.body.encode("utf-8", "surrogateescape"))
+            body = row.body.encode("utf-8", "surrogateescape")
+            takes_back = row.code == WITHDRAWN
+            self._erasures.take_back(body) if takes_back else self._erasures.add(body)
             log, seq = place(row.position)
             if seq < seen.get(log, 0):
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -30,12 +30,21 @@ from callgate.storage.schema import records
 
 FIRST_BLOCKS = 4  # at once; then four times as many each time
 MOST_BLOCKS = 256
-WORK_PER_BLOCK = 8  # in rows looked at
+WORK_PER_BLOCK = 4  # in rows looked at
 FEW = 64  # candidates: that many calls are looked at sooner than the words of many are searched
 ROWS_AT_ONCE = 64
 
 Bits = dict[int, int]
 """Block number → the places in it."""
+
+
+class _Block(NamedTuple):
+    """What is asked first of a block."""
+
+    number: int
+    has_words: int
+    least_at: float | None
+    most_at: float | None
 
 
 @dataclass
@@ -48,7 +57,7 @@ class Finder:
     unindexed: int = 0  # rows that had to be looked at
     _wanted: Wanted = field(init=False)
     _search: Search | None = field(init=False)
-    _spans: list[Row[Any]] | None = None
+    _open: dict[int, dict[int, list[int]]] | None = None  # log → block → seqs
 
     def __post_init__(self) -> None:
         chosen = self.question.chosen
@@ -66,33 +75,40 @@ class Finder:
         while high > 0:
             top = (high - 1) // BLOCK
             low = max(0, top - size + 1)
-            there = _blocks(index, log, low, top)
-            bits = self._bits(index, log, there)
+            bits = self._bits(index, log, _blocks(index, log, low, top))
+            in_flight = self._in_flight(index, log)
+            passed = 0
             for number in range(top, low - 1, -1):
                 start = number * BLOCK
-                if number in bits:
-                    found = bits[number] & ((1 << min(high - start, BLOCK)) - 1)
-                    seqs = self._seqs(index, log, number, found, high)
-                    yield from self._rows(log, seqs)
-                    yield Passed(log=log, seq=start, rows=WORK_PER_BLOCK)
-                else:
+                if number not in bits:
                     self.unindexed += high - start
                     yield from look(self.question, log, start, high)
+                elif bits[number] or number in in_flight:
+                    known = {seq for seq in in_flight.get(number, ()) if seq < high}
+                    yield from self._rows(log, _seqs(number, bits[number], high, known))
+                passed += WORK_PER_BLOCK
                 high = start
+            yield Passed(log=log, seq=high, rows=passed)
             size = min(4 * size, MOST_BLOCKS)
 
-    def _bits(self, index: Connection, log: int, there: Mapping[int, Row[Any]]) -> Bits:
+    def _bits(self, index: Connection, log: int, there: Sequence[_Block]) -> Bits:
         """Of each indexed block the outcomes that may be chosen. Others must be looked at."""
-        known = [row for row in there.values() if row.has_words or self._search is None]
-        found: Bits = {row.number: 0 for row in known}
-        in_time = {row.number: row for row in known if _is_in_time(self.question.chosen, row)}
-        wanted = self._wanted
-        if not wanted.all_keys:
-            found |= {number: unpacked(row.calls) for number, row in in_time.items()}
-        elif in_time:
-            by_key = self._postings(index, log, list(in_time))
-            for number, row in in_time.items():
-                found[number] = _combined(wanted, by_key.get(number, {}), row.calls)
+        known = [block for block in there if block.has_words or self._search is None]
+        found: Bits = dict.fromkeys((block.number for block in known), 0)
+        chosen, wanted = self.question.chosen, self._wanted
+        is_any_time = chosen.since is None and chosen.until is None
+        in_time = [block for block in known if is_any_time or _is_in_time(chosen, block)]
+        if not in_time:
+            return found
+        if not wanted.groups:
+            found |= _calls(index, log, [block.number for block in in_time])
+        if wanted.all_keys:
+            by_key = self._postings(index, log, [block.number for block in in_time])
+            for block in in_time:
+                places = by_key.get(block.number)
+                if places is not None or wanted.groups:
+                    calls = found[block.number]
+                    found[block.number] = _combined(wanted, places or {}, calls)
         if self._search is not None:
             self._narrow(index, log, found, self._search)
         return found
@@ -101,15 +117,15 @@ class Finder:
         self, index: Connection, log: int, numbers: Sequence[int]
     ) -> dict[int, dict[int, int]]:
         """Block number → key → places."""
-        # Written out, so that every database looks once for each key of each block.
-        query = select(postings.c.number, postings.c.key, postings.c.places).where(
-            postings.c.log == log,
-            postings.c.number.in_(numbers),
-            postings.c.key.in_(self._wanted.all_keys),
+        # Written out, so that every database looks once for each key of each block; and not through
+        # Core, which takes longer for so many numbers than the database.
+        rows = index.exec_driver_sql(
+            f"SELECT number, key, places FROM {postings.name} WHERE log = {log:d} "  # noqa: S608 - numbers of ours
+            f"AND number IN ({_listed(numbers)}) AND key IN ({_listed(self._wanted.all_keys)})"
         )
         found: dict[int, dict[int, int]] = {}
-        for row in index.execute(query):
-            found.setdefault(row.number, {})[row.key] = unpacked(row.places)
+        for number, key, places in rows:
+            found.setdefault(number, {})[key] = unpacked(places)
         return found
 
     def _narrow(self, index: Connection, log: int, found: Bits, search: Search) -> None:
@@ -126,17 +142,6 @@ class Finder:
         for number in filled:
             found[number] &= said.get(number, 0)
 
-    def _seqs(
-        self, index: Connection, log: int, number: int, bits: int, high: int
-    ) -> Sequence[int]:
-        """Where candidates stand in a block, the latest first."""
-        start = number * BLOCK
-        seqs = [start + at for at in downwards(bits)]
-        in_flight = {
-            seq for seq in self._in_flight(index, log) if start <= seq < min(high, start + BLOCK)
-        }
-        return sorted(in_flight.union(seqs), reverse=True) if in_flight else seqs
-
     def _rows(self, log: int, seqs: Sequence[int]) -> Iterator[Candidate]:
         columns = records.c
         for first in range(0, len(seqs), ROWS_AT_ONCE):
@@ -148,14 +153,18 @@ class Finder:
             )
             yield from map(as_candidate, self.question.connection.execute(query).all())
 
-    def _in_flight(self, index: Connection, log: int) -> list[int]:
-        """Intents in indexed blocks whose calls had not ended when this walk began."""
-        if self._spans is None:
+    def _in_flight(self, index: Connection, log: int) -> Mapping[int, Sequence[int]]:
+        """Intents in indexed blocks whose calls had not ended when this walk began: by block."""
+        if self._open is None:
             rows = index.execute(select(spans)).all()
             in_doubt = [row.call_id for row in rows if row.outcome is None]
             ended = ended_among(self.question, in_doubt)
-            self._spans = [row for row in rows if self._is_open(row, ended)]
-        return [seq for of, seq in (place(row.position) for row in self._spans) if of == log]
+            self._open = {}
+            for row in rows:
+                if self._is_open(row, ended):
+                    of, seq = place(row.position)
+                    self._open.setdefault(of, {}).setdefault(seq // BLOCK, []).append(seq)
+        return self._open.get(log, {})
 
     def _is_open(self, row: Row[Any], ended: set[str]) -> bool:
         if row.outcome is None:
@@ -164,12 +173,32 @@ class Finder:
         return seq >= self.question.ends.get(log, 0)
 
 
-def _blocks(index: Connection, log: int, low: int, top: int) -> dict[int, Row[Any]]:
-    query = select(blocks).where(blocks.c.log == log, blocks.c.number.between(low, top))
-    return {row.number: row for row in index.execute(query)}
+def _seqs(number: int, bits: int, high: int, in_flight: set[int]) -> Sequence[int]:
+    """Where candidates stand in a block before `high`, the latest first."""
+    start = number * BLOCK
+    seqs = [start + at for at in downwards(bits & ((1 << min(high - start, BLOCK)) - 1))]
+    return sorted(in_flight.union(seqs), reverse=True) if in_flight else seqs
 
 
-def _combined(wanted: Wanted, places: Mapping[int, int], calls: bytes) -> int:
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _blocks(index: Connection, log: int, low: int, top: int) -> list[_Block]:
+    columns = blocks.c
+    query = select(columns.number, columns.has_words, columns.least_at, columns.most_at)
+    rows = index.execute(query.where(columns.log == log, columns.number.between(low, top)))
+    return [_Block(*row) for row in rows]
+
+
+def _calls(index: Connection, log: int, numbers: Sequence[int]) -> Bits:
+    columns = blocks.c
+    query = select(columns.number, columns.calls)
+    rows = index.execute(query.where(columns.log == log, columns.number.in_(numbers)))
+    return {number: unpacked(calls) for number, calls in rows}
+
+
+def _combined(wanted: Wanted, places: Mapping[int, int], calls: int) -> int:
     bits: int | None = None
     for group in wanted.groups:
         any_of = 0
@@ -179,18 +208,18 @@ def _combined(wanted: Wanted, places: Mapping[int, int], calls: bytes) -> int:
         if not bits:
             return 0
     if bits is None:
-        bits = unpacked(calls)
+        bits = calls
     for key in wanted.unwanted:
         bits &= ~places.get(key, 0)
     return bits
 
 
-def _is_in_time(chosen: CallFilter, row: Row[Any]) -> bool:
-    if row.least_at is None:
+def _is_in_time(chosen: CallFilter, block: _Block) -> bool:
+    if block.least_at is None or block.most_at is None:
         return False
-    if chosen.since is not None and row.most_at < in_microseconds(chosen.since):
+    if chosen.since is not None and block.most_at < in_microseconds(chosen.since):
         return False
-    return chosen.until is None or row.least_at < in_microseconds(chosen.until)
+    return chosen.until is None or block.least_at < in_microseconds(chosen.until)
 
 
 def count_blocks(index: Connection | None) -> int:
