@@ -115,7 +115,8 @@ def test_call_of_nobody_that_has_not_ended_is_chosen_by_nothing_it_has_not() -> 
     call: dict[str, Json] = {"call": "c2", "at": rfc3339(NOW), "code": None, "principal": None}
     assert matcher(CallFilter())(call)
     for name in ("principal", "agent", "tenant", "code", "ran", "policy", "label", "trace", "run"):
-        assert not matcher(CallFilter(**{name: "None"}))(call)
+        chosen: dict[str, Any] = {name: "None"}
+        assert not matcher(CallFilter(**chosen))(call)
     assert not matcher(CallFilter(is_refused=True))(call)
     assert not matcher(CallFilter(is_delivered=False))(call)
 

@@ -27,16 +27,22 @@ def settings(tmp_path: Path) -> StoreSettings:
 def test_work_catches_up_and_ends_when_nothing_came_for_a_while(settings: StoreSettings) -> None:
     pauses = 0
 
-    def is_alone() -> bool:
+    def is_alone(seconds: float) -> bool:
         nonlocal pauses
-        pauses += 1
+        pauses += seconds > 0
         return False
 
     records = Records(settings)
     work(records, is_alone)
     assert records.behind() == 0
     assert pauses == keeping.IDLE_SECONDS / keeping.PAUSE_SECONDS
-    work(records, lambda: True)  # ends at once
+
+
+def test_work_ends_with_whom_it_is_done_for(settings: StoreSettings) -> None:
+    records = Records(settings)
+    work(records, lambda _: True)
+    assert records.behind() == 0  # what was begun is done, at most AT_ONCE
+    assert records.catch_up(1) == 0
 
 
 def test_what_went_wrong_is_the_last_word(tmp_path: Path) -> None:

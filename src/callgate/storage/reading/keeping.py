@@ -82,8 +82,8 @@ def keep(settings: StoreSettings, connection: Connection) -> None:
     if sys.platform != "win32":
         os.nice(NICE)
 
-    def is_alone() -> bool:
-        return connection.poll(PAUSE_SECONDS)  # nobody writes: only the parent's end is read
+    def is_alone(seconds: float) -> bool:
+        return connection.poll(seconds)  # nobody writes: only the parent's end is read
 
     said = None
     try:
@@ -94,10 +94,10 @@ def keep(settings: StoreSettings, connection: Connection) -> None:
         connection.send(said)
 
 
-def work(records: Records, is_alone: Callable[[], bool]) -> None:
-    """Catches up until there was nothing to do for a while. `is_alone` takes a moment."""
+def work(records: Records, is_alone: Callable[[float], bool]) -> None:
+    """Catches up until there was nothing to do for a while. `is_alone` waits for so long."""
     pauses = 0
     while pauses < IDLE_SECONDS / PAUSE_SECONDS:
         pauses = 0 if records.catch_up(AT_ONCE) else pauses + 1
-        if pauses and is_alone():
+        if is_alone(PAUSE_SECONDS if pauses else 0.0):
             return
