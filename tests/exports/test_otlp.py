@@ -54,14 +54,6 @@ def test_a_record_belongs_to_its_trace() -> None:
     assert (record["spanId"], record["flags"]) == ("b7ad6b7169203331", 1)
 
 
-def test_events_of_the_gateway_are_log_records_too() -> None:
-    said = {"kind": "event", "event": "policies_in_force", "call": "e1", "at": "2026-11-29T21:18:43.640009Z",
-            "record": {"log": 1, "seq": 0}}  # fmt: skip
-    record = log_record(said, ORIGIN, with_contents=False)
-    assert record["eventName"] == "dev.callgate.policies_in_force"
-    assert record["body"] == {"stringValue": "policies_in_force"}
-
-
 def test_a_collector_that_takes_them_is_sent_one_request() -> None:
     async def takes(_seen: Seen, talk: Talk) -> None:
         await talk.json({})

@@ -112,6 +112,7 @@ def some_views(**more: Any) -> Views:
         "metrics": metrics,
         "is_stopping": lambda: False,
         "keep_verdict": keep_verdict,
+        "beside": lambda: {"witnesses": [], "exports": []},
         **more,
     }
     return Views(**settings)

@@ -244,7 +244,11 @@ def test_every_prometheus_metric_is_documented_and_nothing_else() -> None:
 
 
 def test_every_prometheus_metric_is_there_with_its_labels_and_nothing_else() -> None:
-    readings = Readings(targets=lambda: (a_status(),), witnesses=lambda: [("vault", 3)])
+    readings = Readings(
+        targets=lambda: (a_status(),),
+        witnesses=lambda: [("vault", 3)],
+        exports=lambda: [("siem", 7, True)],
+    )
     telemetry = PrometheusTelemetry(readings)
     telemetry.begin(a_call()).end(ended())
     telemetry.count_evaluations("search", is_permitted=True, number=2)

@@ -1,4 +1,4 @@
-"""What runs beside the calls: follows changes, keeps the index, shows checkpoints to witnesses."""
+"""What runs beside the calls: follows changes, keeps the index, shows checkpoints, exports."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import logging
 from collections.abc import AsyncIterator
 
 from callgate.app.application import Application
+from callgate.app.exporting import build_exports
 from callgate.app.following import follow_files, follow_repository
 from callgate.app.witnessing import build_countersigner, build_witnessing
+from callgate.config import Config
+from callgate.exports.exporting import Exporting, ExportStatus
+from callgate.storage.ledger_reading import open_log
 from callgate.storage.reading.keeping import IndexKeeper
 from callgate.upstream.tasks import Tasks
 
@@ -31,17 +35,29 @@ class Beside:
         self._index = IndexKeeper(config.store)
         self.witnessing = build_witnessing(config, clock)
         self.countersigner = build_countersigner(config, clock)
+        self._exports: list[Exporting] = []
+
+    @property
+    def exports(self) -> list[ExportStatus]:
+        """How each export is doing."""
+        return [one.status for one in self._exports]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Leave it when the record is closed: its last checkpoint is shown then."""
+        """Leave it when the record is closed: its last checkpoint is shown then. PartError."""
         application = self._application
+        config = application.config
+        if config.exports:
+            origin = await asyncio.to_thread(_origin, config)
+            self._exports = build_exports(config, origin, application.clock)
         tasks = Tasks()
         tasks.start(follow_files(application), "following files")
         tasks.start(follow_repository(application), "following the repository")
         tasks.start(application.report_findings(), "checking policies")
         tasks.start(self._index.run(), "keeping the index of the record")
         tasks.start(self.witnessing.run(), "showing checkpoints")
+        for export in self._exports:
+            tasks.start(export.run(), "exporting")
         try:
             yield
         finally:
@@ -54,3 +70,11 @@ class Beside:
                 await self.witnessing.close()
         except TimeoutError:
             _log.warning("not every witness has seen the last checkpoint; the next start shows it")
+
+
+def _origin(config: Config) -> str:
+    reader = open_log(config.store)
+    try:
+        return reader.origin
+    finally:
+        reader.close()

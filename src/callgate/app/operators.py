@@ -38,6 +38,7 @@ def readings_of(application: Application, beside: Beside) -> Readings:
         ),
         policy_findings=lambda: len(application.checks.present),
         witnesses=lambda: [(one.name, one.behind) for one in beside.witnessing.status],
+        exports=lambda: [(one.name, one.sent, one.fault is not None) for one in beside.exports],
     )
 
 
@@ -91,6 +92,7 @@ def views_of(application: Application, beside: Beside, metrics: PrometheusTeleme
         keep_verdict=keep_verdict,
         logins=logins,
         countersigner=beside.countersigner,
+        beside=lambda: {"witnesses": beside.witnessing.status, "exports": beside.exports},
     )
 
 

@@ -11,6 +11,7 @@ from callgate.cli.calls import calls
 from callgate.cli.config import config_commands
 from callgate.cli.demo import demo
 from callgate.cli.explain import explain
+from callgate.cli.export import export
 from callgate.cli.init import init
 from callgate.cli.interceptor import interceptor
 from callgate.cli.key import key
@@ -44,6 +45,7 @@ for command in (
     usage,
     report,
     replay,
+    export,
     audit,
     stages,
     key,

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from callgate.authoring.settings import DraftingSettings
+from callgate.config.exports import ExportSettings
 from callgate.config.witnesses import WitnessesSettings
 from callgate.control.settings import ControlListenerSettings
 from callgate.identity.chain import IdentitySettings
@@ -174,6 +175,8 @@ class Config(Settings):
     """Scrutiny before and after a call, in running order."""
     store: StoreSettings = StoreSettings()
     witnesses: WitnessesSettings = WitnessesSettings()
+    exports: Annotated[tuple[ExportSettings, ...], Field(max_length=32)] = ()
+    """Where the record goes besides: continuously, each record once or more."""
     telemetry: TelemetrySettings = TelemetrySettings()
 
     _origin: Origin = PrivateAttr()
@@ -209,6 +212,12 @@ class Config(Settings):
             for target in sorted(wanted - info.data["targets"].keys()):
                 raise ValueError(f"{interceptor.name} is for {target}, which is not a target")
         return interceptors
+
+    @field_validator("exports")
+    @classmethod
+    def _exports_differ(cls, exports: tuple[ExportSettings, ...]) -> tuple[ExportSettings, ...]:
+        WitnessesSettings.differ([export.name for export in exports])
+        return exports
 
     @field_validator("store")
     @classmethod

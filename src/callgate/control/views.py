@@ -10,7 +10,7 @@ from callgate.control.countersigning import Countersigner
 from callgate.control.desk import PolicyDesk
 from callgate.control.logins import Logins
 from callgate.control.problems import Problem
-from callgate.model import Principal, Value
+from callgate.model import Json, Principal, Value
 from callgate.pipeline.gateway import Gateway
 from callgate.ports import RecordReader, TargetStatus
 from callgate.review.verdicts import ReviewVerdict
@@ -60,6 +60,7 @@ class Views:
     metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]  # Accept → body, media type
     is_stopping: Callable[[], bool]
     keep_verdict: Callable[[ReviewVerdict], Awaitable[None]]  # durably; raises StoreError
+    beside: Callable[[], Json]  # how witnesses and exports are doing
     countersigner: Countersigner | None = None  # None: this gateway is no witness for others
     waiting: Crowd = field(default_factory=Crowd)
     logins: Logins = field(default_factory=Logins)

@@ -31,20 +31,18 @@ _decode = msgspec.json.Decoder().decode
 
 
 def log_record(said: dict[str, Json], origin: str, *, with_contents: bool) -> dict[str, Json]:
-    """A whole call, or an event of the record, as a LogRecord of OTLP's JSON form.
+    """A whole call as a LogRecord of OTLP's JSON form.
 
     `with_contents`: arguments and results too, as far as the record has them.
     """
-    is_event = said.get("kind") == "event"
-    number, word = (9, "INFO") if is_event else _SEVERITY[ending(said)]
-    text = said["event"] if is_event else f"{operation(said)}: {ending(said)}"
+    number, word = _SEVERITY[ending(said)]
     told: dict[str, Json] = {
-        "timeUnixNano": _nanoseconds(said.get("received_at") or said["at"]),
+        "timeUnixNano": _nanoseconds(said["received_at"]),
         "observedTimeUnixNano": _nanoseconds(said["at"]),
         "severityNumber": number,
         "severityText": word,
         "eventName": code_of(said),
-        "body": {"stringValue": text},
+        "body": {"stringValue": f"{operation(said)}: {ending(said)}"},
         "attributes": [
             {"key": key, "value": _value(value)}
             for key, value in _attributes(said, origin, with_contents=with_contents)
@@ -65,8 +63,6 @@ def _attributes(
     yield "callgate.record.place", place_of(said, origin)
     yield "callgate.call.id", said["call"]
     yield "callgate.run.id", said.get("run")
-    if said.get("kind") == "event":
-        return
     yield "mcp.method.name", said.get("method") or "tools/call"
     yield "mcp.session.id", said.get("session")
     yield "gen_ai.operation.name", None if said.get("method") else "execute_tool"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 from collections.abc import Mapping
 
 from callgate.exports.cloudevents import BATCH_MEDIA_TYPE
@@ -12,6 +10,7 @@ from callgate.exports.export import Batch
 from callgate.exports.lines import LineFormat
 from callgate.exports.posting import Poster
 from callgate.ports import Clock
+from callgate.protocol.standard_webhooks import signature
 
 LINES_MEDIA_TYPE = "application/x-ndjson"
 
@@ -47,10 +46,8 @@ class WebhookDestination:
 
     def _signed(self, body: bytes) -> Mapping[str, str]:
         name = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
-        at = str(int(self._clock.now()))
-        headers = {"webhook-id": name, "webhook-timestamp": at}
+        at = int(self._clock.now())
+        headers = {"webhook-id": name, "webhook-timestamp": str(at)}
         if self._key is not None:
-            signed = f"{name}.{at}.".encode() + body
-            digest = base64.b64encode(hmac.digest(self._key, signed, hashlib.sha256)).decode()
-            headers["webhook-signature"] = f"v1,{digest}"
+            headers["webhook-signature"] = signature(self._key, name, at, body)
         return headers

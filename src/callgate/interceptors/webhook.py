@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,11 +20,10 @@ from callgate.interceptors.webhook_messages import (
 from callgate.model import Json
 from callgate.ports import Clock
 from callgate.protocol.jsonrpc import Malformed, encode, parse_json
+from callgate.protocol.standard_webhooks import read_key, signature
 from callgate.scrutiny import Asked, Decision, Listed, Message, Passive, Request, Result, View
 from callgate.settings import Settings
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - of Standard Webhooks
-MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
 INLINE_BYTES = 64 << 10  # more than this is signed and read in a thread
 MAX_DEPTH = 128
 
@@ -70,7 +65,7 @@ class WebhookSettings(Settings):
     @classmethod
     def _check_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None:
-            key_of(secret)
+            read_key(secret.get_secret_value())
         return secret
 
     @model_validator(mode="after")
@@ -80,27 +75,6 @@ class WebhookSettings(Settings):
         if self.certificate is not None and not self.url.startswith("https:"):
             raise ValueError("`certificate` needs an https `url`")
         return self
-
-
-def key_of(secret: SecretStr) -> bytes:
-    """The bytes that a secret stands for. Raises ValueError."""
-    text = secret.get_secret_value()
-    problem = "must be `whsec_` and 24 to 64 bytes in base64: echo whsec_$(openssl rand -base64 32)"
-    if not text.startswith(SECRET_PREFIX):
-        raise ValueError(problem)
-    try:
-        key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError(problem) from None
-    if not MIN_SECRET_BYTES <= len(key) <= MAX_SECRET_BYTES:
-        raise ValueError(problem)
-    return key
-
-
-def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
-    """One signature of Standard Webhooks: `v1,` and HMAC-SHA256 of `<id>.<timestamp>.<body>`."""
-    signed = b"%b.%d.%b" % (message_id.encode(), timestamp, body)
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
 class Webhook(Passive):
@@ -113,7 +87,7 @@ class Webhook(Passive):
         self._clock = clock
         self._omit: frozenset[str] = frozenset(settings.omit)
         chosen = (settings.secret, settings.previous_secret)
-        self._keys = [key_of(secret) for secret in chosen if secret is not None]
+        self._keys = [read_key(one.get_secret_value()) for one in chosen if one is not None]
         self._poster = Poster(
             settings.url,
             timeout_seconds=timeout_seconds,

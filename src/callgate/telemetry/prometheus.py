@@ -108,6 +108,18 @@ WITNESS_BEHIND = Described(
     says="Entries of the log of logs that the witness has not seen yet.",
     labels=("witness",),
 )
+EXPORTED = Described(
+    name="callgate_exported_records_total",
+    kind="counter",
+    says="Records that the export's destination has taken from this process.",
+    labels=("export",),
+)
+EXPORT_FAILING = Described(
+    name="callgate_export_failing",
+    kind="gauge",
+    says="Whether the export's destination does not take what it is sent.",
+    labels=("export",),
+)
 EVALUATIONS = Described(
     name="callgate_evaluations_total",
     kind="counter",
@@ -117,7 +129,7 @@ EVALUATIONS = Described(
 
 METRICS = (CALLS, CALL_SECONDS, STAGE_SECONDS, IN_FLIGHT, SESSIONS, TARGET_READY, TARGET_TOOLS,
            STORE_HEALTHY, POLICIES, POLICY_FINDINGS, POLICY_SET, WITNESS_BEHIND,
-           EVALUATIONS)  # fmt: skip
+           EXPORTED, EXPORT_FAILING, EVALUATIONS)  # fmt: skip
 """Every metric there is, besides the process's own."""
 
 
@@ -134,6 +146,7 @@ class Readings:
     policies: Callable[[], tuple[int, str]] = lambda: (0, "")  # how many; the set's version
     policy_findings: Callable[[], int] = lambda: 0
     witnesses: Callable[[], Sequence[tuple[str, int]]] = lambda: ()  # name; how far behind
+    exports: Callable[[], Sequence[tuple[str, int, bool]]] = lambda: ()  # name; sent; is failing
 
 
 @dataclass(slots=True)
@@ -260,19 +273,16 @@ class _Scrape(Collector):
         yield InfoMetricFamily(name, POLICY_SET.says, value={"version": version})
         behind = readings.witnesses()
         yield _gauge(WITNESS_BEHIND, {(name,): entries for name, entries in behind})
+        exports = readings.exports()
+        yield _counter(EXPORTED, [((name,), sent) for name, sent, _ in exports])
+        yield _gauge(EXPORT_FAILING, {(name,): is_failing for name, _, is_failing in exports})
         yield self._evaluations()
 
     def _evaluations(self) -> Metric:
-        family = CounterMetricFamily(EVALUATIONS.name, EVALUATIONS.says, labels=EVALUATIONS.labels)
-        for key, count in self._counts.evaluations.items():
-            family.add_metric(key, count)
-        return family
+        return _counter(EVALUATIONS, self._counts.evaluations.items())
 
     def _calls(self) -> Metric:
-        family = CounterMetricFamily(CALLS.name, CALLS.says, labels=CALLS.labels)
-        for key, series in self._counts.series.items():
-            family.add_metric(key, series.count)
-        return family
+        return _counter(CALLS, ((key, one.count) for key, one in self._counts.series.items()))
 
 
 class _Collected(Collector):
@@ -283,6 +293,13 @@ class _Collected(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._families
+
+
+def _counter(metric: Described, values: Iterable[tuple[tuple[str, ...], int]]) -> Metric:
+    family = CounterMetricFamily(metric.name, metric.says, labels=metric.labels)
+    for labels, value in values:
+        family.add_metric(labels, value)
+    return family
 
 
 def _gauge(metric: Described, values: Mapping[tuple[str, ...], float]) -> Metric:
