@@ -9,7 +9,6 @@ from sqlalchemy import Connection, create_engine
 
 from callgate.audit.place import position
 from callgate.audit.searching import Search
-from callgate.storage.index import words_postgres
 from callgate.storage.index.bits import BLOCK
 from callgate.storage.index.words_postgres import PostgresWords
 from fakes.postgres import a_database
@@ -43,10 +42,7 @@ def add(connection: Connection, number: int, *said: str) -> None:
     PostgresWords().add(connection, 1, number, rows)
 
 
-def test_hits_are_within_bounds_the_last_first_however_many(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(words_postgres, "AT_ONCE", 2)
+def test_hits_are_within_bounds_the_last_first(connection: Connection) -> None:
     add(connection, 0, "wire transfer", "transfer by wire", "wire", "nothing")
     add(connection, 1, "wire transfer")
     assert hits(connection, "wire") == [BLOCK, 2, 1, 0]

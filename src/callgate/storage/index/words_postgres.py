@@ -15,7 +15,6 @@ from callgate.storage.index.words import Said
 # A tsvector has no positions for what comes after: there phrases cannot be told.
 MOST_PLACED_WORDS = 16_000
 MOST_PLACES_OF_WORD = 255
-AT_ONCE = 5000  # hits
 
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS search_words "
@@ -24,11 +23,11 @@ _CREATE = (
 )
 _ADD = text("INSERT INTO search_words VALUES (:at, :is_long, to_tsvector('simple', :words))")
 _FORGET = text("DELETE FROM search_words WHERE position BETWEEN :first AND :last")
+# Without ORDER BY and LIMIT: they would have PostgreSQL read row by row where few are found.
 _HITS = text(
     "SELECT position FROM search_words WHERE position BETWEEN :first AND :last "
     "AND words @@ to_tsquery('simple', :words) "
-    "AND (is_long OR words @@ to_tsquery('simple', :phrases)) "
-    "ORDER BY position DESC LIMIT :limit"
+    "AND (is_long OR words @@ to_tsquery('simple', :phrases))"
 )
 
 
@@ -53,15 +52,9 @@ class PostgresWords:
         return range(number, number + 1)
 
     def hits(self, connection: Connection, search: Search, first: int, last: int) -> Iterator[int]:
-        asked = {"first": first, "words": _words(search), "phrases": _phrases(search)}
-        while True:
-            found = list(
-                connection.execute(_HITS, {**asked, "last": last, "limit": AT_ONCE}).scalars()
-            )
-            yield from found
-            if len(found) < AT_ONCE:
-                return
-            last = found[-1] - 1
+        asked = {"words": _words(search), "phrases": _phrases(search)}
+        found = connection.execute(_HITS, {**asked, "first": first, "last": last}).scalars()
+        yield from sorted(found, reverse=True)
 
 
 def _is_long(words: str) -> bool:
