@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import re2
 
@@ -11,13 +11,14 @@ import re2
 class Reading:
     """A text with its bytes: engines look at bytes, and what they say is about characters."""
 
-    __slots__ = ("body", "is_ascii", "lacks", "text")
+    __slots__ = ("body", "first_run", "is_ascii", "lacks", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.body = text.encode()
         self.is_ascii = len(self.body) == len(text)
         self.lacks: frozenset[Form] = frozenset()  # see Together
+        self.first_run: tuple[int, int] | Literal["unsought"] | None = "unsought"  # see hints
 
     def boundary(self, offset: int) -> int:
         """The start of the character that this byte is of."""

@@ -41,13 +41,21 @@ TURNED_URL = Form(r"://[^\s/\"@]+@|@[^\s/\"@]+//:")
 # Names of secrets before a value: what follows counts only where it holds a digit.
 NAMED = Form(
     r"(?i:(?:pass|pwd|secret|token|auth|cred|cookie|session|private|signature|\bsig|key|verifier|art_api)[\w.\-]{0,64})"
-    r"[\\\"'`)\]}>]{0,4}[\s\x{a0}\x{2000}-\x{200f}\x{3000}\x{feff}]*[:=,(]"
+    r"[\\\"'`)\]}>]{0,4}[\s\x{a0}\x{2000}-\x{200f}\x{3000}\x{feff}]*(?:[=,(]|:(?:[^:]|$))"
 )
 _DIGIT = re.compile(r"[\d²³¹⁰⁴-⁹₀-₉]")
 
 
 def odd_run(reading: Reading, at: int) -> Place | None:
     """The first run of characters from here on that can be a key, in bytes."""
+    if at:
+        return _odd_run(reading, at)
+    if reading.first_run == "unsought":  # two ask for it
+        reading.first_run = _odd_run(reading, 0)
+    return reading.first_run
+
+
+def _odd_run(reading: Reading, at: int) -> Place | None:
     body = reading.body
     while (hit := ODD.next(reading, at)) is not None:
         left = body[max(at, hit[0] - _LOOK_BACK) : hit[0]]
