@@ -57,6 +57,10 @@ class FakeCallStore:
     def fault(self) -> str | None:
         return self._fault
 
+    @property
+    def damage(self) -> tuple[str, ...]:
+        return ()
+
     async def open(self) -> None:
         """Nothing to do."""
 

@@ -246,7 +246,7 @@ def test_every_prometheus_metric_is_documented_and_nothing_else() -> None:
 def test_every_prometheus_metric_is_there_with_its_labels_and_nothing_else() -> None:
     readings = Readings(
         targets=lambda: (a_status(),),
-        witnesses=lambda: [("vault", 3)],
+        witnesses=lambda: [("vault", 3, False)],
         exports=lambda: [("siem", 7, True)],
     )
     telemetry = PrometheusTelemetry(readings)

@@ -37,7 +37,10 @@ def readings_of(application: Application, beside: Beside) -> Readings:
             application.gateway.engine.version,
         ),
         policy_findings=lambda: len(application.checks.present),
-        witnesses=lambda: [(one.name, one.behind) for one in beside.witnessing.status],
+        damaged_logs=lambda: len(application.store.damage),
+        witnesses=lambda: [
+            (one.name, one.behind, one.is_disputed) for one in beside.witnessing.status
+        ],
         exports=lambda: [(one.name, one.sent, one.fault is not None) for one in beside.exports],
     )
 

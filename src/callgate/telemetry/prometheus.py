@@ -102,6 +102,17 @@ POLICY_SET = Described(
     labels=("version",),
 )
 
+DAMAGED_LOGS = Described(
+    name="callgate_record_damaged_logs",
+    kind="gauge",
+    says="Logs of the record that are not continued, because they are not what was signed.",
+)
+WITNESS_DISPUTED = Described(
+    name="callgate_witness_disputed",
+    kind="gauge",
+    says="Whether the witness has seen what contradicts the record.",
+    labels=("witness",),
+)
 WITNESS_BEHIND = Described(
     name="callgate_witness_behind",
     kind="gauge",
@@ -128,8 +139,8 @@ EVALUATIONS = Described(
 )
 
 METRICS = (CALLS, CALL_SECONDS, STAGE_SECONDS, IN_FLIGHT, SESSIONS, TARGET_READY, TARGET_TOOLS,
-           STORE_HEALTHY, POLICIES, POLICY_FINDINGS, POLICY_SET, WITNESS_BEHIND,
-           EXPORTED, EXPORT_FAILING, EVALUATIONS)  # fmt: skip
+           STORE_HEALTHY, DAMAGED_LOGS, POLICIES, POLICY_FINDINGS, POLICY_SET, WITNESS_BEHIND,
+           WITNESS_DISPUTED, EXPORTED, EXPORT_FAILING, EVALUATIONS)  # fmt: skip
 """Every metric there is, besides the process's own."""
 
 
@@ -145,7 +156,10 @@ class Readings:
     is_store_healthy: Callable[[], bool] = lambda: False
     policies: Callable[[], tuple[int, str]] = lambda: (0, "")  # how many; the set's version
     policy_findings: Callable[[], int] = lambda: 0
-    witnesses: Callable[[], Sequence[tuple[str, int]]] = lambda: ()  # name; how far behind
+    damaged_logs: Callable[[], int] = lambda: 0
+    witnesses: Callable[[], Sequence[tuple[str, int, bool]]] = (
+        lambda: ()
+    )  # name; how far behind; whether it disputes
     exports: Callable[[], Sequence[tuple[str, int, bool]]] = lambda: ()  # name; sent; is failing
 
 
@@ -266,13 +280,15 @@ class _Scrape(Collector):
         yield _gauge(TARGET_READY, {(target.name,): target.is_ready for target in targets})
         yield _gauge(TARGET_TOOLS, {(target.name,): target.tools for target in targets})
         yield _gauge(STORE_HEALTHY, {(): readings.is_store_healthy()})
+        yield _gauge(DAMAGED_LOGS, {(): readings.damaged_logs()})
         count, version = readings.policies()
         yield _gauge(POLICIES, {(): count})
         yield _gauge(POLICY_FINDINGS, {(): readings.policy_findings()})
         name = POLICY_SET.name.removesuffix("_info")
         yield InfoMetricFamily(name, POLICY_SET.says, value={"version": version})
-        behind = readings.witnesses()
-        yield _gauge(WITNESS_BEHIND, {(name,): entries for name, entries in behind})
+        witnesses = readings.witnesses()
+        yield _gauge(WITNESS_BEHIND, {(name,): behind for name, behind, _ in witnesses})
+        yield _gauge(WITNESS_DISPUTED, {(name,): disputes for name, _, disputes in witnesses})
         exports = readings.exports()
         yield _counter(EXPORTED, [((name,), sent) for name, sent, _ in exports])
         yield _gauge(EXPORT_FAILING, {(name,): is_failing for name, _, is_failing in exports})

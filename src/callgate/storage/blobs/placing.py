@@ -44,6 +44,10 @@ class Store(Protocol):
     def fault(self) -> str | None:
         """Why nothing can be written now."""
 
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Why logs are not continued."""
+
 
 class PlacingStore:
     """Implements CallStore around another one. Belongs to the event loop that opened it.
@@ -125,6 +129,11 @@ class PlacingStore:
     def fault(self) -> str | None:
         """Why the record cannot be written now, in words; None where it can."""
         return self._blob_fault or self._store.fault
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Why logs are not continued, in words."""
+        return self._store.damage
 
     def _make_sure(self) -> None:
         if not self._is_open:
