@@ -17,7 +17,7 @@ from callgate.storage.reading.records import Records
 from callgate.storage.settings import StoreSettings
 
 LOOK_EVERY_SECONDS = 5.0  # whether there is enough to do
-LEAST = 4 * BLOCK  # records: fewer are looked through as fast as they are
+LEAST = BLOCK  # records; what is less than a block is looked through each time
 AT_ONCE = 8 * BLOCK
 IDLE_SECONDS = 30.0  # the process ends when there was nothing to do for so long
 PAUSE_SECONDS = 1.0
