@@ -11,6 +11,7 @@ import click
 import pytest
 from docs.generate import regenerated
 
+from callgate.audit.keys import SigningKey
 from callgate.cli import commands
 from callgate.config import Config, load_config
 from callgate.config.suites import Cast, cases_of, read_suite
@@ -160,9 +161,11 @@ def test_configurations_in_the_documentation_are_valid(text: str, tmp_path: Path
     file.write_text(text if "\ntargets:" in f"\n{text}" else targets + text, "utf-8")
     named = re.findall(r"\$\{env:(\w+)\}", text)
 
-    # Distinct, and as long as a control token must be; or in the form that a webhook's secret has.
+    # Distinct, and as long as a control token must be; or in the form that secrets of webhooks and keys have.
     values = {name: f"{name}-{'x' * 32}" for name in named}
     values["WEBHOOK_SECRET"] = "whsec_" + "eHh4" * 8
+    key = SigningKey("records.example.com/gateway", b"k" * 32)
+    values["CALLGATE_SIGNING_KEY"] = key.text
     assert load_config(file, values)
 
 
@@ -200,6 +203,10 @@ def test_commands_in_the_documentation_exist(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     command: click.Command = commands
     while isinstance(command, click.Group) and words:
+        implied = getattr(command, "implied", None)  # the command that need not be named
+        if words[0] not in command.commands and implied is not None:
+            command = command.commands[implied]
+            continue
         assert words[0] in command.commands, line
         command = command.commands[words.pop(0)]
     own = words[: words.index("--")] if "--" in words else words

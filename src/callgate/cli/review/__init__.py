@@ -8,16 +8,16 @@ from callgate.cli.review.cases import export_cases
 from callgate.cli.review.run import run
 from callgate.cli.review.runs import runs
 
-DEFAULT = "run"
-
 
 class Review(click.Group):
     """A group whose first command need not be named: `callgate review RUN`."""
 
+    implied = "run"
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts the command in, where there is none."""
         if args and args[0] not in (*self.commands, "-h", "--help"):
-            args = [DEFAULT, *args]
+            args = [self.implied, *args]
         return super().parse_args(ctx, args)
 
 
