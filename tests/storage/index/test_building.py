@@ -8,10 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from callgate.audit.erasure import erased
 from callgate.audit.keys import SigningKey
+from callgate.audit.questions import Condition
 from callgate.ports import CallFilter, StoreError
 from callgate.storage.databases import database_of
 from callgate.storage.index.bits import BLOCK
@@ -167,3 +169,17 @@ def test_only_one_builds_at_a_time(settings: StoreSettings) -> None:
         assert held is not None
         assert records.catch_up(1 << 20) == 0
     assert records.catch_up(1 << 20) == 2 * BLOCK
+
+
+def test_payloads_that_lie_elsewhere_are_fetched_to_be_found(settings: StoreSettings) -> None:
+    large = an_outcome("large", NOW, "not_permitted", arguments={"memo": "needle"})
+    assert large.payload is not None
+    content = large.payload
+    entries = (an_outcome(f"c{n:05}", NOW, code="not_permitted") for n in range(BLOCK - 1))
+    write(settings, replace(large, payload=None), *entries)
+    assert Records(settings).catch_up(1) == 0  # rather not at all than without it
+    records = Records(settings, lambda _: content)
+    assert records.catch_up(1) == BLOCK
+    assert found(records, text="needle") == ["large"]
+    condition = Condition.parse("arguments.memo=needle")
+    assert found(records, where=(condition,)) == ["large"]

@@ -174,6 +174,8 @@ class Builder:
             if self._erasures.first_unsaid(log, seq, seq, has_body=False) is None:
                 continue
             entry = told(row, self._blobs)
+            if "payload_omitted" in entry:
+                raise StoreError(f"the payload of {log}/{seq} lies elsewhere, nobody said where")
             if self._erasures.first_unsaid(log, seq, seq, has_body=True) is None:
                 for name in ("arguments", "content", "enriched"):
                     entry.pop(name, None)

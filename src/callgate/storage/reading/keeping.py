@@ -12,6 +12,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from callgate.ports import StoreError
+from callgate.storage.blobs.opening import reader_of
 from callgate.storage.index.bits import BLOCK
 from callgate.storage.reading.records import Records
 from callgate.storage.settings import StoreSettings
@@ -87,7 +88,7 @@ def keep(settings: StoreSettings, connection: Connection) -> None:
 
     said = None
     try:
-        work(Records(settings), is_alone)
+        work(Records(settings, reader_of(settings)), is_alone)
     except (StoreError, OSError) as error:
         said = str(error)
     with suppress(OSError):

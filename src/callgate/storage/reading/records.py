@@ -90,8 +90,9 @@ class Records:
             return Page(calls=(), next=cursors.of_positions(ends))
         positions = cursors.positions(chosen.after)
         ends = {log: min(end, positions.get(log, 0) + MOST_AT_ONCE) for log, end in ends.items()}
+        blobs = self._blobs if reads_payload(chosen) else None
         calls: list[dict[str, Json]] = []
-        for reached, call in scanning.scan_calls(self._source, positions, None, chosen, ends):
+        for reached, call in scanning.scan_calls(self._source, positions, blobs, chosen, ends):
             calls.append(call)
             if len(calls) >= chosen.limit:
                 return Page(calls=tuple(calls), next=cursors.of_positions(reached))
