@@ -53,7 +53,7 @@ PRINCIPALS = [
         id=f"user{number}", issuer="https://idp", kind="jwt", groups=(f"g{number % 10}", "staff"),
         agent=f"agent{number % 7}", claims={"role": "clerk", "department": f"d{number % 20}"},
     )
-    for number in range(200)
+    for number in range(50)
 ]  # fmt: skip
 STAGES = ("identify", "resolve", "admit", "intercept_request", "authorize")
 AFTER = ("record_intent", "forward", "intercept_response")
