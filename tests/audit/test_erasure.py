@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.audit.erasure import MAX_STRETCHES, Erasures, What, erased, stretches
+from callgate.audit.erasure import (
+    MAX_STRETCHES,
+    Erasures,
+    What,
+    erased,
+    stretches,
+    withdrawn,
+    without,
+)
 from callgate.audit.record import indexed
 
 
@@ -57,3 +65,31 @@ def test_what_no_event_names_is_found(
 def test_what_is_no_deletion_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="no event of a deletion"):
         Erasures().add(body)
+
+
+def test_what_was_taken_back_counts_as_not_deleted() -> None:
+    said = erased([(1, 0, 9)], "payload", 1.0, {})
+    back = withdrawn(said.call_id, [(1, 3, 4), (1, 9, 9)], "payload", 2.0)
+    erasures = Erasures()
+    erasures.take_back(back.body)  # of another log: it may come first
+    erasures.add(said.body)
+    assert erasures.first_unsaid(1, 0, 9, has_body=True) == 3
+    assert erasures.first_unsaid(1, 5, 8, has_body=True) is None
+    erasures.add(erased([(1, 4, 4)], "payload", 3.0, {}).body)  # once the hold was released
+    assert erasures.first_unsaid(1, 4, 8, has_body=True) is None
+    with pytest.raises(ValueError, match="takes nothing back"):
+        erasures.take_back(b"{}")
+
+
+@pytest.mark.parametrize(
+    ("back", "left"),
+    [
+        ([], [(0, 9)]),
+        ([(0, 9)], []),
+        ([(0, 0), (9, 9)], [(1, 8)]),
+        ([(3, 4), (4, 6)], [(0, 2), (7, 9)]),
+        ([(20, 30)], [(0, 9)]),
+    ],
+)
+def test_stretches_without_others(back: list[tuple[int, int]], left: list[tuple[int, int]]) -> None:
+    assert list(without([(0, 9)], back)) == left

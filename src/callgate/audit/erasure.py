@@ -14,18 +14,47 @@ from callgate.audit.record import Entry
 from callgate.model import Json
 
 ERASED = "erased"
+WITHDRAWN = "erasure_withdrawn"  # what was announced and then not done, since a hold came first
 MAX_STRETCHES = 10_000  # in one event
 
 What = Literal["body", "payload"]
 Stretch = tuple[int, int, int]  # log, first seq, last seq
 
 
-class _Erased(msgspec.Struct):
+class Erased(msgspec.Struct):
+    """What is read of such an event."""
+
+    what: What
+    places: list[Stretch]
+    call: str = ""  # its own id
+
+
+class Withdrawn(msgspec.Struct):
+    """What is read of an event that takes some of it back."""
+
+    of: str
     what: What
     places: list[Stretch]
 
 
-_decode = msgspec.json.Decoder(_Erased).decode
+_decode = msgspec.json.Decoder(Erased).decode
+_decode_withdrawn = msgspec.json.Decoder(Withdrawn).decode
+
+
+def read_erased(body: bytes) -> Erased:
+    """The body of an `erased` event. Raises ValueError where it says nothing."""
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ValueError(f"this is no event of a deletion: {error}") from error
+
+
+def read_withdrawn(body: bytes) -> Withdrawn:
+    """The body of an `erasure_withdrawn` event. Raises ValueError where it says nothing."""
+    try:
+        return _decode_withdrawn(body)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ValueError(f"this takes nothing back: {error}") from error
 
 
 def erased(places: Iterable[Stretch], what: What, at: float, said: dict[str, Json]) -> Entry:
@@ -37,6 +66,12 @@ def erased(places: Iterable[Stretch], what: What, at: float, said: dict[str, Jso
     if not 0 < len(stretches) <= MAX_STRETCHES:
         raise ValueError(f"an event has 1 to {MAX_STRETCHES} stretches, not {len(stretches)}")
     return event(ERASED, at, {**said, "what": what, "places": stretches})
+
+
+def withdrawn(of: str, places: Iterable[Stretch], what: What, at: float) -> Entry:
+    """The event that takes places of an `erased` event back: they are there, and stay."""
+    said: dict[str, Json] = {"of": of, "what": what, "places": [list(one) for one in places]}
+    return event(WITHDRAWN, at, said)
 
 
 def stretches(places: Iterable[tuple[int, int]]) -> Iterator[Stretch]:
@@ -57,17 +92,20 @@ class Erasures:
     """All that events say was deleted."""
 
     def __init__(self) -> None:
-        self._said: dict[tuple[int, What], list[tuple[int, int]]] = {}
+        self._said: dict[str, Erased] = {}  # by the id of the event
+        self._back: dict[str, list[Stretch]] = {}  # of each event, what was taken back
         self._joined: dict[tuple[int, bool], list[tuple[int, int]]] = {}
 
     def add(self, body: bytes) -> None:
         """What the body of an `erased` event says. Raises ValueError where it says nothing."""
-        try:
-            said = _decode(body)
-        except (msgspec.DecodeError, UnicodeError) as error:
-            raise ValueError(f"this is no event of a deletion: {error}") from error
-        for log, first, last in said.places:
-            self._said.setdefault((log, said.what), []).append((first, last))
+        said = read_erased(body)
+        self._said[said.call or str(len(self._said))] = said
+        self._joined.clear()
+
+    def take_back(self, body: bytes) -> None:
+        """What that of an `erasure_withdrawn` event says. Raises ValueError."""
+        said = read_withdrawn(body)
+        self._back.setdefault(said.of, []).extend(said.places)
         self._joined.clear()
 
     def first_unsaid(self, log: int, first: int, last: int, *, has_body: bool) -> int | None:
@@ -84,11 +122,33 @@ class Erasures:
     def _told(self, log: int, has_body: bool) -> list[tuple[int, int]]:
         key = log, has_body
         if key not in self._joined:
-            told = [*self._said.get((log, "body"), ())]
-            if has_body:
-                told += self._said.get((log, "payload"), ())
+            told: list[tuple[int, int]] = []
+            for identifier, said in self._said.items():
+                if said.what == "body" or has_body:
+                    back = self._back.get(identifier, ())
+                    told += without(_of(log, said.places), _of(log, back))
             self._joined[key] = _joined(told)
         return self._joined[key]
+
+
+def _of(log: int, places: Iterable[Stretch]) -> list[tuple[int, int]]:
+    return [(first, last) for of, first, last in places if of == log]
+
+
+def without(
+    stretches: Iterable[tuple[int, int]], back: Iterable[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """What of the stretches lies in none of those that were taken back."""
+    holes = _joined(list(back))
+    for first, last in stretches:
+        start = first
+        for from_, to in holes:
+            if to >= start and from_ <= last:
+                if from_ > start:
+                    yield start, from_ - 1
+                start = to + 1
+        if start <= last:
+            yield start, last
 
 
 def _joined(told: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from typing import Any
 from callgate.audit.balance import Balance
 from callgate.audit.checkpoints import log_of, read_checkpoint
 from callgate.audit.columns import Said
-from callgate.audit.erasure import ERASED, Erasures
+from callgate.audit.erasure import ERASED, WITHDRAWN, Erasures
 from callgate.audit.findings import (
     ANOTHER_STORE,
     CHECKPOINT_EDITED,
@@ -68,7 +68,7 @@ class _Verifier:
         self._failures: list[Failure] = []
         # What entries say of others. Only what is under a signed checkpoint counts, later.
         self._changes: list[tuple[int, int, bytes]] = []
-        self._erased: list[tuple[int, int, bytes]] = []
+        self._erased: list[tuple[int, int, bytes, bool]] = []  # whether it takes back
         self._joined: dict[int, dict[int, list[tuple[bytes, int]]]] = {}  # log, size → digest, seq
         self._known: dict[int, list[Statement]] = {}
 
@@ -123,8 +123,8 @@ class _Verifier:
                 self._hear_joined(seq, body)
         elif said.event == KEY_CHANGED:
             self._changes.append((log, seq, body))
-        elif said.event == ERASED:
-            self._erased.append((log, seq, body))
+        elif said.event in (ERASED, WITHDRAWN):
+            self._erased.append((log, seq, body, said.event == WITHDRAWN))
 
     def _hear_joined(self, seq: int, body: bytes) -> None:
         try:
@@ -191,11 +191,11 @@ class _Verifier:
         erasures = Erasures()
         # Where records fail, it cannot be told what is signed; they are to be named, not these.
         has_failed = bool(self._failures or any(one.failures for one in judged.values()))
-        for log, seq, body in self._erased:
+        for log, seq, body, takes_back in self._erased:
             if seq >= judged[log].covered and not has_failed:
                 continue  # anybody could have written it
             try:
-                erasures.add(body)
+                erasures.take_back(body) if takes_back else erasures.add(body)
             except ValueError as error:
                 self._fail(DELETED_UNSAID, f"its body: {error}", log, seq)
         for log, walked in self._walked.items():

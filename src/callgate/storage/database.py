@@ -105,6 +105,12 @@ class Database(Protocol):
         checkpoints always do, with all that they cover: a witness may have seen them.
         """
 
+    def before_erasing(self, connection: Connection) -> None:
+        """What this connection erases from here on leaves no trace, as far as can be."""
+
+    def after_erasing(self, connection: Connection) -> str | None:
+        """Takes away the copies that the database itself has; why some are left, if so."""
+
     def unstorable(self, entry: Entry) -> str | None:
         """Why this database could never hold the entry; None where it could. For after a fault."""
 

@@ -104,6 +104,25 @@ class PostgresDatabase:
             raise LostError(f"{self.place}: the connection was closed")
         sync(bare, is_wanted=self._settings.synchronous == "full" or holds == "checkpoint")
 
+    def before_erasing(self, connection: Connection) -> None:
+        """Whatever a crash undoes is done again: nobody has to wait for the server's disk."""
+        sync(driver(connection), is_wanted=False)
+
+    def after_erasing(self, connection: Connection) -> str | None:
+        """Its room is free for what comes; the server's own copies are for its owner to see to."""
+        bare = driver(connection)
+        limits = bare.patience_seconds
+        bare.patience_seconds = None  # it takes as long as the table is large
+        try:
+            bare.execute("SET statement_timeout = 0")
+            bare.execute("VACUUM records")
+        finally:
+            if not bare.closed:
+                milliseconds = round(self._settings.statement_timeout_seconds * 1000)
+                bare.execute(f"SET statement_timeout = {max(1, milliseconds)}")
+            bare.patience_seconds = limits
+        return None
+
     def unstorable(self, entry: Entry) -> str | None:
         """Why PostgreSQL could never hold the entry."""
         reason = unstorable(entry, MAX_BYTES)

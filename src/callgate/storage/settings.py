@@ -12,6 +12,7 @@ from callgate.audit.keys import SigningKey
 from callgate.settings import Settings
 from callgate.storage.blobs.settings import BlobSettings
 from callgate.storage.postgres_url import problem_with, shown
+from callgate.storage.retention.settings import RetentionRule
 
 
 class StoreSettings(Settings):
@@ -43,6 +44,10 @@ class StoreSettings(Settings):
 
     blobs: BlobSettings = BlobSettings()
     """Where arguments and results are kept that are too large for the database."""
+
+    retention: tuple[RetentionRule, ...] = ()
+    """How long what is kept; of several rules the first that fits decides. Without any,
+    everything is kept. What a legal hold covers is never erased."""
 
     busy_timeout_seconds: float = Field(default=5.0, gt=0)
     """How long to wait while another process writes to the same place; after that the call is

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -22,6 +23,8 @@ from callgate.storage.settings import StoreSettings
 from callgate.storage.sqlite_file import driver, open_to_read, open_to_write, said
 
 MAX_BYTES = 900_000_000  # SQLite's own limit is one billion for a row
+TRUNCATE_MILLISECONDS = 50  # how long emptying the log file may hold up others, at most
+TRUNCATE_ATTEMPTS = 20
 
 
 class SqliteDatabase:
@@ -87,6 +90,27 @@ class SqliteDatabase:
             mode = "full" if wanted else "normal"
             driver(connection).execute(f"PRAGMA synchronous = {mode}")
             self._is_syncing = wanted
+
+    def before_erasing(self, connection: Connection) -> None:
+        bare = driver(connection)
+        bare.execute("PRAGMA secure_delete = ON")
+        # Whatever a loss of power undoes is done again: nobody has to wait for the disk.
+        bare.execute("PRAGMA synchronous = NORMAL")
+        self._is_syncing = False
+
+    def after_erasing(self, connection: Connection) -> str | None:
+        bare = driver(connection)
+        bare.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of it, while others write
+        bare.execute(f"PRAGMA busy_timeout = {TRUNCATE_MILLISECONDS}")  # others wait as long
+        try:
+            for _ in range(TRUNCATE_ATTEMPTS):
+                busy, _, _ = bare.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy:
+                    return None
+                time.sleep(TRUNCATE_MILLISECONDS / 1000)
+        finally:
+            bare.execute(f"PRAGMA busy_timeout = {self._settings.busy_timeout_seconds * 1000:.0f}")
+        return f"somebody reads {self.place}: until that ends, its -wal has what was erased"
 
     def unstorable(self, entry: Entry) -> str | None:
         return storable.unstorable(entry, MAX_BYTES)

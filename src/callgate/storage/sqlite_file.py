@@ -34,6 +34,8 @@ def open_to_write(settings: StoreSettings, *, may_create: bool) -> Connection:
         _create(path)
     if not path.is_file():
         raise StoreError(f"{path} is not there: put it back, or restart to begin a new record")
+    if _is_frozen(path):
+        raise StoreError(f"{path} lies on a file system that is read-only")
     engine = _engine(path, "rw", settings.busy_timeout_seconds)
     event.listen(engine, "begin", _begin)
     try:
@@ -52,7 +54,11 @@ def open_to_read(path: Path) -> Engine:
     """An engine that can only read; it works beside a running gateway. Raises StoreError."""
     if not path.is_file():
         raise NoRecordError(f"there is no record at {path}")
-    engine = _engine(path, "ro", busy_timeout_seconds=5)
+    # SQLite reads a journal only where it can have shared memory beside it. Where nobody can write,
+    # and nothing is left in a journal, there is no need for either.
+    is_alone = _is_frozen(path) and not path.with_name(path.name + "-wal").exists()
+    mode = "ro&immutable=1" if is_alone else "ro"
+    engine = _engine(path, mode, busy_timeout_seconds=5)
     try:
         with engine.connect() as connection:
             found = _revision(connection, path)
@@ -91,6 +97,11 @@ def _create(path: Path) -> None:
         raise StoreError(f"{path} cannot be created: {error.strerror}") from error
 
 
+def _is_frozen(path: Path) -> bool:
+    """Whether nobody can write to it: not who may write elsewhere, and not another process."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
 def _engine(path: Path, mode: str, busy_timeout_seconds: float) -> Engine:
     uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
 
@@ -121,6 +132,7 @@ def _set_up(connection: Connection, settings: StoreSettings) -> None:
     bare.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts for a file that is empty
     _set_write_ahead_log(bare, settings)
     bare.execute(f"PRAGMA synchronous = {settings.synchronous}")
+    bare.execute("PRAGMA secure_delete = FAST")  # no page has copies of what it once held
     found = _revision(connection, settings.path)
     if found != REVISION:
         from callgate.storage.migrations.upgrade import (  # noqa: PLC0415 - 0.3 s, once per schema

@@ -1,0 +1,84 @@
+"""What operators have erased and held: it begins with an event that has their name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from callgate.audit.holds import Hold, hold_placed, hold_released
+from callgate.audit.record import Entry
+from callgate.audit.retaining import Kept
+from callgate.audit.selecting import Selector
+from callgate.ports import Clock, StoreError
+from callgate.storage.databases import database_of
+from callgate.storage.retention.erasing import Eraser, Tally
+from callgate.storage.retention.reading import read_holds
+from callgate.storage.settings import StoreSettings
+
+
+class NoHoldError(StoreError):
+    """There is no such hold, or it has been released."""
+
+
+class ErasingDesk:
+    """Blocking. `append` records an event durably."""
+
+    def __init__(
+        self, settings: StoreSettings, clock: Clock, append: Callable[[Entry], None]
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._append = append
+
+    def holds(self) -> Sequence[Hold]:
+        """Those in force. StoreError."""
+        database = database_of(self._settings)
+        try:
+            with database.open_to_read().connect() as connection:
+                return read_holds(connection)[0]
+        except database.errors as error:
+            raise StoreError(f"{database.place}: {database.said(error)}") from error
+
+    def place(self, selector: Selector, reason: str, author: str) -> Hold:
+        """When it returns, nothing that the hold covers is erased any more. StoreError."""
+        entry = hold_placed(selector, reason, author, self._clock.now())
+        self._append(entry)
+        with self._alone():
+            pass  # whoever was erasing without knowing of it has ended
+        return next(hold for hold in self.holds() if hold.id == entry.call_id)
+
+    def release(self, hold: str, reason: str, author: str) -> Hold:
+        """Raises NoHoldError; StoreError."""
+        found = [one for one in self.holds() if one.id.startswith(hold)]
+        if len(found) != 1:
+            raise NoHoldError(f"{'several holds begin' if found else 'no hold begins'} with {hold}")
+        self._append(hold_released(found[0].id, reason, author, self._clock.now()))
+        return found[0]
+
+    def count(self, selector: Selector, kept: Kept) -> Tally:
+        """What `erase` would do. StoreError."""
+        return self._eraser().count(selector, kept)
+
+    def erase(self, selector: Selector, kept: Kept, reason: str, author: str) -> Tally:
+        """Returns when it is gone. BusyError; StoreError."""
+        eraser = self._eraser()
+        with eraser.at_work():
+            return eraser.erase(selector, kept, {"reason": reason, "author": author})
+
+    def _eraser(self) -> Eraser:
+        return Eraser(self._settings, self._clock, self._append)
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        database = database_of(self._settings)
+        try:
+            connection = database.open_to_write(may_create=False)
+            try:
+                with database.alone(connection):
+                    yield connection
+            finally:
+                connection.close()
+        except database.errors as error:
+            raise StoreError(f"{database.place}: {database.said(error)}") from error

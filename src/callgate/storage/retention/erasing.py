@@ -1,0 +1,372 @@
+"""Erases in three steps: an event says what, a signed checkpoint covers it, then it goes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, Select, select, update
+
+from callgate.audit.erasure import What, erased, stretches, withdrawn
+from callgate.audit.holds import holding
+from callgate.audit.place import LOG_OF_LOGS, place, position
+from callgate.audit.record import Entry
+from callgate.audit.retaining import LASTING, Kept, Rule, fingerprint
+from callgate.audit.selecting import Selector
+from callgate.model import Json, Value
+from callgate.ports import Clock, StoreError
+from callgate.storage.blobs.opening import blobs_of
+from callgate.storage.databases import database_of
+from callgate.storage.retention.planning import Found, Planner
+from callgate.storage.retention.reading import (
+    FACTS,
+    Order,
+    cursors_like,
+    descriptions,
+    drop_cursor,
+    facts_of,
+    is_covered,
+    keep_cursor,
+    read_cursor,
+    read_holds,
+    read_orders,
+    said_in,
+    taken_back,
+)
+from callgate.storage.retention.sweeping import Sweeper
+from callgate.storage.rows.opening import heads
+from callgate.storage.schema import records
+from callgate.storage.settings import StoreSettings
+
+PLACES = 5_000  # entries in one event
+BATCH = 200  # entries in one transaction: what a call may have to wait for
+REST_SECONDS = 0.01  # between two of them
+COVER_SECONDS = 60.0  # beyond the usual, until a checkpoint must have come
+LOCK = "erasing"  # who holds it is the only one
+DONE = "erasing"  # the cursor: which `erased` events are finished
+BLOBS, CLAIMS = "erased blobs ", "erased claims "  # cursors: digests that are still to be seen to
+
+_OF_CALLS = ("run", "principal", "agent", "target", "tool")  # columns that go with the body
+
+T = TypeVar("T")
+
+_log = logging.getLogger("callgate.storage")
+
+
+class BusyError(StoreError):
+    """Another process is erasing from this record."""
+
+
+class StoppedError(StoreError):
+    """It was told to stop: whoever goes on later finishes it."""
+
+
+class Tally(Value):
+    """What was found, and erased where that was asked for."""
+
+    entries: int = 0
+    calls: int = 0
+    held: int = 0  # calls that a hold keeps
+    open: int = 0  # calls that have not ended
+
+    def told(self) -> dict[str, Json]:
+        """As answers have it."""
+        return {
+            "entries": self.entries,
+            "calls": self.calls,
+            "held": self.held,
+            "open": self.open,
+        }
+
+
+class Eraser:
+    """For one thread. Whatever is interrupted, by whatever, the next one finishes.
+
+    `append` records an event durably, in a log whose writer signs it soon.
+    """
+
+    def __init__(
+        self,
+        settings: StoreSettings,
+        clock: Clock,
+        append: Callable[[Entry], None],
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._append = append
+        self._stop = stop or threading.Event()
+        self._has_erased = False
+        self._writing: Connection
+        self._reading: Connection
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """As the only one. Raises BusyError; StoreError, also in the place of what happens in it.
+
+        First finishes what others have begun.
+        """
+        self._database = database_of(self._settings)
+        with ExitStack() as open_:
+            try:
+                self._writing = self._database.open_to_write(may_create=False)
+                open_.callback(self._writing.close)
+                life = self._database.claim(self._writing, LOCK)
+                if life is None:
+                    raise BusyError("another process is erasing from this record; try again")
+                open_.callback(life.end)
+                self._database.before_erasing(self._writing)
+                engine = self._database.open_to_read()
+                self._reading = open_.enter_context(engine.connect())
+                self._blobs = blobs_of(self._settings)
+                if self._blobs is not None:
+                    open_.callback(self._blobs.close)
+                self._finish()
+                yield
+                self._see_to_the_rest()
+            except self._database.errors as error:
+                place, said = self._database.place, self._database.said(error)
+                raise StoreError(f"{place}: {said}") from error
+
+    def retain(self, rules: Sequence[tuple[Rule, str]]) -> int:
+        """Erases what is older than its rule wants; each comes in words. How many entries."""
+        only = [rule for rule, _ in rules]
+        return sum(self._by_rule(only, number, words) for number, (_, words) in enumerate(rules))
+
+    def count(self, selector: Selector, kept: Kept) -> Tally:
+        """What `erase` would do. Not while it is at work; others may be. StoreError."""
+        database = database_of(self._settings)
+        try:
+            with ExitStack() as open_:
+                self._reading = open_.enter_context(database.open_to_read().connect())
+                self._blobs = blobs_of(self._settings)
+                if self._blobs is not None:
+                    open_.callback(self._blobs.close)
+                return _tallied(list(self._planner()[0].chosen(selector, kept)))
+        except database.errors as error:
+            raise StoreError(f"{database.place}: {database.said(error)}") from error
+
+    def erase(self, selector: Selector, kept: Kept, said: Mapping[str, Json]) -> Tally:
+        """Erases what the selector covers and no hold keeps. `said`: why, and by whom."""
+        found = list(self._planner()[0].chosen(selector, kept))
+        said = {**said, "why": "asked", "covers": selector.told()}
+        self._announced([p for one in found for p in one.body], "body", said)
+        self._announced([p for one in found for p in one.payload], "payload", said)
+        return _tallied(found)
+
+    def _by_rule(self, rules: Sequence[Rule], number: int, words: str) -> int:
+        planner, released = self._planner()
+        name = f"retention {fingerprint(rules, number, released)}"
+        begin = self._read(lambda kept: read_cursor(kept, name))
+        said: dict[str, Json] = {"why": "retention", "rule": words, "author": "retention"}
+        body: list[int] = []
+        payload: list[int] = []
+        count = 0
+        for found in planner.due(rules, number, dict(begin), self._clock.now()):
+            self._rest()
+            body += found.body
+            payload += found.payload
+            begin[found.log] = found.next_seq
+            count += len(found.body) + len(found.payload)
+            if max(len(body), len(payload)) >= PLACES:
+                self._erase_due(name, begin, body, payload, said)
+        self._erase_due(name, begin, body, payload, said)
+        if count:
+            _log.info("%d entries were erased: %s", count, words)
+        return count
+
+    def _erase_due(
+        self,
+        name: str,
+        begin: dict[int, int],
+        body: list[int],
+        payload: list[int],
+        said: Mapping[str, Json],
+    ) -> None:
+        self._announced(body, "body", said)
+        self._announced(payload, "payload", said)
+        body.clear()
+        payload.clear()
+        if begin != self._read(lambda kept: read_cursor(kept, name)):
+            self._keep(name, begin)
+
+    def _planner(self) -> tuple[Planner, int]:
+        holds, released = self._read(read_holds)
+        blobs = self._blobs
+        return Planner(self._reading, holds, blobs.has if blobs else lambda _: False), released
+
+    def _announced(self, positions: Sequence[int], what: What, said: Mapping[str, Json]) -> None:
+        """Says it, waits for the signature, does it."""
+        for first in range(0, len(positions), PLACES):
+            some = sorted(positions[first : first + PLACES])
+            entry = erased(stretches(map(place, some)), what, self._clock.now(), dict(said))
+            self._append(entry)
+            self._wait_for_cover(entry.call_id)
+            self._finish()
+
+    def _wait_for_cover(self, event_id: str) -> None:
+        query = select(records.c.position).where(records.c.call_id == event_id)
+        waited, most = 0.0, COVER_SECONDS + 2 * self._settings.checkpoint_seconds
+
+        def is_there(kept: Connection) -> bool:
+            at = kept.execute(query).scalar()
+            return at is not None and is_covered(kept, at)
+
+        while not self._read(is_there):
+            if waited > most:
+                raise StoreError("what is to be erased was recorded, but not signed; see the log")
+            self._pause(0.05)
+            waited += 0.05
+
+    def _finish(self) -> None:
+        """Does all that was announced and is signed, and not done yet."""
+        done = self._read(lambda kept: read_cursor(kept, DONE))
+        orders = self._read(lambda kept: read_orders(kept, done))
+        waiting: set[int] = set()
+        for order in orders:
+            log, seq = place(order.position)
+            if not self._read(partial(is_covered, at=order.position)):
+                waiting.add(log)
+            if log in waiting:
+                continue  # anybody could have written it
+            self._do(order)
+            done[log] = seq + 1
+            self._keep(DONE, done)
+
+    def _do(self, order: Order) -> None:
+        back = self._read(lambda kept: taken_back(kept, order.id))
+        ends = self._read(heads)
+        spared: set[int] = set()
+        for positions in _pieces(order, ends):
+            self._rest()
+            with self._database.alone(self._writing):  # INVARIANT: no hold comes in between
+                spared |= self._erase(order, positions, back)
+        if spared - back:
+            places = stretches(map(place, sorted(spared - back)))
+            self._append(withdrawn(order.id, places, order.what, self._clock.now()))
+            _log.warning("%d entries are under hold and were not erased", len(spared))
+
+    def _erase(self, order: Order, positions: Sequence[int], back: set[int]) -> set[int]:
+        """Some of them, in a transaction; which of those a hold keeps."""
+        has_payload = records.c.payload.is_not(None).label("has_payload")
+        query: Select[Any] = select(*FACTS, records.c.body, has_payload).where(
+            records.c.position.in_(positions), records.c.body.is_not(None)
+        )
+        holds = read_holds(self._writing)[0]
+        rows = self._writing.execute(query).all()
+        held = {row.position for row in rows if holding(holds, facts_of(row)) is not None}
+        doomed = [
+            row
+            for row in rows
+            if row.position not in held | back and not (row.kind == "event" and row.code in LASTING)
+        ]
+        if doomed:
+            self._remember(f"{order.id} {positions[0]}", order.what, doomed)
+            columns: dict[str, Any] = {"payload": None}
+            if order.what == "body":
+                columns |= dict.fromkeys(("body", *_OF_CALLS))
+            where = records.c.position.in_([row.position for row in doomed])
+            self._writing.execute(update(records).where(where).values(columns))
+            self._has_erased = True
+        return held
+
+    def _remember(self, name: str, what: What, rows: Sequence[Row[Any]]) -> None:
+        """What else must go, and could not be found any more once this is gone."""
+        said = [(said_in(row.body), row.has_payload) for row in rows]
+        large = {
+            one.payload.sha256 for one, is_here in said if one.payload is not None and not is_here
+        }
+        claims = {one.claims for one, _ in said if one.claims is not None}
+        if large and self._blobs is not None:
+            keep_cursor(self._writing, BLOBS + name, sorted(large), self._clock.now())
+        if claims and what == "body":
+            keep_cursor(self._writing, CLAIMS + name, sorted(claims), self._clock.now())
+
+    def _see_to_the_rest(self) -> None:
+        """Large payloads, descriptions of principals, and copies that the database has."""
+        self._sweep_blobs()
+        self._erase_descriptions()
+        if self._has_erased:
+            self._has_erased = False
+            left = self._database.after_erasing(self._writing)
+            if left is not None:
+                _log.warning("%s", left)
+
+    def _sweep_blobs(self) -> None:
+        pending = self._read(lambda kept: cursors_like(kept, BLOBS))
+        done = self._read(lambda kept: read_cursor(kept, DONE))
+        if not pending or self._blobs is None:
+            return
+
+        def is_finished(at: int) -> bool:
+            log, seq = place(at)
+            return seq < done.get(log, 0)
+
+        sweeper = Sweeper(self._reading, self._blobs, is_finished, self._pause)
+        sweeper.sweep(digest for digests in pending.values() for digest in digests)
+        self._reading.rollback()
+        self._drop(pending)
+
+    def _erase_descriptions(self) -> None:
+        """Of principals of whom no entry is left that refers to them."""
+        pending = self._read(lambda kept: cursors_like(kept, CLAIMS))
+        if not pending:
+            return
+        gone: list[int] = []
+        for digest in sorted({one for digests in pending.values() for one in digests}):
+            gone += self._read(partial(descriptions, claims=digest))
+        said: dict[str, Json] = {"why": "nothing refers to it", "author": "retention"}
+        self._announced(gone, "body", said)
+        self._drop(pending)
+
+    def _read(self, question: Callable[[Connection], T]) -> T:
+        """Of the record as it is now: no old state of the database is held for us."""
+        try:
+            return question(self._reading)
+        finally:
+            self._reading.rollback()
+
+    def _keep(self, name: str, said: Json) -> None:
+        with self._database.transaction(self._writing):
+            keep_cursor(self._writing, name, said, self._clock.now())
+
+    def _drop(self, names: Mapping[str, Json]) -> None:
+        with self._database.transaction(self._writing):
+            for name in names:
+                drop_cursor(self._writing, name)
+
+    def _rest(self) -> None:
+        self._pause(REST_SECONDS)
+
+    def _pause(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise StoppedError("the gateway stops; what was begun is finished later")
+
+
+def _pieces(order: Order, ends: Mapping[int, int]) -> Iterator[Sequence[int]]:
+    """The positions that an order means, as many as one transaction takes at a time."""
+    batch: list[int] = []
+    for log, first, last in order.places:
+        if log == LOG_OF_LOGS:
+            continue
+        for seq in range(max(first, 0), min(last + 1, ends.get(log, 0))):
+            batch.append(position(log, seq))
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _tallied(found: Sequence[Found]) -> Tally:
+    held = frozenset[str]().union(*(one.held for one in found))
+    return Tally(
+        entries=sum(len(one.body) + len(one.payload) for one in found),
+        calls=len(frozenset[str]().union(*(one.calls for one in found))),
+        held=len(held),
+        open=len(frozenset[str]().union(*(one.open for one in found))),
+    )
