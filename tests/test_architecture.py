@@ -30,6 +30,7 @@ TESTED_ELSEWHERE = {
     "cli/wrap.py": "tests/e2e",
     "control/desk.py": "tests/control/test_policies.py",
     "downstream/dispatch.py": "tests/downstream/test_http.py",
+    "exports/export.py": "the vocabulary: tests/exports/test_exporting.py",
     "interceptors/settings.py": "tests/config",
     "model.py": "the vocabulary: every test",
     "pipeline/gateway.py": "tests/pipeline/test_pipeline.py",
@@ -46,6 +47,7 @@ TESTED_ELSEWHERE = {
     "policy/preview.py": "tests/policy/test_engine.py",
     "protocol/eras.py": "tests/protocol/test_mcp.py",
     "storage/database.py": "the vocabulary: tests/contracts",
+    "storage/export_cursors.py": "tests/contracts/test_export_cursors.py",
 }
 
 

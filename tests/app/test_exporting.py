@@ -9,7 +9,6 @@ import pytest
 from callgate.app.exporting import build_exports
 from callgate.app.parts import PartError
 from callgate.config import load_config
-from callgate.config.problems import ConfigError
 from fakes.application import CONFIG, written
 from fakes.clock import FakeClock
 
@@ -49,20 +48,3 @@ def test_a_missing_extra_names_the_export_and_what_to_install(
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(PartError, match=r"exports: lake: needs .*callgate\[parquet\]"):
         build_exports(config, ORIGIN, FakeClock())
-
-
-@pytest.mark.parametrize(
-    ("block", "said"),
-    [
-        ("exports: [{name: a}]", "needs exactly one of"),
-        ("exports: [{name: a, file: x, parquet: y}]", "needs exactly one of"),
-        ("exports: [{name: a, format: ocsf, otlp: 'https://otel.example'}]", "leave `format` out"),
-        ("exports: [{name: a, file: x}, {name: a, file: y}]", "two have the name a"),
-        ("exports: [{name: A b, file: x}]", "name"),
-        ("exports: [{name: a, webhook: 'http://hooks.example/x'}]", "must be https"),
-        ("exports: [{name: a, webhook: {url: 'https://h.example/', secret: x}}]", "a secret must not"),
-    ],
-)  # fmt: skip
-def test_settings_that_cannot_be_are_refused(tmp_path: Path, block: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        config_of(tmp_path, block + "\n")

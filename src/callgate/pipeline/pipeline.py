@@ -42,7 +42,7 @@ DRY: tuple[Stage, ...] = (
     resolve,
     admit,
     authorize,
-)  # what decides without effect: replay and simulation run these
+)  # what decides without effect: replay asks the engine itself, and is held against these
 
 _log = logging.getLogger("callgate.calls")
 
