@@ -63,7 +63,9 @@ def test_files_git_and_store_are_one_set(
         "store:cap": ("store", "cap"),
     }
     assert (made.stored, made.files) == (STORED, (tmp_path / "policies" / "p.cedar",))
-    entry = made.in_force("abc", 1_790_000_000.0, World(namespace="N", gateway="main", mode="enforce"))
+    entry = made.in_force(
+        "abc", 1_790_000_000.0, World(namespace="N", gateway="main", mode="enforce")
+    )
     assert indexed(entry.body) == entry
     for said in (b'"version":"abc"', b'"policies":3', commit.encode(), b'"author":"ada"'):
         assert said in entry.body

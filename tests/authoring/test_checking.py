@@ -1,8 +1,6 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from callgate.authoring.checking import as_active, check, fresh_id
+from callgate.authoring.checking import as_active, check
 from callgate.authoring.grounding import Ground
 from callgate.authoring.replies import Proposed
 from callgate.policy.names import Names
@@ -88,18 +86,3 @@ def test_groups_and_claims_that_nobody_has_named_are_noted() -> None:
         'no policy reads the claim "role" yet: do tokens carry it?',
     )
     assert check(GROUND, proposed(GOOD), ()).notes == ()
-
-
-def test_ids_are_plain_and_new() -> None:
-    assert fresh_id("Finance: Límit > 1000!", ()) == "finance-limit-1000"
-    assert fresh_id("limit", {"limit", "limit-2"}) == "limit-3"
-    assert fresh_id("日本", ()) == "draft"
-    assert fresh_id("x" * 500, ()) == "x" * 60
-
-
-@given(st.text(), st.sets(st.text()))
-def test_an_id_never_leads_anywhere(wanted: str, taken: set[str]) -> None:
-    identifier = fresh_id(wanted, taken)
-
-    assert identifier not in taken
-    assert identifier.replace("-", "").isalnum() and identifier.isascii()

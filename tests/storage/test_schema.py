@@ -14,5 +14,7 @@ def test_revision_is_that_of_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == REVISION
 
 
-def test_body_and_payload_are_the_last_columns_so_that_what_precedes_it_is_read_without_it() -> None:
+def test_body_and_payload_are_the_last_columns_so_that_what_precedes_it_is_read_without_it() -> (
+    None
+):
     assert metadata.tables["records"].columns.keys()[-2:] == ["body", "payload"]

@@ -20,8 +20,8 @@ from callgate.model import Principal
 from callgate.policy.names import Names
 from callgate.policy.source import PolicyError
 from callgate.sources.git import GitRepository
-from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.settings import StoreSettings
+from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.versions import StoredPolicyVersions
 from callgate.upstream.mcp_http import HttpTargetSettings
 from fakes.desk import CONFIG

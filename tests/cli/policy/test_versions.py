@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from callgate.cli.policy import policy
-from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.settings import StoreSettings
+from callgate.storage.sqlite_file import open_to_write
 from callgate.storage.versions import StoredPolicyVersions
 from fakes.application import CONFIG, STORED, written
 from fakes.versions import a_version
