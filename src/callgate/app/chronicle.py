@@ -36,7 +36,7 @@ from callgate.version import VERSION
 _log = logging.getLogger("callgate")
 
 MAX_KEYS = 200  # of settings, named in one event
-ONLY_AT_START = ("listeners", "store", "telemetry")
+ONLY_AT_START = ("listeners", "store", "witnesses", "exports", "telemetry")
 
 
 class Chronicle:
