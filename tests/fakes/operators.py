@@ -13,6 +13,7 @@ from callgate.model import Json, Principal
 from callgate.ports import CallFilter, Page, Positions, StoreError, TargetStatus
 from callgate.review.verdicts import ReviewVerdict
 from fakes.asgi import Answered, ask
+from fakes.erasing_desk import FakeErasingDesk
 from fakes.gateway import a_gateway
 from fakes.policy_desk import FakePolicyDesk
 
@@ -112,6 +113,7 @@ def some_views(**more: Any) -> Views:
         "metrics": metrics,
         "is_stopping": lambda: False,
         "keep_verdict": keep_verdict,
+        "erasing": FakeErasingDesk,
         "beside": lambda: {"witnesses": [], "exports": []},
         **more,
     }

@@ -15,6 +15,7 @@ from callgate.config import Config
 from callgate.exports.exporting import Exporting, ExportStatus
 from callgate.storage.ledger_reading import open_log
 from callgate.storage.reading.keeping import IndexKeeper
+from callgate.storage.retention.running import Retention
 from callgate.upstream.tasks import Tasks
 
 LAST_SHOW_SECONDS = 10.0  # how long a stop waits for witnesses to see the last checkpoint
@@ -33,6 +34,7 @@ class Beside:
         config, clock = application.config, application.clock
         self._application = application
         self._index = IndexKeeper(config.store)
+        self._retention = Retention(config.store, clock, application.store.append)
         self.witnessing = build_witnessing(config, clock)
         self.countersigner = build_countersigner(config, clock)
         self._exports: list[Exporting] = []
@@ -55,6 +57,7 @@ class Beside:
         tasks.start(follow_repository(application), "following the repository")
         tasks.start(application.report_findings(), "checking policies")
         tasks.start(self._index.run(), "keeping the index of the record")
+        tasks.start(self._retention.run(), "erasing what was kept long enough")
         tasks.start(self.witnessing.run(), "showing checkpoints")
         for export in self._exports:
             tasks.start(export.run(), "exporting")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -21,6 +22,8 @@ from callgate.ports import TargetStatus
 from callgate.review.verdicts import ReviewVerdict, verdict_entry
 from callgate.storage.blobs.opening import reader_of
 from callgate.storage.reading import Records
+from callgate.storage.retention.desk import ErasingDesk
+from callgate.storage.retention.running import appending
 from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
 
 MOST_PRINCIPALS = 1000  # of the record, those seen last
@@ -94,6 +97,11 @@ def views_of(application: Application, beside: Beside, metrics: PrometheusTeleme
         is_stopping=lambda: application.dispatcher.is_stopping,
         keep_verdict=keep_verdict,
         logins=logins,
+        erasing=lambda: ErasingDesk(
+            application.config.store,
+            application.clock,
+            appending(application.store.append, asyncio.get_running_loop()),
+        ),
         countersigner=beside.countersigner,
         beside=lambda: {"witnesses": beside.witnessing.status, "exports": beside.exports},
     )

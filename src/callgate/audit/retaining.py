@@ -13,7 +13,7 @@ from callgate.audit.event import POLICIES_DEFINED, PRINCIPAL_DESCRIBED, TOOL_DEF
 from callgate.audit.holds import HOLD_PLACED, HOLD_RELEASED
 from callgate.audit.rotation import KEY_CHANGED
 from callgate.audit.selecting import Facts, Selector
-from callgate.model import Value
+from callgate.model import Json, Value
 
 Kept = Literal["payloads", "calls", "events"]
 
@@ -38,6 +38,24 @@ class Rule(Value):
         """For the event, and for the log."""
         of = "" if self.selector.is_all else f" of {self.selector.in_words()}"
         return f"{self.kept}{of} are kept for {age}"
+
+
+class Tally(Value):
+    """What was found, and erased where that was asked for."""
+
+    entries: int = 0
+    calls: int = 0
+    held: int = 0  # calls that a hold keeps
+    open: int = 0  # calls that have not ended
+
+    def told(self) -> dict[str, Json]:
+        """As answers have it."""
+        return {
+            "entries": self.entries,
+            "calls": self.calls,
+            "held": self.held,
+            "open": self.open,
+        }
 
 
 def is_of(kept: Kept, facts: Facts) -> bool:

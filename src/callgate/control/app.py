@@ -10,6 +10,7 @@ from callgate.audit.submissions import MAX_SUBMISSION_BYTES, PATH
 from callgate.control import (
     calls,
     config,
+    erasures,
     health,
     metrics,
     policies,
@@ -50,6 +51,10 @@ ROUTES = (
     Route("GET", "/api/v1/runs/{id}", runs.one),
     Route("POST", "/api/v1/runs/{id}/verdicts", runs.judge),
     Route("GET", "/api/v1/record", record.shown),
+    Route("GET", "/api/v1/holds", erasures.holds),
+    Route("POST", "/api/v1/holds", erasures.place),
+    Route("POST", "/api/v1/holds/{id}/release", erasures.release),
+    Route("POST", "/api/v1/erasures", erasures.erase),
     Route("GET", "/api/v1/targets", targets.listed),
     Route("GET", "/api/v1/tools", tools.listed),
     Route("GET", "/api/v1/policies", policies.listed),

@@ -1,10 +1,13 @@
-"""What operators may do with policies: a port of the control API, filled in by the application."""
+"""What operators may do with policies and the record: ports, filled in by the application."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from callgate.audit.holds import Hold
+from callgate.audit.retaining import Kept, Tally
+from callgate.audit.selecting import Selector
 from callgate.model import Json, Value
 from callgate.policy.validation import Finding
 from callgate.policy.versions import Change, Version, VersionInfo
@@ -74,3 +77,22 @@ class PolicyDesk(Protocol):
 
     async def version(self, number: int) -> Version:
         """One version with its policies."""
+
+
+class ErasingDesk(Protocol):
+    """Blocking: not for the loop. All of it raises StoreError."""
+
+    def holds(self) -> Sequence[Hold]:
+        """Those in force."""
+
+    def place(self, selector: Selector, reason: str, author: str) -> Hold:
+        """When it returns, nothing that the hold covers is erased any more."""
+
+    def release(self, hold: str, reason: str, author: str) -> Hold | None:
+        """By its id, or the beginning of it; None where there is not exactly one."""
+
+    def count(self, selector: Selector, kept: Kept) -> Tally:
+        """What `erase` would do."""
+
+    def erase(self, selector: Selector, kept: Kept, reason: str, author: str) -> Tally:
+        """Returns when it is gone."""

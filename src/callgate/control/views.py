@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from callgate.control.countersigning import Countersigner
-from callgate.control.desk import PolicyDesk
+from callgate.control.desk import ErasingDesk, PolicyDesk
 from callgate.control.logins import Logins
 from callgate.control.problems import Problem
 from callgate.model import Json, Principal, Value
@@ -60,6 +60,7 @@ class Views:
     metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]  # Accept → body, media type
     is_stopping: Callable[[], bool]
     keep_verdict: Callable[[ReviewVerdict], Awaitable[None]]  # durably; raises StoreError
+    erasing: Callable[[], ErasingDesk]
     beside: Callable[[], Json]  # how witnesses and exports are doing
     countersigner: Countersigner | None = None  # None: this gateway is no witness for others
     waiting: Crowd = field(default_factory=Crowd)

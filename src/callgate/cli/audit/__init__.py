@@ -6,6 +6,8 @@ import click
 
 from callgate.cli.audit.bundle import bundle
 from callgate.cli.audit.checkpoint import checkpoint
+from callgate.cli.audit.erase import erase
+from callgate.cli.audit.hold import hold
 from callgate.cli.audit.keys import key
 from callgate.cli.audit.move import move
 from callgate.cli.audit.proving import check_receipt, proof, receipt
@@ -17,5 +19,5 @@ def audit() -> None:
     """Prove that the record was not changed."""
 
 
-for command in (verify, checkpoint, proof, receipt, check_receipt, bundle, key, move):
+for command in (verify, checkpoint, proof, receipt, check_receipt, bundle, key, move, hold, erase):
     audit.add_command(command)

@@ -1,4 +1,4 @@
-"""What operators have erased and held: it begins with an event that has their name."""
+"""What operators have held and erased, under their names."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from sqlalchemy import Connection
 
 from callgate.audit.holds import Hold, hold_placed, hold_released
 from callgate.audit.record import Entry
-from callgate.audit.retaining import Kept
+from callgate.audit.retaining import Kept, Tally
 from callgate.audit.selecting import Selector
 from callgate.ports import Clock, StoreError
 from callgate.storage.databases import database_of
-from callgate.storage.retention.erasing import Eraser, Tally
+from callgate.storage.retention.erasing import Eraser
 from callgate.storage.retention.reading import read_holds
 from callgate.storage.settings import StoreSettings
-
-
-class NoHoldError(StoreError):
-    """There is no such hold, or it has been released."""
 
 
 class ErasingDesk:
@@ -49,11 +45,11 @@ class ErasingDesk:
             pass  # whoever was erasing without knowing of it has ended
         return next(hold for hold in self.holds() if hold.id == entry.call_id)
 
-    def release(self, hold: str, reason: str, author: str) -> Hold:
-        """Raises NoHoldError; StoreError."""
+    def release(self, hold: str, reason: str, author: str) -> Hold | None:
+        """By its id, or the beginning of it; None where there is not exactly one. StoreError."""
         found = [one for one in self.holds() if one.id.startswith(hold)]
         if len(found) != 1:
-            raise NoHoldError(f"{'several holds begin' if found else 'no hold begins'} with {hold}")
+            return None
         self._append(hold_released(found[0].id, reason, author, self._clock.now()))
         return found[0]
 

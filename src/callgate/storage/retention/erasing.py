@@ -15,9 +15,9 @@ from callgate.audit.erasure import What, erased, stretches, withdrawn
 from callgate.audit.holds import holding
 from callgate.audit.place import LOG_OF_LOGS, place, position
 from callgate.audit.record import Entry
-from callgate.audit.retaining import LASTING, Kept, Rule, fingerprint
+from callgate.audit.retaining import LASTING, Kept, Rule, Tally, fingerprint
 from callgate.audit.selecting import Selector
-from callgate.model import Json, Value
+from callgate.model import Json
 from callgate.ports import Clock, StoreError
 from callgate.storage.blobs.opening import blobs_of
 from callgate.storage.databases import database_of
@@ -63,24 +63,6 @@ class BusyError(StoreError):
 
 class StoppedError(StoreError):
     """It was told to stop: whoever goes on later finishes it."""
-
-
-class Tally(Value):
-    """What was found, and erased where that was asked for."""
-
-    entries: int = 0
-    calls: int = 0
-    held: int = 0  # calls that a hold keeps
-    open: int = 0  # calls that have not ended
-
-    def told(self) -> dict[str, Json]:
-        """As answers have it."""
-        return {
-            "entries": self.entries,
-            "calls": self.calls,
-            "held": self.held,
-            "open": self.open,
-        }
 
 
 class Eraser:

@@ -72,6 +72,8 @@ class Retention:
             return None  # another process sees to it
         except StoreError as error:
             return str(error)
+        except Exception as error:  # noqa: BLE001 - it must not end here, whatever it was
+            return f"{type(error).__name__}: {error}"
         return None
 
 

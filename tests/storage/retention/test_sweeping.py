@@ -1,0 +1,118 @@
+"""Large payloads go with the last entry that has them, and not before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from callgate.audit.record import Entry
+from callgate.audit.selecting import Selector
+from callgate.storage.blobs.opening import blobs_of
+from callgate.storage.retention import sweeping
+from fakes.erasing import DAY, ErasedRecord, an_erased_record
+from fakes.small_entries import an_intent, an_outcome
+
+PAYLOADS = {"class": "payloads", "keep": "30d"}
+CALLS = {"class": "calls", "keep": "30d"}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def record(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ErasedRecord]:
+    monkeypatch.setattr(sweeping, "GRACE_SECONDS", 0.0)
+    with an_erased_record(request.param, tmp_path) as made:
+        yield made
+
+
+def _large(record: ErasedRecord, call_id: str, days: float, of: str = "same") -> tuple[str, Entry]:
+    at = record.clock.now() - days * DAY
+    entry = an_intent(of, at)
+    assert entry.payload is not None
+    digest = hashlib.sha256(entry.payload).hexdigest()
+    blobs = blobs_of(record.settings)
+    assert blobs is not None
+    blobs.put(digest, entry.payload)
+    body = entry.body.replace(f'"call":"{of}"'.encode(), f'"call":"{call_id}"'.encode())
+    return digest, replace(entry, call_id=call_id, body=body, payload=None)
+
+
+def _write(record: ErasedRecord, call_id: str, days: float) -> str:
+    digest, intent = _large(record, call_id, days)
+    record.write(intent, an_outcome(call_id, intent.at))
+    return digest
+
+
+def _has(record: ErasedRecord, digest: str) -> bool:
+    blobs = blobs_of(record.settings)
+    assert blobs is not None
+    return blobs.has(digest)
+
+
+@pytest.mark.parametrize("rule", [PAYLOADS, CALLS])
+def test_a_payload_that_two_entries_have_goes_with_the_second(
+    record: ErasedRecord, rule: dict[str, str]
+) -> None:
+    digest = _write(record, "c1", 50)
+    _write(record, "c2", 20)
+    record.retain(rule)
+    assert _has(record, digest)
+    record.clock.advance(15 * DAY)
+    record.retain(rule)
+    assert not _has(record, digest)
+    assert record.failures() == []
+
+
+def test_a_payload_that_a_held_entry_has_stays(record: ErasedRecord) -> None:
+    digest = _write(record, "c1", 50)
+    _write(record, "c2", 50)
+    record.desk.place(Selector(call="c2"), "a case", "bob")
+    record.retain(CALLS)
+    assert _has(record, digest)
+    assert record.records().entries("c2")[0]["arguments"]
+
+
+def test_what_a_writer_refers_to_meanwhile_is_put_back(
+    record: ErasedRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = _write(record, "c1", 50)
+    eraser = record.eraser()
+    real = eraser._pause
+
+    def pause(seconds: float) -> None:
+        if seconds == sweeping.GRACE_SECONDS and not _has(record, digest):
+            _, intent = _large(record, "c2", 0)
+            blobs = blobs_of(record.settings)
+            assert blobs is not None
+            blobs.delete(digest)  # it was there when the writer looked, and then it was not
+            record.write(intent)
+        real(seconds)
+
+    monkeypatch.setattr(eraser, "_pause", pause)
+    with eraser.at_work():
+        eraser.erase(Selector(call="c1"), "payloads", {})
+    assert _has(record, digest)
+    assert record.records().entries("c2")[0]["arguments"]
+    assert record.failures() == []
+
+
+def test_killed_before_the_payload_goes_the_next_one_sees_to_it(
+    record: ErasedRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = _write(record, "c1", 50)
+    eraser = record.eraser()
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(eraser, "_see_to_the_rest", die)
+    with pytest.raises(KeyboardInterrupt), eraser.at_work():
+        eraser.erase(Selector(call="c1"), "calls", {})
+    assert _has(record, digest)
+    assert record.failures() == []
+    record.retain()
+    assert not _has(record, digest)
