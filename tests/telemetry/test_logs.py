@@ -96,6 +96,20 @@ def test_no_value_can_forge_a_line_or_reach_the_terminal(log_format: str) -> Non
     assert not {"\r", "\x1b", "\u202e", "\x9b"} & set(written)
 
 
+def test_an_exception_that_was_told_in_words_is_logged_as_others_are() -> None:
+    told = {"exception": "Traceback\n  a.py\nValueError: ***"}
+    stream = configured(log_format="text")
+    logging.getLogger("callgate").error("it failed", extra=told)
+    first, *rest = stream.getvalue().splitlines()
+    assert (first.endswith("it failed"), rest) == (
+        True,
+        ["    Traceback", "      a.py", "    ValueError: ***"],
+    )
+    stream = configured(log_format="json")
+    logging.getLogger("callgate").error("it failed", extra=told)
+    assert events(stream)[0]["exception"] == told["exception"]
+
+
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_no_exception_can_forge_a_line(log_format: str) -> None:
     stream = configured(log_format=log_format)

@@ -100,6 +100,7 @@ def test_masking_takes_no_longer_for_texts_made_to_slow_it_down(part: str) -> No
 def test_control_characters_are_written_out() -> None:
     assert escaped("a\r\nb\tc\x00") == "a\\r\\nb\\tc\\x00"
     assert escaped("\x1b[31mred\x9b0m\x7f") == "\\x1b[31mred\\x9b0m\\x7f"
+    assert escaped("\ufeffa\U000e0041\ufffe\udfff") == "\\ufeffa\\U000e0041\\ufffe\\udfff"
     assert escaped("\u202eevil\u2066\u2028") == "\\u202eevil\\u2066\\u2028"
 
 

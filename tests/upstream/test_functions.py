@@ -67,6 +67,7 @@ def untyped(x, y=2):
 
 def faults(): raise ToolFault("There is no such customer.")
 def breaks(): raise RuntimeError("password=hunter2")
+def repeats(note: str, pin: int): raise RuntimeError(f"{note!r} {pin}") from KeyError(note)
 def exits(): sys.exit(3)
 async def exits_async(): sys.exit(3)
 def not_json(): return object()
@@ -216,6 +217,17 @@ def test_a_failure_is_a_tool_result_that_says_no_more_than_it_should(
     assert result["isError"] is True
     assert text_of(result).startswith(text)
     assert "hunter2" not in json.dumps(result)
+
+
+def test_what_a_function_failed_on_is_logged_without_its_arguments(
+    connector: PythonConnector, caplog: pytest.LogCaptureFixture
+) -> None:
+    call(connector, "repeats", {"note": "hunter2\x1b's", "pin": 123456})
+    (said,) = [vars(record)["exception"] for record in caplog.records]
+    assert "KeyError: " in said
+    assert said.rstrip().endswith("*** ***") or said.rstrip().endswith('***" ***')
+    assert "hunter2" not in said
+    assert "123456" not in said
 
 
 def test_a_value_that_is_no_json_is_the_targets_fault(connector: PythonConnector) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 
 import msgspec
@@ -88,8 +89,12 @@ def secrets_of(call: Call, keeping: Keeping) -> Secrets:
     masks = _masks(call, keeping)
     if not masks.paths:
         return NO_SECRETS
-    found = {text for of in (call.arguments, call.given) for text in masks.texts(of)}
-    long = [text for text in found if len(text) >= MIN_SECRET_CHARACTERS]
+    return not_to_repeat(text for of in (call.arguments, call.given) for text in masks.texts(of))
+
+
+def not_to_repeat(texts: Iterable[str]) -> Secrets:
+    """Those of them that are long enough to be told from other words."""
+    long = {text for text in texts if len(text) >= MIN_SECRET_CHARACTERS}
     return Secrets(texts=tuple(sorted(long, key=lambda text: (-len(text), text))))
 
 

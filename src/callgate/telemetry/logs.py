@@ -45,10 +45,12 @@ class TextLines(logging.Formatter):
         """One event."""
         level = _LEVELS.get(record.levelname, record.levelname)
         line = f"{rfc3339(record.created)} {level:<5} {record.name}: {masked(_message(record))}"
-        for key, value in _extras(record).items():
+        extras = _extras(record)
+        told = str(extras.pop("exception", ""))  # by who logs it, instead of `exc_info`
+        for key, value in extras.items():
             line += f" {key}={masked(repr(value))}"
         lines = [escaped(line)]
-        for trace in filter(None, (self._exception(record), record.stack_info)):
+        for trace in filter(None, (told, self._exception(record), record.stack_info)):
             lines += (f"    {escaped(masked(part))}" for part in trace.splitlines())
         return "\n".join(lines)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from callgate.audit.explain import printable
+
 MASK = "***"
 
 _NAMES = r"(?:proxy-)?authorization|(?:set-)?cookie|x-api-key"
@@ -36,7 +38,6 @@ _PATTERNS = (
     # The user information of a URL.
     (re.compile(r"(?<=://)[^/?#\s\"'<>]+@"), f"{MASK}@"),
 )
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def masked(text: str) -> str:
@@ -47,9 +48,5 @@ def masked(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text on one line: nothing in it ends a line, moves a cursor or turns text around."""
-    return _CONTROL.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
+    """The text on one line: nothing in it ends a line, moves a cursor or hides."""
+    return printable(text)

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError
 
+from callgate.audit.keeping import not_to_repeat
+from callgate.audit.masks import Masks
 from callgate.model import CALL_TOOL, NOTHING, Features, Json, Offer, Ran, Reply
 from callgate.pipeline.threads import Job, Threads
 from callgate.ports import Caller, Clock, Listing, TargetError, TargetRequest, TargetStatus
@@ -175,13 +178,14 @@ class PythonConnector:
             return _failure(str(fault))
         except Closed:
             raise
-        except (Exception, SystemExit):  # noqa: BLE001 - whatever a user's function raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a function raises
             # The agent learns that it failed, not how: a traceback may hold secrets.
-            _log.exception(
+            _log.error(
                 "tool %s of target %s failed in call %s",
                 request.tool.name,
                 self.name,
                 request.call_id,
+                extra={"exception": _trace(error, request.arguments)},
             )
             return _failure(f"internal error in {request.tool.name}")
         return self._reply(function, request, value)
@@ -209,6 +213,13 @@ class PythonConnector:
         if body[:1] == b"{":
             result["structuredContent"] = msgspec.Raw(body)
         return Reply(body=encode(result))
+
+
+def _trace(error: BaseException, arguments: bytes) -> str:
+    """The traceback without what the arguments hold, as they may be masked in the record."""
+    given = list(Masks(paths=(("*",),)).texts(msgspec.json.decode(arguments)))
+    secrets = not_to_repeat([*given, *(repr(text)[1:-1] for text in given)])
+    return secrets.without("".join(traceback.format_exception(error)))
 
 
 def _failure(text: str) -> Reply:
