@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from callgate.ports import StoreError
 from callgate.storage.rows.opening import Source, head, heads, log_numbers, span
@@ -52,3 +52,15 @@ def test_what_is_wrong_is_said_each_time_also_after_it_was_right(settings: Store
 def test_span_is_of_one_log() -> None:
     assert span(1, 0, 1) == (1 << 40, 1 << 40)
     assert span(2, 5, 8) == ((2 << 40) + 5, (2 << 40) + 7)
+
+
+@pytest.mark.parametrize("text", ["a\udcff", "\x00", "\ud800\x00"])
+def test_what_no_database_holds_is_asked_for_in_vain_and_without_an_error(
+    settings: StoreSettings, text: str
+) -> None:
+    write(settings, an_outcome("a"))
+    with Source(settings).reading() as connection:
+        asked = select(records.c.call_id).where(records.c.call_id.in_(["a", text]))
+        assert connection.execute(asked).scalars().all() == ["a"]
+        asked = select(records.c.call_id).where(records.c.call_id == text)
+        assert connection.execute(asked).scalars().all() == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, event, select
 
 from callgate.audit.place import LOG_OF_LOGS, bounds, place, position
 from callgate.ports import StoreError
@@ -14,6 +16,9 @@ from callgate.storage.database import Database
 from callgate.storage.databases import database_of
 from callgate.storage.schema import logs, records
 from callgate.storage.settings import StoreSettings
+
+# What a question may hold, from a command line or a URL, and no text in a database does.
+_NOWHERE = re.compile("[\0\ud800-\udfff]")
 
 
 class Source:
@@ -46,7 +51,9 @@ class Source:
         with self._lock:
             if self._opened is None:
                 database = database_of(self._settings)
-                self._opened = database, database.open_to_read()
+                engine = database.open_to_read()
+                event.listen(engine, "before_cursor_execute", _as_storable, retval=True)
+                self._opened = database, engine
             return self._opened
 
     def _connect(self, database: Database, engine: Engine) -> Connection:
@@ -55,6 +62,21 @@ class Source:
         except database.errors:
             database_of(self._settings).open_to_read()  # says better what is wrong, if it still is
             raise
+
+
+def _as_storable(
+    _connection: object, _cursor: object, statement: str, parameters: Any, *_: object
+) -> tuple[str, Any]:
+    """Drivers fail on other texts, whereas here they only match nothing."""
+    if isinstance(parameters, Mapping):
+        return statement, {name: _storable(value) for name, value in parameters.items()}
+    if isinstance(parameters, Sequence):
+        return statement, tuple(_storable(value) for value in parameters)
+    return statement, parameters
+
+
+def _storable(value: object) -> object:
+    return _NOWHERE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def log_numbers(connection: Connection) -> list[int]:
