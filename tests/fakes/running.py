@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,13 +130,15 @@ def fetch(
 
 
 @contextmanager
-def running(directory: Path, config: str, **files: str) -> Iterator[Running]:
+def running(
+    directory: Path, config: str, program: Sequence[str] = ("-m", "callgate"), **files: str
+) -> Iterator[Running]:
     """Runs `callgate run` on a configuration; `files` are written beside it (`__` is a dot)."""
     (directory / "callgate.yaml").write_text(config + ("" if "listeners:" in config else LISTENERS))
     for name, text in files.items():
         (directory / name.replace("__", ".")).write_text(text)
     process = subprocess.Popen(
-        [sys.executable, "-m", "callgate", "run"],
+        [sys.executable, *program, "run"],
         cwd=directory,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,245 @@
+"""Content that breaks lines, terminals and pages, and secrets: in at every place, read every way."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from callgate.cli import commands
+from callgate.protocol.headers import encode_value
+from fakes.load import command
+from fakes.pages import HOSTILE, read
+from fakes.running import META, Running, fetch, running
+
+pytestmark = pytest.mark.e2e
+
+FAKE = '\n{"at": "2026-01-01T00:00:00Z", "level": "error", "message": "forged"}\r\n'
+BROKEN = (
+    f"{HOSTILE}{FAKE}\u2028\u2029\u0085\x9b31m\x1b]0;title\x07\x1b[2J\u2066\u2067\u200f\ufeff"
+    "\U000e0041\ufffe\udfff"
+)
+# What the gateway lets in: a NUL or a lone surrogate anywhere refuses the whole message.
+TEXT = "".join(letter for letter in BROKEN if letter != "\0" and not "\ud800" <= letter < "\ue000")
+SECRETS = ("hunter2-in-an-argument", "hunter2-in-a-result", "hunter2-in-a-header")
+TOKEN = "a-token-of-ada-hunter2-that-is-long-enough"
+LARGE = "n" * 1_000_000
+TARGET = f"""
+BROKEN = {BROKEN!a}
+"""
+TARGET += '''
+def echo(note: str, secret: str = "", more: dict | None = None) -> dict:
+    """Say it again."""
+    return {"note": note, "secret": "hunter2-in-a-result", "more": more}
+
+def speak(how: str) -> dict:
+    """Say what no agent may say."""
+    if how == "fail":
+        raise ValueError(BROKEN)
+    text = BROKEN.encode(errors="ignore").decode() if how != "broken" else BROKEN
+    return {"said": text, text: 1}
+
+def fail(note: str, secret: str = "") -> str:
+    """Fail, and repeat what was given."""
+    raise ValueError(f"{note}: {secret}")
+'''
+POLICY = """
+@id("all") permit(principal, action, resource);
+@id("no") @reason("Not this one.\\u{1b}[31m\\u{202e}")
+forbid(principal, action == Callgate::Action::"shop___echo", resource)
+when { context.input.note == "no" };
+"""
+CONFIG = """
+identity: {anonymous: true}
+store: {mask: [secret, more.secret], mask_results: [secret]}
+targets:
+  shop: {python: shop}
+policies: {files: ["*.cedar"]}
+telemetry: {log_format: FORMAT, log_level: debug}
+listeners:
+  agents: {port: 0}
+  control: {port: 0, operators: {ada: "${env:ADAS_TOKEN}"}}
+"""
+
+
+class Attack:
+    """An agent with bad manners: everything it may choose is hostile."""
+
+    def __init__(self, gateway: Running) -> None:
+        self._gateway = gateway
+
+    def post(self, body: Mapping[str, Any], path: str = "", **headers: str) -> tuple[int, Any]:
+        name = str(body.get("params", {}).get("name", ""))
+        sent = {
+            "Content-Type": "application/json",
+            "Accept": "application/json, text/event-stream",
+            "MCP-Protocol-Version": "2026-07-28",
+            "Mcp-Method": header_of(str(body["method"])),
+            "Mcp-Name": header_of(name),
+            **headers,
+        }
+        # ASCII: lone surrogates go as escapes, as an agent can send them.
+        data = json.dumps({"jsonrpc": "2.0", "id": TEXT, **body}).encode()
+        return fetch(self._gateway.agents + path, data, sent)
+
+    def call(self, tool: str, arguments: Any, **headers: str) -> tuple[int, Any]:
+        client = {"name": TEXT, "version": TEXT, "title": TEXT}
+        meta = {
+            **META,
+            "io.modelcontextprotocol/clientInfo": client,
+            "progressToken": TEXT,
+            TEXT: 1,
+        }
+        params = {"name": tool, "arguments": arguments, "_meta": meta}
+        return self.post({"method": "tools/call", "params": params}, **headers)
+
+    def everything(self) -> None:
+        secret = SECRETS[0]
+        self.call("shop___echo", {"note": TEXT, "secret": secret, "more": {"secret": secret}})
+        self.call("shop___echo", {"note": BROKEN, "secret": secret})
+        self.call("shop___echo", {"note": "small", "secret": secret, "more": {TEXT: 1}})
+        self.call("shop___echo", {"note": LARGE, "secret": secret})
+        self.call("shop___echo", {"note": "deep", "more": {"a": nested(40)}})
+        self.call("shop___echo", {"note": "deeper", "more": {"a": nested(400)}})
+        self.call("shop___echo", {"note": "no", "secret": secret})
+        self.call("shop___fail", {"note": TEXT, "secret": secret})
+        self.call("shop___echo", {TEXT: TEXT, "secret": secret})
+        for how in ("fail", "broken", "well-formed"):
+            self.call("shop___speak", {"how": how})
+        for name in (BROKEN, TEXT, "shop___echo" + TEXT, "x" * 20_000):
+            self.call(name, {"note": "x", "secret": secret})
+        self.call("shop___echo", [TEXT])
+        self.call("shop___echo", TEXT)
+        for method in (TEXT, "resources/read", "prompts/get"):
+            params = {"name": TEXT, "uri": TEXT, "_meta": META}
+            self.post({"method": method, "params": params})
+        self.as_before_2026()
+        self.call("shop___echo", {"note": "x"}, Authorization=f"Bearer {SECRETS[2]}")
+        self.call("shop___echo", {"note": "x"}, traceparent="00-\x1b[31m", tracestate="\x9b31m")
+        hostile_path = "/" + urllib.parse.quote(TEXT, safe="") + f"?key={SECRETS[2]}"
+        self.post({"method": "tools/list"}, path=hostile_path)
+
+    def as_before_2026(self) -> None:
+        """With a session, whose client names itself, and one that does not exist."""
+        client = {"name": TEXT, "version": TEXT}
+        opening = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
+        versions = {"MCP-Protocol-Version": "2025-11-25"}
+        self.post({"method": "initialize", "params": opening}, **versions)
+        call = {"method": "tools/call", "params": {"name": TEXT, "arguments": {TEXT: TEXT}}}
+        self.post(call, **versions)
+        self.post(call, **versions, **{"Mcp-Session-Id": "\x1b]0;title\x07\x9b31m"})
+
+
+def header_of(text: str) -> str:
+    return encode_value(text.encode(errors="replace").decode())
+
+
+def nested(depth: int) -> Any:
+    value: Any = TEXT
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def printed(directory: Path, *arguments: str) -> str:
+    """Of a command, on both streams, whatever its exit code says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        done = CliRunner().invoke(commands, arguments)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.output
+
+
+def harmless(text: str) -> Iterator[str]:
+    """Each line; fails where one holds what a terminal would not just show, or a secret."""
+    for line in text.split("\n"):
+        assert line.isprintable(), [letter for letter in line if not letter.isprintable()][:5]
+        assert "hunter2" not in line, line[:200]
+        yield line
+
+
+def all_files(directory: Path) -> bytes:
+    return b"\n".join(file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file())
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_hostile_content_breaks_nothing_it_is_read_by(
+    tmp_path: Path, log_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADAS_TOKEN", TOKEN)
+    config = CONFIG.replace("FORMAT", log_format)
+    with running(tmp_path, config, shop__py=TARGET, p__cedar=POLICY) as gateway:
+        Attack(gateway).everything()
+        if log_format == "text":
+            read_by_commands(tmp_path)
+            read_by_the_control_api(gateway)
+        assert gateway.stop() == 0
+    lines = list(harmless("\n".join(gateway.log)))
+    assert not [line for line in lines if line.startswith('{"at": "2026-01-01')]
+    if log_format == "json":
+        assert all("at" in json.loads(line) for line in lines)
+    held = all_files(tmp_path).replace(TARGET.encode(), b"")
+    assert not [one for one in (*SECRETS, TOKEN) if one.encode() in held]
+
+
+def read_by_commands(directory: Path) -> None:
+    calls = [json.loads(line) for line in harmless(command(directory, "calls", "--json").strip())]
+    assert len(calls) >= 15
+    table = list(harmless(command(directory, "calls").strip()))
+    assert len(table) == len(calls) + 1
+    for call in calls:
+        assert list(harmless(command(directory, "explain", call["call"])))
+        told = command(directory, "explain", call["call"], "--json")
+        assert list(harmless(told))
+        json.loads(told)
+    for words in ("small", "forged", "2J", '"alert(1)"', "deep"):
+        found = printed(directory, "calls", "--search", words)
+        assert len(list(harmless(found.strip()))) > 1, words
+    for hostile in (BROKEN, TEXT, "\x00", "\udfff", '"', "*", "-"):
+        for option in ("--search", "--tool", "--principal", "--where", "--run"):
+            assert list(harmless(printed(directory, "calls", option, hostile)))
+        assert list(harmless(printed(directory, "explain", hostile)))
+        assert list(harmless(printed(directory, "review", "run", "--", hostile)))
+    last = calls[0]["call"]
+    for arguments in (
+        ("review", "--last"),
+        ("review", "--last", "--json"),
+        ("review", "runs"),
+        ("usage",),
+        ("usage", "--json"),
+        ("audit", "verify"),
+        ("audit", "verify", "--json"),
+        ("audit", "proof", last),
+        ("audit", "checkpoint"),
+        ("replay",),
+    ):
+        assert list(harmless(printed(directory, *arguments))), arguments
+    assert "hold" in command(directory, "audit", "verify")
+    command(directory, "audit", "bundle", "--out", "all.bundle")
+    command(directory, "review", "--last", "--html", "run.html")
+    command(directory, "report", "--html", "week.html")
+    for name in ("run.html", "week.html"):
+        read((directory / name).read_text("utf-8"))
+
+
+def read_by_the_control_api(gateway: Running) -> None:
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    api = f"{gateway.control}/api/v1/"
+    _, page = fetch(f"{api}calls?limit=100", headers=token)
+    assert len(page["calls"]) >= 15
+    for call in page["calls"]:
+        status, told = fetch(f"{api}calls/{call['call']}", headers=token)
+        assert status == 200
+        assert call["call"] in json.dumps(told)
+        assert "hunter2" not in json.dumps(told)
+        assert list(harmless(told["text"]))
+    quoted = urllib.parse.quote(TEXT, safe="")
+    for what in (f"calls?search={quoted}", f"calls?tool={quoted}", f"calls/{quoted}", quoted):
+        status, _ = fetch(api + what, headers=token)
+        assert status < 500, what
+    assert fetch(f"{api}calls", headers={"Authorization": f"Bearer {SECRETS[2]}"})[0] == 401
