@@ -43,8 +43,8 @@ from callgate.storage.schema import records
 from callgate.storage.settings import StoreSettings
 
 PLACES = 5_000  # entries in one event
-BATCH = 200  # entries in one transaction: what a call may have to wait for
-REST_SECONDS = 0.01  # between two of them
+BATCH = 100  # entries in one transaction: what a call may have to wait for
+REST_SECONDS = 0.02  # between two of them
 COVER_SECONDS = 60.0  # beyond the usual, until a checkpoint must have come
 LOCK = "erasing"  # who holds it is the only one
 DONE = "erasing"  # the cursor: which `erased` events are finished
