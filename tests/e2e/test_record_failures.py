@@ -201,6 +201,12 @@ def test_a_record_on_a_read_only_disk_is_read_and_proved_and_never_added_to(
         with a_gateway(tmp_path, store) as gateway:
             assert gateway.process.wait(60) != 0
             gateway.await_log("read-only")
+        if how == signal.SIGKILL:  # and then somebody took only these two
+            assert mount("-o", "remount,rw", str(disk)) == 0
+            (disk / "callgate.db-shm").unlink()
+            assert mount("-o", "remount,ro", str(disk)) == 0
+            with pytest.raises(AssertionError, match="-wal needs a directory that can"):
+                command(tmp_path, "calls")
         assert executed(tmp_path) == ["before"]
 
 

@@ -63,7 +63,7 @@ def open_to_read(path: Path) -> Engine:
         with engine.connect() as connection:
             found = _revision(connection, path)
     except (sqlite3.Error, DBAPIError) as error:
-        raise StoreError(f"{path} cannot be read: {said(error)}") from error
+        raise StoreError(f"{path} cannot be read: {said(error)}{_advice(path)}") from error
     if found == REVISION:
         return engine
     if found is None:
@@ -72,6 +72,13 @@ def open_to_read(path: Path) -> Engine:
         f"{path} has the schema {found}, this Callgate reads {REVISION}: "
         "use the version that wrote it, or start this gateway once to bring it up to date"
     )
+
+
+def _advice(path: Path) -> str:
+    journal = path.with_name(path.name + "-wal")
+    if not journal.exists() or os.access(path.parent, os.W_OK):
+        return ""
+    return f"; {journal.name} needs a directory that can be written to: copy both to one"
 
 
 def driver(connection: Connection) -> sqlite3.Connection:
