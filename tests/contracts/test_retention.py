@@ -97,7 +97,7 @@ class World:
             if steps is not None and next(steps, None) is None:
                 raise Dead
 
-        eraser._pause = pause  # type: ignore[method-assign]
+        eraser._pause = pause  # type: ignore[assignment, method-assign] # where processes die
         try:
             with eraser.at_work():
                 work(eraser)
