@@ -14,6 +14,7 @@ from callgate.audit.record import Entry
 from callgate.ports import StoreError
 from callgate.storage.database import Holds, Life, LostError, Row
 from callgate.storage.postgres_connection import (
+    GRACE_SECONDS,
     BoundedConnection,
     driver,
     reading_engine,
@@ -29,6 +30,8 @@ from callgate.storage.schema import REVISION
 from callgate.storage.settings import StoreSettings
 from callgate.storage.storable import unstorable
 
+VACUUM_STATEMENT = "VACUUM records"
+VACUUM_SECONDS = 30.0  # a gateway that stops waits for it
 MAX_BYTES = 400_000_000  # of an entry; PostgreSQL's own limit is 1 GB, for all it makes of it
 
 
@@ -112,10 +115,11 @@ class PostgresDatabase:
         """Its room is free for what comes; the server's own copies are for its owner to see to."""
         bare = driver(connection)
         limits = bare.patience_seconds
-        bare.patience_seconds = None  # it takes as long as the table is large
+        bare.patience_seconds = VACUUM_SECONDS + GRACE_SECONDS
         try:
-            bare.execute("SET statement_timeout = 0")
-            bare.execute("VACUUM records")
+            bare.execute(f"SET statement_timeout = '{VACUUM_SECONDS:.0f}s'")
+            with suppress(errors.QueryCanceled):  # a large table: autovacuum sees to the rest
+                bare.execute(VACUUM_STATEMENT)
         finally:
             if not bare.closed:
                 milliseconds = round(self._settings.statement_timeout_seconds * 1000)

@@ -14,6 +14,7 @@ from callgate.audit.explain import whole
 from callgate.audit.questions import CallFilter
 from callgate.audit.selecting import Selector
 from callgate.ports import StoreError
+from callgate.storage import postgres, sqlite
 from callgate.storage.databases import database_of
 from callgate.storage.retention import erasing
 from callgate.storage.retention.erasing import BusyError
@@ -283,3 +284,30 @@ def test_erased_text_is_gone_from_the_files_of_sqlite(tmp_path: Path) -> None:
             if file.is_file():
                 assert b"MARKER" not in file.read_bytes(), file
         assert record.failures() == []
+
+
+def test_while_somebody_reads_the_log_file_has_what_was_erased_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "TRUNCATE_MILLISECONDS", 1)
+    with an_erased_record("sqlite", tmp_path) as record:
+        record.call("c1", 500)
+        with database_of(record.settings).open_to_read().connect() as reader:
+            reader.exec_driver_sql("BEGIN")
+            reader.exec_driver_sql("SELECT count(*) FROM records").all()
+            record.retain(CALLS)
+        assert "until that ends, its -wal has what was erased" in caplog.text
+        assert record.left() == {"c1": GONE}
+
+
+def test_a_table_too_large_to_tidy_in_time_is_left_to_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with an_erased_record("postgres", tmp_path) as record:
+        database = database_of(record.settings)
+        with database.open_to_write(may_create=False) as connection:
+            monkeypatch.setattr(postgres, "VACUUM_STATEMENT", "SELECT pg_sleep(60)")
+            monkeypatch.setattr(postgres, "VACUUM_SECONDS", 1.0)
+            assert database.after_erasing(connection) is None
+            limit = connection.exec_driver_sql("SHOW statement_timeout").scalar()
+            assert limit == "10s"
