@@ -105,7 +105,8 @@ class Attack:
         self.call("shop___echo", {"note": TEXT, "secret": secret, "more": {"secret": secret}})
         self.call("shop___echo", {"note": BROKEN, "secret": secret})
         self.call("shop___echo", {"note": "small", "secret": secret, "more": {TEXT: 1}})
-        self.call("shop___echo", {"note": LARGE, "secret": secret})
+        apart = f"00-{'a' * 32}-{'b' * 16}-01"  # a run of its own: others are told without it
+        self.call("shop___echo", {"note": LARGE, "secret": secret}, traceparent=apart)
         self.call("shop___echo", {"note": "deep", "more": {"a": nested(40)}})
         self.call("shop___echo", {"note": "deeper", "more": {"a": nested(400)}})
         self.call("shop___echo", {"note": "no", "secret": secret})
