@@ -23,6 +23,11 @@ DAY = 86_400.0
 RULES = (RetentionRule.model_validate({"class": "payloads", "keep": "1d"}),)
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.mark.anyio
 async def test_what_is_due_goes_while_the_gateway_runs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
