@@ -14,8 +14,8 @@ from callgate.app.clock import SystemClock
 from callgate.app.parts import (
     build_connector,
     build_engine,
-    build_limits,
     build_keeping,
+    build_limits,
     may_ask,
     target_timeouts,
 )
