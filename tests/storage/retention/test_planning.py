@@ -32,19 +32,31 @@ def due(record: ErasedRecord, *rules: Rule, begin: dict[int, int] | None = None)
         return list(planner.due(rules, number, begin or {}, record.clock.now()))
 
 
-def test_it_goes_as_far_as_the_first_that_will_be_due_later(
-    record: ErasedRecord, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("chunk", [2, 3])
+def test_what_is_due_behind_a_clock_that_went_back_is_found_and_nothing_is_passed_for_it(
+    record: ErasedRecord, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(planning, "CHUNK", 2)
+    monkeypatch.setattr(planning, "CHUNK", chunk)
     record.call("c1", 50)
     record.call("c2", 10)
     record.call("c3", 50)  # a clock that went back
     found = due(record, RULE)
-    assert [one.next_seq for one in found] == [2]
-    monkeypatch.setattr(planning, "CHUNK", 3)
-    found = due(record, RULE)
-    assert [one.next_seq for one in found] == [2, 2]
-    assert [place(at)[1] for one in found for at in one.payload] == [0, 1, 4, 5]
+    assert {one.next_seq for one in found} == {2}
+    assert [place(at)[1] for at in found_payloads(found)] == [0, 1, 4, 5]
+
+
+def test_behind_many_that_are_young_nothing_is_looked_for(
+    record: ErasedRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "CHUNK", 2)
+    monkeypatch.setattr(planning, "YOUNG_CHUNKS", 1)
+    for number, days in enumerate((50, 10, 10, 50)):
+        record.call(f"c{number}", days)
+    assert [place(at)[1] for at in found_payloads(due(record, RULE))] == [0, 1]
+
+
+def found_payloads(found: list[Found]) -> list[int]:
+    return [at for one in found for at in one.payload]
 
 
 def test_what_was_settled_is_not_looked_at_again(record: ErasedRecord) -> None:
