@@ -199,3 +199,23 @@ def test_a_question_is_never_changed_itself(who: Principal) -> None:
     search(who, "shop___refund", arguments).turns()
 
     assert arguments == {"amount": 480}
+
+
+@pytest.mark.parametrize("amount", [1e30, 1e300, -1e300, 2**70, 1.7976931348623157e308])
+def test_numbers_of_any_size_are_searched_from(amount: float) -> None:
+    pay = tool(
+        "shop___pay",
+        {"type": "object", "properties": {"amount": {"type": "integer"}}, "required": ["amount"]},
+    )
+    policy = """
+    @id("small") permit(principal, action == Callgate::Action::"shop___pay", resource)
+    when { context.input.amount <= 100 };
+    """
+    engine = Engine(read_policies([("p", policy)]), Names())
+    question = Question(
+        principal=principal("ada"), tool=pay, arguments={"amount": amount}, enriched={}, now=0.0
+    )
+    search = Search(engine, question, lambda _tool, _arguments: None)
+    assert not search.verdict.is_permitted
+    for turn in search.turns():
+        assert turn.verdict.is_permitted

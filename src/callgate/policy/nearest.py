@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from callgate.model import Json, Tool, Value, Verdict
 from callgate.policy.account import Account, State
@@ -20,6 +20,7 @@ MAX_STEPS = 4  # places that are changed together where one alone is not enough
 MAX_TURNS = 8
 HOUR = 3600.0
 HORIZON = 24 * 8  # hours, before and after, in which a time is looked for
+MOST_DIGITS = 400  # of a number that JSON can hold, to the smallest difference
 MILLISECOND = 0.001  # the smallest difference that policies can see in a time
 
 Fits = Callable[[Tool, dict[str, Json]], str | None]
@@ -71,7 +72,9 @@ class Search:
         for value in values:
             verdict = self._tried({place: value})
             if verdict is not None:
-                return self._nearer(place, value) or self._made({place: value}, verdict)
+                with localcontext(prec=MOST_DIGITS):
+                    nearer = self._nearer(place, value)
+                return nearer or self._made({place: value}, verdict)
         return None
 
     def _nearer(self, place: Place, value: Json) -> Turn | None:
