@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,8 @@ def _command(command: click.Command, name: str) -> Iterator[str]:
         for inner in command.commands.values():
             yield from _command(inner, f"{name} {inner.name}")
         return
+    command = copy(command)
+    command._help_option = None  # click keeps the one that it made for whoever asked first
     # `max_content_width` comes from the group, whose context is the parent.
     parent = click.Context(callgate, info_name="", terminal_width=HELP_WIDTH)
     context = click.Context(command, info_name=name, parent=parent, terminal_width=HELP_WIDTH)

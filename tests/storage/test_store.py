@@ -164,9 +164,13 @@ def test_two_stores_on_one_file_write_a_log_each(tmp_path: Path) -> None:
 
 def test_what_was_written_is_signed_soon_although_nothing_follows(tmp_path: Path) -> None:
     async def scenario() -> None:
-        store = a_store(tmp_path / "r.db", checkpoint_seconds=0.01)
+        clock = FakeClock()
+        settings = StoreSettings(path=tmp_path / "r.db", checkpoint_seconds=0.01)
+        store = RecordStore(settings, clock)
         await store.open()
         store.append_soon(an_outcome("c1"))
+        await until(lambda: "c1" in ids_in(tmp_path / "r.db"))
+        clock.advance(1)
         await until(lambda: (0, 1) in sizes(tmp_path / "r.db"))
         await store.close()
 
