@@ -270,7 +270,24 @@ class PolicyVersions(Protocol):
         """Adds the version after its parent, durably. Raises ConflictError where it is not next."""
 
 
-class RecordReader(Protocol):
+class RecordScanner(Protocol):
+    """The record from one end to the other, resumably. Blocking. Everything raises StoreError."""
+
+    def scan(
+        self, after: Positions, chosen: CallFilter | None = None
+    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
+        """Every entry that is there now, each log in its order, and where to go on after it."""
+
+    def scan_calls(
+        self, after: Positions, chosen: CallFilter | None = None
+    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
+        """Every call that has ended, whole, in the order of the outcomes; positions as `scan`."""
+
+    def heads(self) -> dict[int, int]:
+        """Where each log ends now: log → the seq that comes next."""
+
+
+class RecordReader(RecordScanner, Protocol):
     """Questions about the record. Blocking: called from threads. Everything raises StoreError."""
 
     def calls(self, chosen: CallFilter) -> Page:
@@ -301,19 +318,6 @@ class RecordReader(Protocol):
 
     def defined(self, identifier: str) -> dict[str, Json] | None:
         """What the event with this id defined: `tool:…`, `policies:…`, `principal:…`."""
-
-    def scan(
-        self, after: Positions, chosen: CallFilter | None = None
-    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
-        """Every entry that is there now, each log in its order, and where to go on after it."""
-
-    def scan_calls(
-        self, after: Positions, chosen: CallFilter | None = None
-    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
-        """Every call that has ended, whole, in the order of the outcomes; positions as `scan`."""
-
-    def heads(self) -> dict[int, int]:
-        """Where each log ends now: log → the seq that comes next."""
 
 
 class Span(Protocol):

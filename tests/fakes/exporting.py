@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ CALLS = Wanted(form="calls", origin=ORIGIN, most=3)
 
 
 class FakeSource:
-    """Implements Source: calls in one log, which a test adds to."""
+    """Implements RecordScanner: calls in one log, which a test adds to."""
 
     def __init__(self, calls: int = 0) -> None:
         self.calls = [a_recorded_call(number=number) for number in range(calls)]
@@ -43,7 +43,7 @@ class FakeSource:
 
     scan = scan_calls
 
-    def heads(self) -> Mapping[int, int]:
+    def heads(self) -> dict[int, int]:
         return {1: 2 * len(self.calls)}
 
 

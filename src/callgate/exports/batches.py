@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callgate.audit.questions import ExportCursor
-from callgate.exports.export import Batch, Source
+from callgate.exports.export import Batch
 from callgate.exports.lines import LINE_FORMATS, LineFormat, line, speaker
 from callgate.exports.sep3004 import FIRST
 from callgate.model import Json, Value
-from callgate.ports import CallFilter
+from callgate.ports import CallFilter, RecordScanner
 
 MAX_BATCH_BYTES = 1 << 20  # about: one record more may be in it
 
@@ -24,7 +24,7 @@ class Wanted(Value):
     most_bytes: int = MAX_BATCH_BYTES
 
 
-def batches(source: Source, wanted: Wanted, after: ExportCursor) -> Iterator[Batch]:
+def batches(source: RecordScanner, wanted: Wanted, after: ExportCursor) -> Iterator[Batch]:
     """What is in the record now, behind the cursor. Bounded memory. Raises StoreError."""
     say = speaker(wanted.form, wanted.origin, after.chain or FIRST)
     of_calls = LINE_FORMATS[wanted.form].of == "calls"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from callgate.audit.questions import ExportCursor
 from callgate.model import Json, Value
-from callgate.ports import CallFilter, Positions
 
 Of = Literal["calls", "records"]
 
@@ -53,23 +51,6 @@ class Destination(Protocol):
 
     async def close(self) -> None:
         """Gives up connections and files. Raises nothing."""
-
-
-class Source(Protocol):
-    """The record, as `ports.RecordReader` reads it. Blocking. Raises StoreError."""
-
-    def scan(
-        self, after: Positions, chosen: CallFilter | None = None
-    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
-        """Every entry."""
-
-    def scan_calls(
-        self, after: Positions, chosen: CallFilter | None = None
-    ) -> Iterator[tuple[Positions, dict[str, Json]]]:
-        """Every call that has ended."""
-
-    def heads(self) -> Mapping[int, int]:
-        """Where each log ends now."""
 
 
 class HeldCursor(Protocol):

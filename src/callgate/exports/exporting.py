@@ -18,10 +18,9 @@ from callgate.exports.export import (
     Destination,
     DestinationError,
     HeldCursor,
-    Source,
 )
 from callgate.model import Value
-from callgate.ports import StoreError
+from callgate.ports import RecordScanner, StoreError
 
 FIRST_PAUSE_SECONDS = 1.0  # after a failure; then twice as long each time
 LONGEST_PAUSE_SECONDS = 60.0
@@ -58,7 +57,7 @@ class Exporting:
     """
 
     def __init__(
-        self, plan: Plan, source: Source, cursors: Cursors, destination: Destination
+        self, plan: Plan, source: RecordScanner, cursors: Cursors, destination: Destination
     ) -> None:
         self.status = ExportStatus(name=plan.name, state="starting")
         self._plan = plan
