@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from callgate.audit.questions import ExportCursor
 from callgate.exports import exporting
 from callgate.exports.export import DestinationError
 from callgate.exports.exporting import Exporting, Plan
@@ -68,7 +69,10 @@ def test_a_destination_that_fails_is_sent_the_same_again(caplog: pytest.LogCaptu
 def test_what_was_sent_and_not_noted_comes_again_after_a_restart() -> None:
     source, cursors, destination = FakeSource(5), FakeCursors(), FakeDestination()
     cursors.faults = ["disk full"]
-    run(Exporting(PLAN, source, cursors, destination), lambda: len(destination.taken) >= 8)
+    run(
+        Exporting(PLAN, source, cursors, destination),
+        lambda: cursors.saved.get("siem") == ExportCursor(positions={1: 10}),
+    )
     assert destination.numbers == [0, 1, 2, 0, 1, 2, 3, 4]
     later = FakeDestination()
     source.grow()
