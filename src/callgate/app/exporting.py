@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from callgate.app.parts import PartError
 from callgate.config import Config
 from callgate.config.exports import ExportSettings, OtlpSettings, WebhookSettings
+from callgate.exports import lake
 from callgate.exports.batches import MAX_BATCH_BYTES, Wanted
 from callgate.exports.bucket import BucketDestination
 from callgate.exports.export import Destination, DestinationError
@@ -23,7 +24,6 @@ from callgate.storage.blobs.s3_requests import Bucket
 from callgate.storage.export_cursors import StoredCursors
 from callgate.storage.reading import Records
 
-LAKE_BYTES = 64 << 20  # of lines, before they become a file
 BUCKET_RECORDS = 5000  # in one object
 BUCKET_BYTES = 8 << 20
 
@@ -51,7 +51,7 @@ def _destinations(
 
 
 def _plan(said: ExportSettings, destination: Destination, origin: str) -> Plan:
-    most_bytes = {"parquet": LAKE_BYTES, "s3": BUCKET_BYTES}.get(said.kind, MAX_BATCH_BYTES)
+    most_bytes = {"parquet": lake.MOST_BYTES, "s3": BUCKET_BYTES}.get(said.kind, MAX_BATCH_BYTES)
     wanted = Wanted(form=said.format, origin=origin, most=destination.most, most_bytes=most_bytes)
     return Plan(
         name=said.name,

@@ -16,7 +16,8 @@ from callgate.audit.questions import ExportCursor
 from callgate.cli.calls import filter_options
 from callgate.cli.progress import progress
 from callgate.cli.store import open_records, store_options, store_settings
-from callgate.exports.batches import Wanted, batches
+from callgate.exports import lake
+from callgate.exports.batches import MAX_BATCH, MAX_BATCH_BYTES, Wanted, batches
 from callgate.exports.export import Batch
 from callgate.exports.lines import LINE_FORMATS, LineFormat
 from callgate.ports import CallFilter, StoreError
@@ -24,8 +25,6 @@ from callgate.storage.ledger_reading import open_log
 
 PARQUET = "parquet"
 FORMATS = (*LINE_FORMATS, PARQUET)
-ROWS = 50_000  # in one Parquet file
-LAKE_BYTES = 64 << 20
 
 
 @click.command()
@@ -76,8 +75,8 @@ def export(
             form=_line_format(form),
             origin=_origin(config, store),
             chosen=None if filter_ == CallFilter() else filter_,
-            most=ROWS if form == PARQUET else 500,
-            most_bytes=LAKE_BYTES if form == PARQUET else 1 << 20,
+            most=lake.MOST_ROWS if form == PARQUET else MAX_BATCH,
+            most_bytes=lake.MOST_BYTES if form == PARQUET else MAX_BATCH_BYTES,
         )
         with progress("exporting") as (begin, tell), _writer(form, out) as write:
             begin(sum(records.heads().values()))

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from callgate.closed_client import check_place
+from callgate.exports.lake import MOST_ROWS
 from callgate.exports.lines import LineFormat
 from callgate.protocol.standard_webhooks import read_key
 from callgate.settings import Settings
@@ -99,7 +100,7 @@ class ParquetSettings(Settings):
     directory: Path
     """Under it lie `date=2026-11-29/calls-….parquet`."""
 
-    rows: int = Field(default=50_000, ge=1, le=1_000_000)
+    rows: int = Field(default=MOST_ROWS, ge=1, le=1_000_000)
     """How many calls a file holds at most."""
 
     @model_validator(mode="before")

@@ -11,6 +11,7 @@ from callgate.exports.sep3004 import FIRST
 from callgate.model import Json, Value
 from callgate.ports import CallFilter, RecordScanner
 
+MAX_BATCH = 500  # records
 MAX_BATCH_BYTES = 1 << 20  # about: one record more may be in it
 
 
@@ -20,7 +21,7 @@ class Wanted(Value):
     form: LineFormat
     origin: str
     chosen: CallFilter | None = None
-    most: int = 500  # records at once
+    most: int = MAX_BATCH
     most_bytes: int = MAX_BATCH_BYTES
 
 

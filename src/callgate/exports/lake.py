@@ -7,6 +7,9 @@ from pathlib import Path
 
 from callgate.exports.export import Batch, DestinationError
 
+MOST_ROWS = 50_000  # in one file
+MOST_BYTES = 64 << 20  # about, of lines, before they become a file
+
 
 class LakeDestination:
     """A directory with `date=2026-11-29/calls-….parquet`."""
