@@ -585,3 +585,45 @@ class TestKnownArguments:
 
         assert not of.could_be_used(ADA, PROMPT, {"name": 5}, 0.0)
         assert not of.is_usable(ADA, PROMPT, {"name": 5}, 0.0)
+
+
+def in_a_row(operator: str, count: int) -> str:
+    return f" {operator} ".join(f'context.input.customer == "c{n}"' for n in range(count))
+
+
+def bracketed(operator: str, count: int) -> str:
+    terms = [f'context.input.customer == "c{n}"' for n in range(count)]
+    return f" {operator} (".join(terms) + ")" * (count - 1)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [in_a_row("||", 60), in_a_row("||", 200), in_a_row("||", 390), bracketed("||", 99)],
+    ids=["60", "200", "390", "99 in brackets"],
+)
+def test_many_terms_in_a_row_decide(condition: str) -> None:
+    of = engine(f'@id("p") permit(principal, action, resource) when {{ {condition} }};')
+    refused = engine(
+        PERMIT, f'@id("f") forbid(principal, action, resource) when {{ {condition} }};'
+    )
+
+    assert ask(of, customer="c59", amount=1).is_permitted
+    assert not ask(of, customer="c", amount=1).is_permitted
+    assert ask(refused, customer="c59", amount=1).policies == ("f",)
+    assert ask(refused, customer="c", amount=1).is_permitted
+
+
+@pytest.mark.parametrize("count", [60, 200, 390])
+def test_many_terms_in_a_row_are_shown_explained_and_narrowed(count: int) -> None:
+    condition = in_a_row("&&", count).replace("==", "!=")
+    of = engine(f'@id("p") permit(principal, action, resource) when {{ {condition} }};')
+    arguments: dict[str, Any] = {"customer": f"c{count - 1}", "amount": 1}
+    question = Question(principal=ADA, tool=REFUND, arguments=arguments, enriched={}, now=0.0)
+
+    account = of.examine(question)
+
+    assert of.is_listed(ADA, REFUND, 0.0)
+    assert of.narrowing(ADA, REFUND, 0.0) is not None
+    assert of.could_be_used(ADA, REFUND, {"customer": "c"}, 0.0)
+    assert not account.verdict.is_permitted
+    assert [c.holds for c in account.policies[0].clauses] == [True] * (count - 1) + [False]

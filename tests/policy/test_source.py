@@ -2,6 +2,7 @@
 
 import pytest
 
+from callgate.policy.preview import parsed
 from callgate.policy.source import PolicyError, Scope, read_policies, version_of
 
 ACTION = "Callgate::Action"
@@ -108,3 +109,60 @@ def test_the_version_changes_with_any_policy() -> None:
         read_policies([("p", "permit(principal,action,resource);")])
     )
     assert version_of(one) != version_of(two)
+
+
+@pytest.mark.parametrize("operator", ["&&", "||"])
+@pytest.mark.parametrize("count", [60, 200, 390])
+def test_rows_of_terms_are_read(operator: str, count: int) -> None:
+    row = f" {operator} ".join(["context.input.x"] * count)
+
+    assert read_policies([("p", f"permit(principal, action, resource) when {{ {row} }};")])
+
+
+@pytest.mark.parametrize(
+    ("condition", "problem"),
+    [
+        (" || ".join(['context.input.x == "a"'] * 1000), "terms in a row"),
+        (" && ".join(['context.input.x == "a"'] * 1000), "terms in a row"),
+        *((f"0 < {' + '.join(['context.input.n'] * n)}", "only rows") for n in (60, 200)),
+        (f"0 < {' + '.join(['context.input.n'] * 1000)}", "terms in a row"),
+        ("if context.input.x then true else " * 60 + "false", "only rows"),
+        ("!(" * 80 + "context.input.x" + ")" * 80, "only rows"),
+        *(("(context.input.x || " * n + "true" + ")" * n, "nested deeper") for n in (200, 1000)),
+        *(("(context.input.n + " * n + "1" + ")" * n + " > 0", "nested") for n in (200, 1000)),
+    ],
+)
+def test_what_cedar_cannot_take_is_refused_with_its_place_and_what_to_do(
+    condition: str, problem: str
+) -> None:
+    text = f"\n  permit(principal, action, resource) when {{ {condition} }};"
+
+    with pytest.raises(PolicyError, match=problem) as refused:
+        read_policies([("p", text)])
+
+    assert (refused.value.source, refused.value.line) == ("p", 2)
+    assert refused.value.column is not None
+    assert any(word in refused.value.problem for word in ("split", "simplify"))
+
+
+@pytest.mark.parametrize(
+    "deepest", ['A::"a"', '"a" like "b*c"', "[[1]].contains([2])", "{a: {b: 1}}.a"]
+)
+@pytest.mark.parametrize(
+    "form", ["!({})", "[{}].isEmpty()", "{{a: {}}}.a", "(if {} then 1 else 2)"]
+)
+def test_what_is_read_has_a_handle(form: str, deepest: str) -> None:
+    """At every depth: read with a handle of its own, or refused."""
+    outcomes = set()
+    body = deepest
+    for _ in range(70):
+        try:
+            policies = read_policies(
+                [("p", f"permit(principal, action, resource) when {{{body}}};")]
+            )
+            outcomes.add(len(parsed(policies)))
+        except PolicyError:
+            outcomes.add(0)
+        body = form.format(body)
+
+    assert outcomes == {0, 1}

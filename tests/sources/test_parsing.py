@@ -185,3 +185,11 @@ def test_the_process_ends_with_its_parser_and_knows_no_secrets(
     assert "SECRET_TOKEN" not in process.environ()
     parser.close()
     assert not process.is_running()
+
+
+@pytest.mark.parametrize("count", [60, 200, 390])
+def test_many_terms_in_a_row_are_taken(parser: Parser, count: int) -> None:
+    row = " || ".join(f'context.input.x == "{n}"' for n in range(count))
+    texts = [("one", f"{HEAD} when {{ {row} }};")]
+
+    assert parser.parse(texts) == read_policies(texts)

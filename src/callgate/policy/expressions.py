@@ -11,6 +11,7 @@ Expression = dict[str, Json]
 
 _ACCESS = frozenset({".", "has"})
 _LEAVES = frozenset({"Value", "Var", "Slot", "Unknown"})
+_ASSOCIATIVE = frozenset({"&&", "||"})
 
 
 def operands_of(expression: Expression) -> list[Expression]:
@@ -30,6 +31,66 @@ def depth_of(expression: Expression) -> int:
         deepest = max(deepest, depth)
         open_ones.extend((operand, depth + 1) for operand in operands_of(one))
     return deepest
+
+
+def halved(expression: Expression) -> Expression:
+    """The same with `a && b && c …` and `a || b || c …` halved, however they are bracketed.
+
+    Both are associative in value, in errors, and in what is not evaluated. In a row, each term is
+    one level deeper than the one before; so it is only as many as there are halvings.
+    """
+    made: list[Expression] = []
+    open_ones: list[tuple[Expression, int | None]] = [(expression, None)]
+    while open_ones:
+        one, count = open_ones.pop()
+        if count is None:
+            operands = _in_a_row(one)
+            open_ones.append((one, len(operands)))
+            open_ones.extend((operand, None) for operand in operands)
+        elif count == 0:
+            made.append(one)
+        else:
+            operands = made[: -count - 1 : -1]
+            del made[-count:]
+            made.append(_rejoined(one, operands))
+    return made[0]
+
+
+def _in_a_row(expression: Expression) -> list[Expression]:
+    """The terms of a row of `&&` or of `||`, in order; of anything else the operands."""
+    operator = next(iter(expression))
+    if operator not in _ASSOCIATIVE:
+        return operands_of(expression)
+    found: list[Expression] = []
+    open_ones = [expression]
+    while open_ones:
+        one = open_ones.pop()
+        operands = one.get(operator)
+        if isinstance(operands, dict):
+            open_ones += (operands["right"], operands["left"])
+        else:
+            found.append(one)
+    return found
+
+
+def _rejoined(expression: Expression, operands: list[Expression]) -> Expression:
+    """The expression with these operands in place of its own."""
+    operator, before = next(iter(expression.items()))
+    if operator in _ASSOCIATIVE:
+        while len(operands) > 1:
+            pairs = zip(operands[::2], operands[1::2], strict=False)
+            odd = operands[-1:] if len(operands) % 2 else []
+            operands = [{operator: {"left": left, "right": right}} for left, right in pairs] + odd
+        return operands[0]
+    left = iter(operands)
+    if isinstance(before, dict):
+        return {
+            operator: {
+                name: next(left) if isinstance(value, dict) else value
+                for name, value in before.items()
+            }
+        }
+    return {operator: [next(left) if isinstance(value, dict) else value for value in before]}
 
 
 def chain_of(expression: Expression) -> Chain | None:

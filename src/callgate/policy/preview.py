@@ -10,7 +10,8 @@ from cedarpy import _internal
 from callgate.model import Json, Value
 from callgate.policy.answers import Answer, answer_of
 from callgate.policy.context import instant
-from callgate.policy.source import Policy
+from callgate.policy.expressions import depth_of, halved
+from callgate.policy.source import MAX_LEVELS, Policy
 from callgate.protocol.jsonrpc import encode
 
 _NOW = ("system", "now")
@@ -38,8 +39,23 @@ def parsed(policies: Iterable[Policy]) -> cedarpy.PolicySet:
 
 def documented(policies: Mapping[str, Json]) -> cedarpy.PolicySet:
     """A handle of policies in Cedar's JSON format, by id."""
+    try:
+        return _documented(policies)
+    except (ValueError, RecursionError):  # deeper than Cedar's JSON form goes
+        return _documented({identifier: _halved(est) for identifier, est in policies.items()})
+
+
+def _documented(policies: Mapping[str, Json]) -> cedarpy.PolicySet:
     document = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
     return cedarpy.PolicySet.from_json_str(encode(document).decode())
+
+
+def _halved(est: dict[str, Json]) -> dict[str, Json]:
+    conditions = [
+        one | {"body": halved(one["body"])} if depth_of(one["body"]) > MAX_LEVELS else one
+        for one in est["conditions"]
+    ]
+    return est | {"conditions": conditions}
 
 
 def reads_arguments(policy: Policy) -> bool:

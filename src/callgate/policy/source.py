@@ -16,16 +16,26 @@ from callgate.policy.account import Clause
 from callgate.policy.diagnosis import excerpt, problem_of
 from callgate.policy.expressions import (
     Chain,
+    Expression,
     conjuncts,
     context_chains,
     depth_of,
     entities_in,
+    halved,
     reads_variable,
 )
 from callgate.policy.text import Statement, TextError, clause_spans, place, statements
 
-MAX_DEPTH = 500  # of an expression: the evaluator gives up somewhere beyond
-TOO_DEEP = f"more than {MAX_DEPTH} terms in a row; split the policy"
+MAX_DEPTH = 400  # of an expression as written: Python goes through 1000 levels of JSON, 2 each
+MAX_LEVELS = 60  # and with its rows of `&&` and `||` halved: all that Cedar's JSON form takes
+TOO_DEEP = (
+    f"more than {MAX_DEPTH} terms in a row; split the policy, or ask whether a set has the value: "
+    '`["a", "b"].contains(...)`'
+)
+TOO_NESTED = (
+    f"goes deeper than {MAX_LEVELS} operations within each other, and only rows of `&&` and `||` "
+    "may be longer; split the policy"
+)
 SHADOW, ACTIVE = "shadow", "active"
 MODES = (ACTIVE, SHADOW)
 
@@ -175,8 +185,9 @@ def _policy(source: str, text: str, statement: Statement, own: str) -> Policy:
     est = _parsed(source, text, statement)
     annotations = est.get("annotations") or {}
     bodies = [condition["body"] for condition in est["conditions"]]
-    if any(depth_of(body) > MAX_DEPTH for body in bodies):
-        raise PolicyError.at(source, text, statement.offset, TOO_DEEP)
+    problem = next(filter(None, map(_too_deep, bodies)), None)
+    if problem is not None:
+        raise PolicyError.at(source, text, statement.offset, problem)
     mode = annotations.get("mode", ACTIVE)
     if mode not in MODES:
         offset = statement.offset + max(statement.text.find("@mode"), 0)
@@ -215,6 +226,13 @@ def _policy(source: str, text: str, statement: Statement, own: str) -> Policy:
         mode=mode,
         advice=" ".join(filter(None, told)) or None,
     )
+
+
+def _too_deep(body: Expression) -> str | None:
+    depth = depth_of(body)
+    if depth > MAX_DEPTH:
+        return TOO_DEEP
+    return TOO_NESTED if depth > MAX_LEVELS and depth_of(halved(body)) > MAX_LEVELS else None
 
 
 def _parsed(source: str, text: str, statement: Statement) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import cedarpy
 import msgspec
 
 from callgate.model import Value
+from callgate.policy.preview import documented
 from callgate.policy.source import Policy, PolicyError, read_policies
 from callgate.policy.text import TextError, statements
 from callgate.sources.confined import confine, protocol_streams
@@ -125,10 +126,8 @@ def _key(policy: Policy) -> str:
 
 def _try_out(policy: Policy) -> None:
     """Does with a policy what the gateway will do, where it can do no harm. Raises PolicyError."""
-    document = {"staticPolicies": {"p": policy.est | _ANY}, "templates": {}, "templateLinks": []}
     try:
-        parsed = cedarpy.PolicySet.from_json_str(msgspec.json.encode(document).decode())
-        response = cedarpy.is_authorized(_PROBE, parsed, [])
+        response = cedarpy.is_authorized(_PROBE, documented({"p": policy.est | _ANY}), [])
     except ValueError as error:
         raise _refused(policy, f"Cedar does not take it back: {error}") from None
     if any("recursion limit" in str(error) for error in response.diagnostics.errors):

@@ -181,3 +181,37 @@ def test_what_is_about_a_tool_stands_at_the_policy_that_decides_it_in_sarif(desk
         one["ruleId"]: one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
         for one in results
     } == {"allows_everyone": "policies/shop.cedar", "shadowed": "policies/shop.cedar"}
+
+
+@pytest.mark.parametrize("count", [60, 200])
+def test_many_terms_in_a_row_have_no_findings(desk: Path, count: int) -> None:
+    row = " || ".join(f"context.input.amount == {n}" for n in range(count))
+    FILE.write_text(
+        f'{POLICIES}\n@id("row") forbid (principal, action == Callgate::Action::"shop___refund", '
+        f"resource) when {{ {row} }};"
+    )
+
+    assert "no findings" in ask(*T).stdout
+
+
+@pytest.mark.parametrize(
+    ("terms", "problem"),
+    [
+        ([f"context.input.amount == {n} ||" for n in range(1000)], "terms in a row; split"),
+        ([f"if context.input.amount == {n} then true else" for n in range(60)], "split the policy"),
+        ([f"(context.input.amount == {n} ||" for n in range(200)], "simplify"),
+    ],
+)
+def test_a_policy_that_goes_too_deep_is_said_with_its_place(
+    desk: Path, terms: list[str], problem: str
+) -> None:
+    FILE.write_text(
+        f"{POLICIES}\nforbid (principal, action, resource)\nwhen {{ {' '.join(terms)} true "
+        + ")" * sum(term.startswith("(") for term in terms)
+        + " };"
+    )
+    checked = ask(*T)
+
+    assert checked.exit_code == 1
+    assert "policies/shop.cedar" in checked.stdout
+    assert problem in checked.stdout
