@@ -15,6 +15,8 @@ from granian.constants import Interfaces, TaskImpl
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from callgate.scheduling import standing_back
+
 AsgiApplication = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]],
     Awaitable[None],
@@ -72,8 +74,9 @@ class Listening:
 
     async def __aenter__(self) -> Listening:
         # Held here and awaited in __aexit__: it lives exactly as long as this listener.
-        self._serving = asyncio.get_running_loop().create_task(self._server.serve())
-        await self._accepts()
+        with standing_back():  # for Granian's threads
+            self._serving = asyncio.get_running_loop().create_task(self._server.serve())
+            await self._accepts()
         return self
 
     async def _accepts(self) -> None:
