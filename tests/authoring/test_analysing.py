@@ -97,6 +97,17 @@ def test_a_solver_that_fails_leaves_a_question_open_and_the_rest_answered(
     }
 
 
+def test_more_terms_in_a_row_than_can_be_handed_over_are_an_open_question() -> None:
+    row = " || ".join(f"context.input.amount == {number}" for number in range(240))
+    subject = a_subject(f"{BEFORE} forbid when {{ {row} }};", a_payment())
+
+    found = analyse(subject, Limits(workers=1))
+
+    assert [one.reason for one in found.undecided] == [
+        "a policy has too many terms in a row for its analysis"
+    ]
+
+
 def test_a_comparison_that_is_not_finished_is_undecided_for_everybody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

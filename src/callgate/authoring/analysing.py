@@ -30,6 +30,7 @@ CHECK = "callgate.policy.analysis.checking:checked"
 COMPARE = "callgate.policy.analysis.differing:compared"
 _STARTING_SECONDS = 60.0  # the solver is large, and a process that is new has to read it
 _ENDING_SECONDS = 5.0
+_TOO_DEEP = "a policy has too many terms in a row for its analysis"
 _READY = None  # what a worker says first
 
 _Found = TypeVar("_Found", Checked, Compared)
@@ -192,7 +193,11 @@ class _Pool(Generic[_Found]):
                 for position, worker in enumerate(workers):
                     if worker.job is None and waiting:
                         number, job = waiting.popleft()
-                        worker.give(number, job, self._limits.environment_seconds)
+                        try:
+                            worker.give(number, job, self._limits.environment_seconds)
+                        except RecursionError:  # nothing of it was sent
+                            worker.job = None
+                            found[number] = self._late(job, _TOO_DEEP)
                     elif worker.job is not None and monotonic() > worker.due_at:
                         limit = f"{self._limits.environment_seconds:g} s"
                         reason = f"its analysis was ended after {limit}"

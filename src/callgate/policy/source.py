@@ -26,7 +26,7 @@ from callgate.policy.expressions import (
 )
 from callgate.policy.text import Statement, TextError, clause_spans, place, statements
 
-MAX_DEPTH = 400  # of an expression as written: Python goes through 1000 levels of JSON, 2 each
+MAX_DEPTH = 250  # of an expression as written: Python pickles and encodes no deeper than 1000 calls
 MAX_LEVELS = 60  # and with its rows of `&&` and `||` halved: all that Cedar's JSON form takes
 TOO_DEEP = (
     f"more than {MAX_DEPTH} terms in a row; split the policy, or ask whether a set has the value: "
