@@ -13,7 +13,6 @@ from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.redacting.marks import Marks
 from callgate.interceptors.redacting.redaction import Redacted, Redaction, Situation
 from callgate.interceptors.redacting.scanner import Scanner
-from callgate.interceptors.redacting.screen import is_worth_a_look
 from callgate.interceptors.redacting.settings import FIELD, RedactSettings
 from callgate.interceptors.redacting.vault import Vault
 from callgate.model import Json
@@ -86,7 +85,7 @@ class Redactor(Passive):
 
     def may_skip(self, body: bytes) -> bool:
         """See scrutiny.Interceptor."""
-        return self._redaction.may_skip and not is_worth_a_look(body)
+        return self._redaction.may_skip(body)
 
     async def close(self) -> None:
         """See scrutiny.Interceptor."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import re2
 
 from callgate.interceptors.redacting.paths import Step
 from callgate.interceptors.redacting.spans import Span
 from callgate.model import Json
 from callgate.protocol.jsonrpc import encode
 
-_CONTROL = re.compile(rb"\\u00([0-9a-fA-F]{2})")
-_SIMPLE = (
-    (b"\\n", b"\n"),
-    (b'\\"', b'"'),
-    (b"\\t", b"\t"),
-    (b"\\r", b"\r"),
-    (b"\\b", b"\b"),
-    (b"\\f", b"\f"),
-)
+_BY_NUMBER = re.compile(rb"(\\\\)|\\u00([01][0-9a-fA-F])")
+_UNUSUAL: Any = re2.compile(rb'\\[^nrtbf"\\]')
 
 
 class Leaf(NamedTuple):
@@ -41,18 +37,23 @@ def document(body: bytes) -> str:
 
     Not JSON any more: it is searched, and `leaves` says what stands where.
     """
+    return unescaped(body).decode()
+
+
+def unescaped(body: bytes) -> bytes:
+    """The same in bytes."""
     if b"\\" not in body:
-        return body.decode()
-    has_backslash = b"\\\\" in body
-    if has_backslash:
-        body = body.replace(b"\\\\", b"\xff")  # no byte of UTF-8
-    for escape, character in _SIMPLE:
-        if b"\\" not in body:
-            break  # told by one byte, which is far quicker than looking for two
-        body = body.replace(escape, character)
-    if b"\\u00" in body:
-        body = _CONTROL.sub(lambda match: bytes((int(match.group(1), 16),)), body)
-    return (body.replace(b"\xff", b"\\") if has_backslash else body).decode()
+        return body
+    if has_unusual_escapes(body):
+        body = _BY_NUMBER.sub(lambda match: match.group(1) or b"\\x" + match.group(2), body)
+    # What is left are escapes that Python's literals of bytes have too. pickle decodes them so.
+    plain: Any = codecs.escape_decode(body)[0]
+    return bytes(plain)
+
+
+def has_unusual_escapes(body: bytes) -> bool:
+    """Whether a JSON text may write characters in another way than `encode` does."""
+    return _UNUSUAL.search(body) is not None
 
 
 def leaves(value: Json, text: str, spans: Sequence[Span] | None = None) -> list[Leaf]:

@@ -7,12 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from callgate.interceptors.redacting.document import Edits, Leaf, document, edited, leaves
+from callgate.interceptors.redacting.document import (
+    Edits,
+    Leaf,
+    edited,
+    has_unusual_escapes,
+    leaves,
+    unescaped,
+)
 from callgate.interceptors.redacting.marks import Marks
 from callgate.interceptors.redacting.nested import MOST_DEPTH, Opened, opened, opened_blob
 from callgate.interceptors.redacting.paths import Path, Step
 from callgate.interceptors.redacting.scanner import Scanner
-from callgate.interceptors.redacting.screen import is_worth_a_look
+from callgate.interceptors.redacting.screen import Screen
 from callgate.interceptors.redacting.settings import FIELD, Mode, RedactSettings, RuleSettings
 from callgate.interceptors.redacting.spans import Span, merged, without
 from callgate.model import Json, Value
@@ -66,12 +73,18 @@ class Redaction:
         self._marks = marks
         self._mode = settings.mode
         self._rules = tuple(_Rule(rule) for rule in settings.rules)
+        self._screen = Screen(settings.find)
         self._opens_all = scanner.has_own or any(rule.is_of_fields for rule in self._rules)
 
-    @property
-    def may_skip(self) -> bool:
-        """Whether a text that the screen passes needs no look."""
-        return not self._opens_all
+    def may_skip(self, body: bytes) -> bool:
+        """Whether there is certainly nothing to do about the value of a JSON text, of whoever."""
+        return (
+            not self._opens_all and not has_unusual_escapes(body) and self.passes(unescaped(body))
+        )
+
+    def passes(self, text: bytes) -> bool:
+        """Whether there is certainly nothing to do about the value of this document."""
+        return not self._opens_all and not self._screen.is_worth_a_look(text)
 
     def of(self, value: Json, body: bytes, situation: Situation) -> Redacted:
         """A value redacted; `body` is what `encode` makes of it. Raises what an engine raises."""
@@ -82,6 +95,7 @@ class _Run:
     """The redaction of one value."""
 
     def __init__(self, redaction: Redaction, situation: Situation) -> None:
+        self._passes = redaction.passes
         self._scanner = redaction._scanner
         self._marks = redaction._marks
         self._mode = redaction._mode
@@ -148,9 +162,10 @@ class _Run:
     def _clean(self, value: Json, way: Way, depth: int, body: bytes) -> Json:
         """A value in which nothing is left to be found: it is looked at until that is so."""
         for _ in range(MOST_ROUNDS):
-            if not self._opens_all and not is_worth_a_look(body):
+            text = unescaped(body)
+            if self._passes(text):
                 return value
-            edits = self._edits(value, document(body), way, depth)
+            edits = self._edits(value, text.decode(), way, depth)
             if not edits:
                 return value
             value = edited(value, edits)

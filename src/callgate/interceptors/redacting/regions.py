@@ -25,7 +25,7 @@ _G = rf"[CDI-Za-f][ACDEFGHQSTUVWXgijklmnwyz0123][ABEFIJMNQRUVYZcdghklopstwx01458
 _WIDE = rf"[A-Za-f][AQgw][AB][{_A}]A[C-H][AEIMQUYcgkosw048]A|A[C-H][AEIMQUYcgkosw048]A[C-Za-f]"
 _BYTE = r"(?:[2-7][0-9A-Fa-f]|0[9aAdD])"
 
-_FORMS: dict[str, Form] = {
+FORMS: dict[str, Form] = {
     "base64": Form(
         rf"(?:^|[^A-Za-z0-9+])((?:(?:{_G}){{3}}|{_WIDE}|H4sI[{_A}]{{12}}|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r])"
         rf"[{_A}]{{9}})[{_A}]*={{0,2}})",
@@ -48,7 +48,7 @@ _FORMS: dict[str, Form] = {
     "codes": Form(r"(?:^|[^0-9.\-])([0-9]{2,3}(?:(?:[,;] ?| )[0-9]{2,3}){11,})", group=1),
 }
 # One pass tells that there is nothing encoded, which is so mostly.
-SCREEN = any_of(_FORMS.values())
+SCREEN = any_of(FORMS.values())
 _NOT_TEXT = bytes(code for code in range(32) if code not in b"\t\n\r")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _SPACES = re.compile(rb"\s+")
@@ -87,7 +87,7 @@ def looked_into(sight: Sight, budget: Budget) -> Seen:
     firm, loose = _Batch(sight), _Batch(sight)
     opaque: list[tuple[int, int]] = []
     known: set[tuple[str, int]] = set()  # the same part, found by another form
-    for name, form in _FORMS.items():
+    for name, form in FORMS.items():
         for start, end in form.places(reading):
             if sight.only_across and not sight.crosses(start, end):
                 continue
