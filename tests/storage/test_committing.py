@@ -100,6 +100,50 @@ def test_whatever_queues_up_during_a_commit_goes_into_the_next_one() -> None:
     asyncio.run(scenario())
 
 
+def test_outcomes_gather_until_an_intent_takes_them_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committing, "COMPANY_SECONDS", 20.0)  # none is written without company
+
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        for number in range(5):
+            committer.put(an_outcome(f"c{number}"), None)
+        await put(committer, an_intent("c5"))
+        assert [entry.call_id for entry in appender.groups[0]] == [f"c{n}" for n in range(6)]
+        await committer.stop()
+
+    asyncio.run(scenario())
+
+
+def test_outcomes_that_no_intent_follows_are_written_all_the_same() -> None:
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        committer.put(an_outcome("c0"), None)
+        committer.put(an_outcome("c1"), None)
+        await until(lambda: [e.call_id for group in appender.groups for e in group] == ["c0", "c1"])
+        await committer.stop()
+
+    asyncio.run(scenario())
+
+
+def test_stopping_does_not_wait_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committing, "COMPANY_SECONDS", 600.0)
+
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        committer.put(an_outcome("c0"), None)
+        async with asyncio.timeout(20):
+            await committer.stop()
+        assert [e.call_id for group in appender.groups for e in group] == ["c0"]
+
+    asyncio.run(scenario())
+
+
 def test_entries_without_a_waiter_are_tried_again_in_order_until_they_are_written(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -14,13 +14,13 @@ from queue import Empty, SimpleQueue
 
 from callgate.audit.record import Entry
 from callgate.ports import StoreError
+from callgate.scheduling import stand_back
 from callgate.storage.appending import GROUP, Appender
+from callgate.storage.resting import Resting
 
 RETRY_SECONDS = 0.5  # between two attempts while writing fails
-REST_SECONDS = 0.004  # how long entries gather where calls come thick
-COMPANIONS = 3  # entries that somebody waits for, which a rest must bring to be worth it
-PROBE_EVERY = 64  # groups without a rest, after one that was not
-COMPANY_SECONDS = 0.005  # how long an outcome that nobody waits for may wait for company
+REST_SECONDS = 0.004  # one turn of a rest: how long entries gather where calls come thick
+COMPANY_SECONDS = 0.005  # how long outcomes that nobody waits for may wait for company
 
 _log = logging.getLogger("callgate.storage")
 
@@ -45,7 +45,7 @@ class Committer:
         self._is_closing = threading.Event()
         self._has_ended = False
         self._is_connected = False
-        self._groups_until_rest = 0
+        self._resting = Resting()
 
     def start(self) -> Waiter:
         """Starts the thread; what is returned is done when the store is open, or could not be."""
@@ -73,6 +73,7 @@ class Committer:
         return self._closed
 
     def _run(self, opened: Waiter) -> None:
+        stand_back()
         try:
             recovered = self._appender.open()
         except Exception as error:  # noqa: BLE001 - whoever awaits `opened` must hear of anything
@@ -101,43 +102,55 @@ class Committer:
             self._gather()
         else:
             self._is_closing.wait(RETRY_SECONDS)
-        try:
-            while True:
-                self._accept(self._queue.get_nowait())
-        except Empty:
-            return
+        self._take_queued()
 
     def _gather(self) -> None:
         """Waits for something to write, and a little longer where that makes a larger group.
 
         A group costs as much as ten entries: the thread wakes, the disk is waited for, the loop
-        is told. One caller alone waits once in PROBE_EVERY groups.
+        is told.
         """
         try:
-            first = self._queue.get(timeout=self._appender.due_seconds())
+            item = self._queue.get(timeout=self._appender.due_seconds())
         except Empty:
             return  # nothing to write, but something to sign
-        self._accept(first)
-        if first is not None and first[1] is None:
-            # Nobody waits for an outcome: it goes with the next intent, if that comes soon.
-            with suppress(Empty):
-                self._accept(self._queue.get(timeout=COMPANY_SECONDS))
-        elif self._groups_until_rest:
-            self._groups_until_rest -= 1
-        else:
+        self._accept(item)
+        if item is not None and item[1] is None:
+            item = self._company()
+        if item is not None:
             self._rest()
 
+    def _company(self) -> Item | None:
+        """Nobody waits for outcomes: they go with the next intent, if that comes soon."""
+        until = time.monotonic() + COMPANY_SECONDS
+        with suppress(Empty):
+            while True:
+                item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
+                self._accept(item)
+                if item is None or item[1] is not None:
+                    return item
+        return None
+
     def _rest(self) -> None:
-        if self._queue.qsize() < GROUP:
-            time.sleep(REST_SECONDS)
-        company = 0
+        brought: list[int] = []
+        for _ in range(self._resting.turns()):
+            if self._queue.qsize() + len(self._pending) < GROUP:
+                time.sleep(REST_SECONDS)
+            brought.append(self._take_queued())
+            if not brought[-1]:
+                break
+        if brought:
+            self._resting.learn(brought)
+
+    def _take_queued(self) -> int:
+        """Accepts what is there; how many of it somebody waits for."""
+        waiting = 0
         with suppress(Empty):
             while True:
                 item = self._queue.get_nowait()
                 self._accept(item)
-                company += item is not None and item[1] is not None
-        if company < COMPANIONS:
-            self._groups_until_rest = PROBE_EVERY
+                waiting += item is not None and item[1] is not None
+        return waiting
 
     def _accept(self, item: Item | None) -> None:
         if item is None:
