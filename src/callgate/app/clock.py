@@ -4,12 +4,7 @@ import time
 
 
 class SystemClock:
-    """See ports.Clock."""
+    """See ports.Clock. The functions themselves: a call reads it about twenty times."""
 
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()  # noqa: TID251 - this is the Clock
-
-    def ticks(self) -> float:
-        """Seconds on a clock that never goes back."""
-        return time.perf_counter()
+    now = staticmethod(time.time)  # noqa: TID251 - this is the Clock
+    ticks = staticmethod(time.perf_counter)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass, field
 
 from callgate.audit.keeping import Keeping
 from callgate.model import Client, Features, Offer, Principal, Proof, Refused
 from callgate.pipeline.attaching import Chain
 from callgate.pipeline.defining import Definitions
+from callgate.pipeline.identifying import Letters
 from callgate.pipeline.offering import offer_of
 from callgate.pipeline.sealing import Seal
 from callgate.policy.engine import Engine
@@ -50,6 +50,7 @@ class Gateway:
     keeping: Keeping = field(default_factory=Keeping)
     definitions: Definitions = field(default_factory=Definitions)
     runs: Runs = field(default_factory=Runs)
+    letters: Letters = field(default_factory=Letters)  # of call ids
     limits: Limits = field(default_factory=Limits)
     name: str = "main"
     instructions: str | None = None
@@ -86,4 +87,4 @@ class Gateway:
 
     def new_call_id(self) -> str:
         """Sortable by time, unguessable: `c` + 48 bits of milliseconds + 64 random bits, in hex."""
-        return f"c{int(self.clock.now() * 1000):012x}{secrets.token_hex(8)}"
+        return f"c{int(self.clock.now() * 1000):012x}{self.letters.next()}"
