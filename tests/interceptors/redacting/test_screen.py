@@ -1,5 +1,6 @@
 """The screen lets nothing pass that the scanner would find, however the JSON is written."""
 
+import copy
 import json
 import string
 from typing import Any, get_args
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from callgate.interceptors.redacting.credentials import KEYS
+from callgate.interceptors.redacting.credentials import ENGINE, KEYS
 from callgate.interceptors.redacting.document import document
+from callgate.interceptors.redacting.forms import Reading, Together
 from callgate.interceptors.redacting.marks import Marks
 from callgate.interceptors.redacting.redaction import Redaction, Situation
 from callgate.interceptors.redacting.scanner import Scanner
@@ -45,8 +47,15 @@ def is_worth_a_look(body: bytes) -> bool:
     return not USUAL.may_skip(body)
 
 
+SCREEN = Screen(())
+
+
 def sees(text: str) -> bool:
-    return Screen(()).is_worth_a_look(text.encode())
+    return SCREEN.is_worth_a_look(text.encode())
+
+
+def asks_the_engine(text: str) -> bool:
+    return ENGINE.is_in(Reading(text))
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -66,17 +75,15 @@ def test_every_secret_is_worth_a_look(kind: str) -> None:
         assert is_worth_a_look(encode([text]))
 
 
-def test_what_any_rule_of_kingfisher_finds_is_worth_a_look() -> None:
+def test_kingfisher_is_asked_where_any_of_its_rules_can_match() -> None:
     rules = kingfisher_sdk.Rules(cache=False)
-    screen = Screen(())
     shown = [rule["id"] for rule in rules.metadata() if rule["visible"]]
 
     unseen = []
     for name in shown:
         expression = parsed(rules.detail(name)["pattern"])
-        if run_of(expression, IN_A_RUN).longest < LONG and not is_seen(
-            expression, lambda text: screen.is_worth_a_look(text.encode())
-        ):
+        is_long = run_of(expression, IN_A_RUN).longest >= LONG
+        if not is_long and not is_seen(expression, asks_the_engine):
             unseen.append(name)
 
     assert len(shown) > 400
@@ -84,11 +91,8 @@ def test_what_any_rule_of_kingfisher_finds_is_worth_a_look() -> None:
 
 
 def test_what_any_form_of_a_key_finds_is_worth_a_look() -> None:
-    screen = Screen(())
-
     for branch in _branches(parsed(KEYS)):
-        long = run_of(branch, IN_A_RUN).longest >= LONG
-        assert long or is_seen(branch, lambda text: screen.is_worth_a_look(text.encode())), branch
+        assert run_of(branch, IN_A_RUN).longest >= LONG or is_seen(branch, sees), branch
 
 
 def _branches(expression: Any) -> list[Any]:
@@ -98,6 +102,7 @@ def _branches(expression: Any) -> list[Any]:
 
 def test_a_run_of_twenty_is_worth_a_look_whatever_it_is_of() -> None:
     for character in IN_A_RUN:
+        assert asks_the_engine(character * LONG)
         assert sees(character * LONG)
 
 
@@ -188,4 +193,21 @@ def test_a_value_is_redacted_as_without_the_screen(value: Any) -> None:
 def redaction_without_screen() -> Redaction:
     it = redaction()
     it.passes = lambda text: False  # type: ignore[method-assign]
+    return it
+
+
+@pytest.mark.parametrize("which", SCANNERS)
+@settings(max_examples=200, deadline=None)
+@given(value=VALUES)
+def test_engines_that_are_not_asked_would_find_nothing(which: str, value: Any) -> None:
+    text = document(encode(value))
+    it, plain = SCANNERS[which], scanner_that_asks(which)
+
+    assert it.find(text) == plain.find(text)
+
+
+def scanner_that_asks(which: str) -> Scanner:
+    """Like another, with no word of what a text lacks."""
+    it = copy.copy(SCANNERS[which])
+    it._together = Together([])
     return it

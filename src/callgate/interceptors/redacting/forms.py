@@ -76,13 +76,13 @@ class Together:
         self._set: Any = re2.Set.SearchSet()
         for form in self._forms:
             self._set.Add(form.pattern.encode())
-        self._always = self._set.Add(b"")
+        self._end = self._set.Add(rb"\z")
         self._set.Compile()
 
     def note(self, reading: Reading) -> None:
         """Notes on the reading which of the forms are not in it."""
-        found = self._set.Match(reading.body)
+        found = self._set.Match(reading.body) or ()
         # INVARIANT: an engine that gives up says that nothing is found, which would be let through.
-        if self._always in found:
-            present = {self._forms[number] for number in found if number != self._always}
+        if self._end in found:
+            present = {self._forms[number] for number in found if number != self._end}
             reading.lacks = frozenset(form for form in self._forms if form not in present)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import re2
 
 from callgate.interceptors.redacting.forms import Form, Reading
 
@@ -43,7 +46,7 @@ NAMED = Form(
     r"(?i:(?:pass|pwd|secret|token|auth|cred|cookie|session|private|signature|\bsig|key|verifier|art_api)[\w.\-]{0,64})"
     r"[\\\"'`)\]}>]{0,4}[\s\x{a0}\x{2000}-\x{200f}\x{3000}\x{feff}]*(?:[=,(]|:(?:[^:]|$))"
 )
-_DIGIT = re.compile(r"[\d²³¹⁰⁴-⁹₀-₉]")
+_DIGIT: Any = re2.compile(r"[\p{Nd}²³¹⁰⁴-⁹₀-₉]".encode())
 
 
 def odd_run(reading: Reading, at: int) -> Place | None:
@@ -84,11 +87,7 @@ def _named(reading: Reading, at: int) -> Place | None:
 
 
 def _has_digit(reading: Reading, at: int) -> bool:
-    after = reading.body[at : at + AFTER]
-    return (
-        _DIGIT.search(after.decode("latin-1" if reading.is_ascii else "utf-8", "ignore"))
-        is not None
-    )
+    return _DIGIT.search(reading.body, at, at + AFTER) is not None
 
 
 def around(reading: Reading) -> list[Place]:

@@ -62,6 +62,22 @@ _ENTITIES = {
     "national_id": ("SSN",),
 }
 
+# INVARIANT: whatever the engine finds of a kind in ASCII holds one of these.
+_NUMBER = r"[0-9](?:[ .()/\-]{0,2}[0-9]){5}"
+_NEEDED = {
+    "email": "@",
+    "card": r"[0-9](?:[ .()/\-]{0,2}[0-9]){11}",
+    "phone": _NUMBER,
+    "national_id": _NUMBER,
+    "ip": r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|:[0-9A-Fa-f]{0,4}:",
+}
+
+
+def engine_form(kinds: Iterable[str]) -> Form:
+    """What a text of ASCII holds in which the engine finds one of the kinds."""
+    return any_of(Form(_NEEDED[kind]) for kind in sorted(kinds) if kind in _NEEDED)
+
+
 Check = Callable[[str], bool]
 
 
@@ -80,6 +96,7 @@ class PersonalData:
             forms += [("national_id", form, _validity(name)) for name, form in _NATIONAL]
         self._forms = [(kind, Form(form), check) for kind, form, check in forms if kind in chosen]
         self.screen = any_of(form for _, form, _ in self._forms) if self._forms else None
+        self.engine = engine_form(chosen)
         self._entities = [name for kind in sorted(chosen) for name in _ENTITIES.get(kind, ())]
         self._kinds = {name: kind for kind, names in _ENTITIES.items() for name in names}
         import datafog_core  # noqa: PLC0415 - a gateway without `redact` does not load it
@@ -98,7 +115,7 @@ class PersonalData:
                     found = _trimmed_iban(found)
                 if is_right(found) and not (kind == "card" and is_fraction(text, start)):
                     yield Span(start, start + len(found), kind)
-        if self._entities:
+        if self._entities and not (reading.is_ascii and self.engine in reading.lacks):
             yield from self._of_engine(text)
 
     def _of_engine(self, text: str) -> Iterator[Span]:

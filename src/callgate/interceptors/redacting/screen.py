@@ -7,48 +7,38 @@ from typing import Any
 
 import re2
 
+from callgate.interceptors.redacting.credentials import ENGINE
 from callgate.interceptors.redacting.forms import Reading
 from callgate.interceptors.redacting.hints import odd_run
-from callgate.interceptors.redacting.personal import IBAN
+from callgate.interceptors.redacting.personal import IBAN, engine_form
 from callgate.interceptors.redacting.regions import FORMS
 
 # INVARIANT: whatever the scanner can find in a document, this finds in it too, also where spaces
 # stand between the tokens of its JSON: each alternative lies within one string or number, or is
 # about the structure around strings.
 #
-# What the forms of keys and kingfisher's rules can find has a run of twenty of these characters, or
-# one of the words; the test derives that from the rules that are installed. Shorter runs count
-# where they are no words (`odd_run`), as redact-secret and a second reading look only at these.
+# What the forms of keys find holds ENGINE's as well: the test reads it from them. Shorter runs
+# count where they are no words (`odd_run`): redact-secret and a second reading look only at these.
 _ALWAYS = (
     r"[\\%&@\x7f-\x{10ffff}]",  # bytes are read as UTF-8
     r"[0-9][eE][+\-]?[0-9]",  # a number that may be written in another way
     r"[0-9](?:[ .()/\-]{0,2}[0-9]){11}",  # numbers of cards
     IBAN,
-    r"[A-Za-z0-9+/_.~=\-]{20}",
-    r"://",
-    r"(?i:pass|pwd|secret|token|key|auth|cred|bearer|cookie|session|private|signature|\bsig"
-    r"|verifier|art_api)",
-    r"(?i:curl|flyv1|xox|zxlk|xapp-|[sr]k_(?:test|live|prod)_|dvc_|airtable|asana|confluent|discord"
-    r"|dropbox|linked[_\-]?in|sumo)",
+    ENGINE.pattern,
+    r"(?i:pwd|auth|cred|bearer|cookie|session|private|signature|\bsig|verifier|art_api)",
     *(FORMS[name].pattern for name in ("base64", "base85", "hex", "spaced")),
     r"[0-9]{2,3}(?:\s*[,;\s]\s*[0-9]{2,3}){7}",  # codes of characters
     # Texts that may be halves of one: next to each other in a list, or in blocks of content.
     r'[\[,]\s*"[^"]*"\s*,\s*"[^"]*"\s*[,\]]',
     r'"text"\s*:\s*"[^"]*"[^:]*:?[^:]*"text"\s*:\s*"',
 )
-_OF_KINDS = {
-    "phone": r"[0-9](?:[ .()/\-]{0,2}[0-9]){5}",
-    "national_id": r"[0-9](?:[ .()/\-]{0,2}[0-9]){5}",
-    "ip": r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|:[0-9A-Fa-f]{0,4}:",
-}
 
 
 class Screen:
     """Tells what certainly holds nothing of the chosen kinds."""
 
     def __init__(self, kinds: Iterable[str]) -> None:
-        own = (_OF_KINDS[kind] for kind in sorted(kinds) if kind in _OF_KINDS)
-        forms = "|".join(f"(?:{form})" for form in (*_ALWAYS, *own))
+        forms = "|".join(f"(?:{form})" for form in (*_ALWAYS, engine_form(kinds).pattern))
         self._worth: Any = re2.compile(forms.encode())
 
     def is_worth_a_look(self, text: bytes) -> bool:
