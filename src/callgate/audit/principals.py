@@ -30,12 +30,8 @@ class Description(Value):
     principal: Principal
     body: msgspec.Raw  # what each entry says
     digest: str | None  # of the claims; None: there are none beside the volatile ones
+    identifier: str | None  # of the event that describes it
     claims: dict[str, Json]
-
-    @property
-    def identifier(self) -> str | None:
-        """The id of the event that describes it."""
-        return None if self.digest is None else f"principal:{self.digest}"
 
     def entry(self, at: float) -> Entry:
         """That event: the verified claims, as policy can read them."""
@@ -78,7 +74,11 @@ def _made(principal: Principal) -> Description:
     if token:
         said["token"] = token
     return Description(
-        principal=principal, body=msgspec.Raw(written(said)), digest=digest, claims=claims
+        principal=principal,
+        body=msgspec.Raw(written(said)),
+        digest=digest,
+        identifier=None if digest is None else f"principal:{digest}",
+        claims=claims,
     )
 
 

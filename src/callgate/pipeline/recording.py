@@ -37,10 +37,11 @@ async def keep_intent(call: Call, gateway: Gateway) -> None:
     """Returns when the intent is durable, and what it refers to. Raises StoreError."""
     at, definitions = gateway.clock.now(), gateway.definitions
     try:
-        if definitions.standing is not None:
+        if definitions.standing is not None and not definitions.has(definitions.standing[0]):
             await definitions.define(*definitions.standing, gateway.store)
         for identifier, make in _references(call, at):
-            await definitions.define(identifier, make, gateway.store)
+            if not definitions.has(identifier):
+                await definitions.define(identifier, make, gateway.store)
         await gateway.store.append(intent(call, at, gateway.keeping))
     except StoreError:
         definitions.forget()  # another file may lie there when it works again
