@@ -21,6 +21,7 @@ import pytest
 
 from callgate.protocol.refusals import META_KEY
 from fakes.apart import apart
+from fakes.forking import finished
 from fakes.issuer import FakeIssuer, a_token, running_issuer
 from fakes.running import Running, fetch, running
 
@@ -379,8 +380,8 @@ def test_the_example_runs_as_its_readme_tells(
     monkeypatch.chdir(place)
     monkeypatch.setenv("IDP_SECRET", "0123456789abcdef" * 4)
     offline = ["policy", "test", "--tools", "tools.json"]
-    tested = subprocess.run([sys.executable, "-m", "callgate", *offline], capture_output=True)
-    assert b"10 cases: 10 passed" in tested.stdout, tested
+    tested = finished(*offline, cwd=place)
+    assert "10 cases: 10 passed" in tested.stdout, tested
     readme = (place / "README.md").read_text()
 
     outcomes = []

@@ -1,6 +1,5 @@
 """The example with tests of its own: they pass as users run them, and it runs as its README says."""
 
-import json
 import os
 import subprocess
 import sys
@@ -41,7 +40,7 @@ def test_it_runs_and_a_changed_interceptor_is_tried_on_a_call_that_was_made(
         hooks.write_text(hooks.read_text().replace("round(asked, 2)", "round(asked, 0)"))
         gateway.await_log("is in force", since=since)
         _, whole = gateway.call("shop___refund", customer="c-1", amount=9.6)
-        calls = [json.loads(line) for line in gateway.callgate("calls", "--json").splitlines()]
+        calls = gateway.calls(5)
         first = calls[-1]["call"]
         tried = gateway.callgate("interceptor", "run", "whole_cents", "--call", first)
         shown = gateway.callgate("stages", "--interceptors")

@@ -15,6 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from callgate.protocol.refusals import META_KEY
+from fakes.forking import finished
 from fakes.running import Running, fetch, run_stdio_client, running
 
 pytestmark = pytest.mark.e2e
@@ -63,13 +64,7 @@ def test_an_example_is_complete_and_its_policies_fit_its_tools(name: str, tmp_pa
     place = copied(name, tmp_path)
 
     for words in (["config", "check"], ["policy", "check"], ["policy", "check", "--no-meaning"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "callgate", *words],
-            cwd=place,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = finished(*words, cwd=place)
         assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("no findings\n")
     assert (place / "README.md").exists()
@@ -136,7 +131,7 @@ def test_refund_desk_decides_by_claims_money_and_facts(tmp_path: Path) -> None:
         assert "Offer a voucher" in reason(late)
         assert "more than is left" in reason(again)
 
-        calls = [json.loads(line) for line in gateway.callgate("calls", "--json").splitlines()]
+        calls = gateway.calls(7)
         assert [call["arguments"]["iban"] for call in calls] == ["***"] * len(calls)
         assert iban not in gateway.callgate("explain", calls[0]["call"])
         told = gateway.callgate("explain", again["result"]["_meta"][META_KEY]["call"])
@@ -191,13 +186,8 @@ def test_a_gateway_is_written_for_the_configuration_you_have(tmp_path: Path) -> 
     place = copied("your-own-server", tmp_path)
 
     words = ["init", "gateway", "--from", "claude_desktop_config.json"]
-    subprocess.run(
-        [sys.executable, "-m", "callgate", *words],
-        cwd=place,
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
+    done = finished(*words, cwd=place)
+    assert done.returncode == 0, done.stderr
 
     made = (place / "gateway" / "callgate.yaml").read_text()
     assert "python" in made and "t0p-s3cret-value" not in made

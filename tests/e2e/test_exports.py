@@ -95,9 +95,8 @@ def exported(directory: Path) -> list[str]:
     return [json.loads(line)["api"]["request"]["uid"] for line in whole if line]
 
 
-def recorded(gateway: Running) -> list[str]:
-    lines = gateway.callgate("calls", "--json", "--limit", "1000").splitlines()
-    return [json.loads(line)["call"] for line in lines]
+def recorded(gateway: Running, number: int) -> list[str]:
+    return [call["call"] for call in gateway.calls(number)]
 
 
 def test_every_call_reaches_every_export_also_where_the_gateway_was_killed(tmp_path: Path) -> None:
@@ -109,7 +108,7 @@ def test_every_call_reaches_every_export_also_where_the_gateway_was_killed(tmp_p
             gateway.stop(signal.SIGKILL)
         with running(tmp_path, config, **FILES) as gateway:
             gateway.call("echo___echo", text="after")
-            calls = recorded(gateway)
+            calls = recorded(gateway, 21)
             assert len(calls) == 21
             until(lambda: set(calls) <= set(exported(tmp_path)))
             until(lambda: set(calls) <= _ended(receiver))
@@ -139,11 +138,11 @@ def test_export_on_the_command_line_goes_on_where_it_ended(tmp_path: Path) -> No
     with running(tmp_path, config, **FILES) as gateway:
         gateway.call("echo___echo", text="one")
         gateway.call("echo___echo", text="two")
-        until(lambda: len(recorded(gateway)) == 2)
+        gateway.calls(2)
         arguments = ("export", "--format", "calls", "--out", "calls.jsonl", "--cursor", "cursor")
         gateway.callgate(*arguments)
         gateway.call("echo___echo", text="secret")
-        until(lambda: len(recorded(gateway)) == 3)
+        gateway.calls(3)
         gateway.callgate(*arguments)
         gateway.callgate(*arguments)
         lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]

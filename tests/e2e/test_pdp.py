@@ -117,7 +117,7 @@ def test_a_subject_that_called_is_found_and_so_is_one_of_the_configuration(
     gateway: Running,
 ) -> None:
     gateway.call("record___read", id="record-1")  # refused: and seen
-    gateway.callgate("calls")
+    gateway.calls(1)
 
     body = {
         "subject": {"type": "user"},

@@ -3,12 +3,12 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from callgate.demo.directory import prepare
+from fakes.forking import finished
 from fakes.running import running
 
 pytestmark = pytest.mark.e2e
@@ -26,13 +26,7 @@ cases:
 
 
 def ask(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "callgate", "policy", *words],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=MOST_SECONDS,
-    )
+    return finished("policy", *words, cwd=directory, timeout=MOST_SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def test_an_mcp_interceptor_server_screens_mail(tmp_path: Path) -> None:
         _, sent = gateway.call("mail___send_mail", **mail)
         _, elsewhere = gateway.call("mail___send_mail", to="eve@evil.test", text="Hi")
         _, long = gateway.call("mail___send_mail", to="bob@example.com", text="long " * 50)
-        calls = [json.loads(line) for line in gateway.callgate("calls", "--json").splitlines()]
+        calls = gateway.calls(4)
 
     assert "card ending in 1111" in text(read) and "4111" not in json.dumps(read)
     assert text(sent) == "sent to bob@example.com: Pay with card ending in 0004"

@@ -58,7 +58,7 @@ def a_gateway(
     directory: Path,
     store: str = "{path: callgate.db}",
     target: str = IN_THE_GATEWAY,
-    program: Sequence[str] = ("-m", "callgate"),
+    program: Sequence[str] = (),
 ) -> Any:
     text = CONFIG.replace("STORE", store.strip("{}")).replace("TARGET", target.strip("{}"))
     return running(directory, text, program, acts__py=ACTS, server__py=SERVER, all__cedar=PERMIT)

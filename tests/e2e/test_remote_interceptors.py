@@ -66,7 +66,7 @@ def test_a_webhook_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             server.kill()
             server.wait()
             _, alone = gateway.call("shop___refund", order="A-1", amount=5)
-            calls = [json.loads(line) for line in gateway.callgate("calls", "--json").splitlines()]
+            calls = gateway.calls(4)
 
     assert small["result"]["structuredContent"]["refunded"] == 80
     assert (code(large), code(customer)) == ("refused_by_interceptor", "ok")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from callgate.protocol.refusals import META_KEY
+from fakes.forking import finished
 from fakes.pages import read
 from fakes.running import Running, running
 
@@ -46,13 +46,7 @@ def refusal(answer: Any) -> Any:
 
 
 def command(gateway: Running, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "callgate", *arguments],
-        cwd=gateway.directory,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return finished(*arguments, cwd=gateway.directory)
 
 
 def test_a_refusal_leads_to_its_explanation_a_verdict_and_a_test_case(tmp_path: Path) -> None:
@@ -63,6 +57,7 @@ def test_a_refusal_leads_to_its_explanation_a_verdict_and_a_test_case(tmp_path: 
         _, refused = gateway.call("shop___refund", order="A-1002-XK", amount=480)
         call = refusal(refused)["call"]  # what the agent is given leads here
 
+        gateway.calls(3)
         words = gateway.callgate("explain", call)
         assert "It would be permitted if amount were 100 instead of 480" in words
         assert "/order is what shop___find" in words

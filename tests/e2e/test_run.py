@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from callgate.protocol.refusals import META_KEY
-from fakes.running import LISTENERS, Running, fetch, run_stdio_client, running
+from fakes.running import LISTENERS, PROGRAM, Running, fetch, run_stdio_client, running
 
 pytestmark = pytest.mark.e2e
 PROGRAMS = Path(sys.executable).parent
@@ -51,8 +52,8 @@ policies: {files: ["*.cedar"]}
 """
 
 
-def shop(directory: Path, config: str = CONFIG, policy: str = POLICY) -> Any:
-    return running(directory, config, shop__py=SHOP, p__cedar=policy)
+def shop(directory: Path, config: str = CONFIG, program: Sequence[str] = ()) -> Any:
+    return running(directory, config, program, shop__py=SHOP, p__cedar=POLICY)
 
 
 def refusal(answer: Any) -> Any:
@@ -61,7 +62,7 @@ def refusal(answer: Any) -> Any:
 
 def test_calls_are_governed_recorded_and_explained(tmp_path: Path) -> None:
     config = CONFIG + "interceptors: [{name: redact, redact: {}, on: [result]}]\n"
-    with shop(tmp_path, config) as gateway:
+    with shop(tmp_path, config, PROGRAM) as gateway:
         _, allowed = gateway.call("shop___refund", customer="c", amount=5)
         _, refused = gateway.call("shop___refund", customer="c", amount=501)
         _, forbidden = gateway.call("shop___refund", customer="c", amount=13)
@@ -78,8 +79,7 @@ def test_calls_are_governed_recorded_and_explained(tmp_path: Path) -> None:
             "shop___wait",
         ]
 
-        lines = gateway.callgate("calls", "--json").splitlines()
-        assert [json.loads(line)["code"] for line in lines] == [
+        assert [call["code"] for call in gateway.calls(3)] == [
             "not_permitted",
             "not_permitted",
             "ok",
@@ -93,7 +93,7 @@ def test_calls_are_governed_recorded_and_explained(tmp_path: Path) -> None:
 def test_operators_see_health_metrics_and_calls(tmp_path: Path) -> None:
     with shop(tmp_path) as gateway:
         gateway.call("shop___refund", customer="c", amount=5)
-        gateway.callgate("calls")  # by the time another process has started, the outcome is written
+        gateway.calls(1)
 
         assert fetch(gateway.control + "/healthz")[0] == 200
         status, ready = fetch(gateway.control + "/readyz")
@@ -229,7 +229,7 @@ def test_a_reload_drops_no_call_and_a_bad_file_names_the_line(tmp_path: Path) ->
 
 
 def test_stopping_finishes_what_is_in_flight_and_refuses_what_comes(tmp_path: Path) -> None:
-    with shop(tmp_path) as gateway:
+    with shop(tmp_path, program=PROGRAM) as gateway:
         gateway.call("shop___wait", seconds=0)
         answers: list[Any] = []
         slow = threading.Thread(
@@ -289,9 +289,8 @@ def test_a_killed_gateway_has_recorded_every_executed_call(tmp_path: Path) -> No
 
     with shop(tmp_path) as gateway:
         gateway.call("shop___refund", customer="c", amount=5, note="last")
-        lines = gateway.callgate("calls", "--json", "--limit", "10000").splitlines()
+        calls = gateway.calls(len(answered) + 1)
         assert gateway.callgate("audit", "verify")
-    calls = [json.loads(line) for line in lines]
     recorded = {call["arguments"]["note"]: call for call in calls}
     executed = (tmp_path / "executed.txt").read_text().split()
     assert len(answered) > 20
@@ -335,6 +334,7 @@ def test_policy_check_tells_what_is_wrong_with_the_policies(tmp_path: Path) -> N
 def test_stages_are_listed_with_their_times(tmp_path: Path) -> None:
     with shop(tmp_path) as gateway:
         gateway.call("shop___refund", customer="c", amount=5)
+        gateway.calls(1)
 
         text = gateway.callgate("stages", "--profile")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from callgate.audit.keys import COSIGNATURE, SigningKey
+from fakes.forking import finished
 from fakes.running import Running, running
 
 pytestmark = pytest.mark.e2e
@@ -65,13 +65,7 @@ listeners:
 
 
 def verify(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "callgate", "audit", "verify", "--store", "callgate.db", *arguments],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return finished("audit", "verify", "--store", "callgate.db", *arguments, cwd=directory)
 
 
 def test_a_record_made_anew_with_its_own_key_is_found_by_its_witnesses(tmp_path: Path) -> None:

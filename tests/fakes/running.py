@@ -19,13 +19,16 @@ from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
+
+from fakes.forking import Forked, finished, start
 
 T = TypeVar("T")
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+PROGRAM = ("-m", "callgate")  # as everybody starts it
 LISTENERS = """
 listeners:
   agents: {port: 0}
@@ -37,7 +40,7 @@ listeners:
 class Running:
     """The process, where it listens, and what it logged."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes] | Forked
     directory: Path
     log: list[str] = field(default_factory=list)
     seen: threading.Condition = field(default_factory=threading.Condition)
@@ -88,15 +91,19 @@ class Running:
 
     def callgate(self, *arguments: str) -> str:
         """Runs a command beside it and returns what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "callgate", *arguments],
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = finished(*arguments, cwd=self.directory)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def calls(self, number: int) -> list[dict[str, Any]]:
+        """All that are on record, the newest first, once so many have ended: ends are noted after
+        the answers."""
+        deadline = time.monotonic() + 30
+        while True:
+            lines = self.callgate("calls", "--json", "--limit", "10000").splitlines()
+            if len(lines) >= number or time.monotonic() > deadline:
+                assert len(lines) >= number, f"{len(lines)} calls, and not {number}"
+                return [json.loads(line) for line in lines]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ends it; the exit code."""
@@ -131,36 +138,45 @@ def fetch(
 
 @contextmanager
 def running(
-    directory: Path, config: str, program: Sequence[str] = ("-m", "callgate"), **files: str
+    directory: Path, config: str, program: Sequence[str] = (), **files: str
 ) -> Iterator[Running]:
-    """Runs `callgate run` on a configuration; `files` are written beside it (`__` is a dot)."""
+    """Runs `callgate run` on a configuration; `files` are written beside it (`__` is a dot).
+
+    `program`: what Python is to run, where that is not `callgate` as tests fork it.
+    """
     (directory / "callgate.yaml").write_text(config + ("" if "listeners:" in config else LISTENERS))
     for name, text in files.items():
         (directory / name.replace("__", ".")).write_text(text)
-    process = subprocess.Popen(
-        [sys.executable, *program, "run"],
-        cwd=directory,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    gateway = Running(process, directory)
-    reading = threading.Thread(target=_read, args=(gateway,))
-    reading.start()
-    try:
-        yield gateway
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        reading.join()
-        assert process.stderr is not None
-        process.stderr.close()
+    reading, writing = os.pipe()
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as errors:
+        try:
+            process = _started(directory, program, writing)
+        finally:
+            os.close(writing)
+        gateway = Running(process, directory)
+        listening = threading.Thread(target=_read, args=(gateway, errors))
+        listening.start()
+        try:
+            yield gateway
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            listening.join()
 
 
-def _read(gateway: Running) -> None:
-    assert gateway.process.stderr is not None
-    for line in gateway.process.stderr:
+def _started(
+    directory: Path, program: Sequence[str], errors: int
+) -> subprocess.Popen[bytes] | Forked:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    if not program and sys.platform == "linux":
+        return start(["run"], directory, environment, (0, 1, errors))
+    command = [sys.executable, *(program or PROGRAM), "run"]
+    return subprocess.Popen(command, cwd=directory, stderr=errors, env=environment)
+
+
+def _read(gateway: Running, errors: IO[str]) -> None:
+    for line in errors:
         with gateway.seen:
             gateway.log.append(line.rstrip())
             gateway.seen.notify_all()
