@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from callgate.interceptors.redacting.document import (
     Edits,
     Leaf,
+    document,
     edited,
-    has_unusual_escapes,
     leaves,
-    unescaped,
 )
 from callgate.interceptors.redacting.marks import Marks
 from callgate.interceptors.redacting.nested import MOST_DEPTH, Opened, opened, opened_blob
@@ -77,14 +76,8 @@ class Redaction:
         self._opens_all = scanner.has_own or any(rule.is_of_fields for rule in self._rules)
 
     def may_skip(self, body: bytes) -> bool:
-        """Whether there is certainly nothing to do about the value of a JSON text, of whoever."""
-        return (
-            not self._opens_all and not has_unusual_escapes(body) and self.passes(unescaped(body))
-        )
-
-    def passes(self, text: bytes) -> bool:
-        """Whether there is certainly nothing to do about the value of this document."""
-        return not self._opens_all and not self._screen.is_worth_a_look(text)
+        """Whether there is certainly nothing to do about the value of this JSON text."""
+        return not self._opens_all and not self._screen.is_worth_a_look(body)
 
     def of(self, value: Json, body: bytes, situation: Situation) -> Redacted:
         """A value redacted; `body` is what `encode` makes of it. Raises what an engine raises."""
@@ -95,7 +88,7 @@ class _Run:
     """The redaction of one value."""
 
     def __init__(self, redaction: Redaction, situation: Situation) -> None:
-        self._passes = redaction.passes
+        self._may_skip = redaction.may_skip
         self._scanner = redaction._scanner
         self._marks = redaction._marks
         self._mode = redaction._mode
@@ -162,10 +155,9 @@ class _Run:
     def _clean(self, value: Json, way: Way, depth: int, body: bytes) -> Json:
         """A value in which nothing is left to be found: it is looked at until that is so."""
         for _ in range(MOST_ROUNDS):
-            text = unescaped(body)
-            if self._passes(text):
+            if self._may_skip(body):
                 return value
-            edits = self._edits(value, text.decode(), way, depth)
+            edits = self._edits(value, document(body), way, depth)
             if not edits:
                 return value
             value = edited(value, edits)
