@@ -24,7 +24,7 @@ UNWRITABLE = (OverflowError, RecursionError, TypeError, ValueError)  # Unicode i
 _decode = msgspec.json.Decoder().decode
 
 
-class Entry(Value):
+class Entry(Value, gc=False):
     """One line of the record: `body` is what is kept and hashed, the rest is its index.
 
     INVARIANT: `indexed(entry.body, entry.payload) == entry`, and the body has the digest of the

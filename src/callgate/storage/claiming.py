@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 
-from sqlalchemy import Connection, Update, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from callgate.audit.place import LOG_OF_LOGS, place
 from callgate.model import Value
@@ -17,6 +17,13 @@ from callgate.storage.checkpointing import Checkpoints
 from callgate.storage.database import Database, Life
 from callgate.storage.log import Log, LogError
 from callgate.storage.schema import checkpoints, logs, records, tiles
+
+# Built once: a writer notes it for each tile.
+_NOTED = (
+    update(logs)
+    .where(logs.c.id == bindparam("of"))
+    .values(settled_seq=bindparam("seq"), ended_at=bindparam("ended"))
+)
 
 _log = logging.getLogger("callgate.storage")
 
@@ -49,7 +56,7 @@ class Writer:
 
     def settle(self, connection: Connection, seq: int, ended_at: float | None = None) -> None:
         """Notes that all intents before `seq` have outcomes. In a transaction."""
-        connection.execute(_noted(self.log, seq, ended_at))
+        connection.execute(_NOTED, {"of": self.log, "seq": seq, "ended": ended_at})
 
     def end(self) -> None:
         """Gives up the lock: from here on the log is free."""
@@ -169,8 +176,4 @@ class Claiming:
 
 def end(connection: Connection, log: int, seq: int, at: float) -> None:
     """Notes that a log has no open calls. In a transaction."""
-    connection.execute(_noted(log, seq, at))
-
-
-def _noted(log: int, seq: int, ended_at: float | None) -> Update:
-    return update(logs).where(logs.c.id == log).values(settled_seq=seq, ended_at=ended_at)
+    connection.execute(_NOTED, {"of": log, "seq": seq, "ended": at})

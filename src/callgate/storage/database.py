@@ -15,7 +15,7 @@ from callgate.ports import StoreError
 Holds = Literal["outcomes", "intents", "checkpoint"]  # what the next group has in it at most
 
 
-class Row(Value):
+class Row(Value, gc=False):
     """One entry at its place, as it goes into `schema.records`."""
 
     position: int  # audit.place
