@@ -11,6 +11,7 @@ from callgate.model import Json, Value
 LONGEST_WORD = 64  # letters; what is longer is cut, in the record as in the search
 MOST_TERMS = 32
 MOST_WORDS = 50_000  # of one call: what comes after is not searched
+MOST_LETTERS = MOST_WORDS * 8  # the same, in another measure
 
 # Scripts without spaces: each sign is a word, so that a search finds it anywhere (as a phrase).
 _SIGN = (
@@ -90,6 +91,11 @@ def texts_of(call: dict[str, Json]) -> Iterator[str]:
     said += (decision.get("reason"), decision.get("errors"))
     said += (flip.get("reason") for flip in decision.get("flips") or ())
     said += (change.get("note") for change in call.get("changes") or ())
+    return texts_within(said)
+
+
+def texts_within(said: list[Json]) -> Iterator[str]:
+    """All that is searched of some values, in order. Takes the list apart."""
     said.reverse()
     while said:
         value = said.pop()
@@ -105,7 +111,7 @@ def texts_of(call: dict[str, Json]) -> Iterator[str]:
 
 def bounded(texts: Iterable[str]) -> Iterator[str]:
     """The texts, as far as they are searched: up to about MOST_WORDS words."""
-    room = MOST_WORDS * 8
+    room = MOST_LETTERS
     for text in texts:
         yield text[:room]
         room -= len(text)

@@ -8,8 +8,8 @@ from sqlalchemy import Row, func, select
 
 from callgate.audit.place import bounds, position
 from callgate.model import Json
-from callgate.storage.rows.opening import Source, heads
-from callgate.storage.rows.telling import chosen_rows, told
+from callgate.storage.rows.opening import Source, chosen_rows, heads
+from callgate.storage.rows.telling import told
 from callgate.storage.schema import records
 from callgate.storage.settings import StoreSettings
 

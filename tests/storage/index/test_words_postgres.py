@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, create_engine
 
 from callgate.audit.place import position
 from callgate.audit.searching import Search
 from callgate.storage.index.bits import BLOCK
+from callgate.storage.index.link import Link, PostgresLink
 from callgate.storage.index.words_postgres import PostgresWords
 from fakes.postgres import a_database
 
@@ -17,63 +18,62 @@ from fakes.postgres import a_database
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with a_database() as made:
-        yield made.replace("postgresql://", "postgresql+psycopg://")
+        yield made
 
 
 @pytest.fixture
-def connection(url: str) -> Iterator[Connection]:
-    engine = create_engine(url)
-    with engine.connect() as made:
-        PostgresWords().create(made)
-        yield made
+def index(url: str) -> Iterator[Link]:
+    with psycopg.connect(url) as made:
+        index = PostgresLink(made)
+        PostgresWords().create(index)
+        yield index
         made.rollback()
-    engine.dispose()
 
 
-def hits(connection: Connection, written: str, first: int = 0, last: int = 10 * BLOCK) -> list[int]:
+def hits(index: Link, written: str, first: int = 0, last: int = 10 * BLOCK) -> list[int]:
     search = Search.parse(written)
-    found = PostgresWords().hits(connection, search, position(1, first), position(1, last))
+    found = PostgresWords().hits(index, search, position(1, first), position(1, last))
     return [at - position(1, 0) for at in found]
 
 
-def add(connection: Connection, number: int, *said: str) -> None:
+def add(index: Link, number: int, *said: str) -> None:
     first = position(1, number * BLOCK)
     rows = [(first + at, words) for at, words in enumerate(said)]
-    PostgresWords().add(connection, 1, number, rows)
+    PostgresWords().add(index, 1, number, rows)
 
 
-def test_hits_are_within_bounds_the_last_first(connection: Connection) -> None:
-    add(connection, 0, "wire transfer", "transfer by wire", "wire", "nothing")
-    add(connection, 1, "wire transfer")
-    assert hits(connection, "wire") == [BLOCK, 2, 1, 0]
-    assert hits(connection, "wire", 1, BLOCK - 1) == [2, 1]
-    assert hits(connection, '"wire transfer"') == [BLOCK, 0]
-    assert hits(connection, "trans* -by") == [BLOCK, 0]
+def test_hits_are_within_bounds_the_last_first(index: Link) -> None:
+    add(index, 0, "wire transfer", "transfer by wire", "wire", "nothing")
+    add(index, 1, "wire transfer")
+    assert hits(index, "wire") == [BLOCK, 2, 1, 0]
+    assert hits(index, "wire", 1, BLOCK - 1) == [2, 1]
+    assert hits(index, '"wire transfer"') == [BLOCK, 0]
+    assert hits(index, "trans* -by") == [BLOCK, 0]
 
 
-def test_what_is_forgotten_is_gone(connection: Connection) -> None:
-    add(connection, 0, "wire")
-    add(connection, 1, "wire")
-    assert PostgresWords().forget(connection, 1, 0) == range(1)
-    assert hits(connection, "wire") == [BLOCK]
+def test_what_is_forgotten_is_gone(index: Link) -> None:
+    add(index, 0, "wire")
+    add(index, 1, "wire")
+    assert PostgresWords().forget(index, 1, 0) == range(1)
+    assert hits(index, "wire") == [BLOCK]
 
 
 def test_phrases_are_found_also_where_a_text_is_too_long_for_their_places(
-    connection: Connection,
+    index: Link,
 ) -> None:
     far = " ".join(f"w{number}" for number in range(20_000))
     often = "the end " * 300
-    add(connection, 0, f"{far} wire transfer", f"{often} wire the", "wire 1e5 0x1f 12abc 7")
-    assert hits(connection, '"wire transfer"') == [0]
-    assert hits(connection, '"wire the"') == [1]
-    assert hits(connection, '"1e5 0x1f 12abc 7"') == [2]
+    add(index, 0, f"{far} wire transfer", f"{often} wire the", "wire 1e5 0x1f 12abc 7")
+    assert hits(index, '"wire transfer"') == [0]
+    assert hits(index, '"wire the"') == [1]
+    assert hits(index, '"1e5 0x1f 12abc 7"') == [2]
 
 
 @pytest.mark.parametrize("written", ["a & b", "!x", "a:*B", "a <-> b", "'", "\\\\", "(a | b)"])
-def test_nothing_that_is_written_is_syntax(connection: Connection, written: str) -> None:
-    add(connection, 0, "something else")
+def test_nothing_that_is_written_is_syntax(index: Link, written: str) -> None:
+    add(index, 0, "something else")
     try:
         Search.parse(written)
     except ValueError:
         return
-    assert hits(connection, written) == []
+    assert hits(index, written) == []

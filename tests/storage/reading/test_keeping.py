@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
+import subprocess
+import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from callgate.ports import CallFilter
 from callgate.storage.index.bits import BLOCK
 from callgate.storage.reading import Records, keeping
-from callgate.storage.reading.keeping import IndexKeeper, keep, work
+from callgate.storage.reading.keeping import Due, IndexKeeper
+from callgate.storage.reading.records import Lag
 from callgate.storage.settings import StoreSettings
 from fakes.store import an_outcome, until
 from fakes.writing import write
@@ -24,31 +29,64 @@ def settings(tmp_path: Path) -> StoreSettings:
     return settings
 
 
-def test_work_catches_up_and_ends_when_nothing_came_for_a_while(settings: StoreSettings) -> None:
-    pauses = 0
-
-    def is_alone(seconds: float) -> bool:
-        nonlocal pauses
-        pauses += seconds > 0
-        return False
-
-    records = Records(settings)
-    work(records, is_alone)
-    assert records.behind() == 0
-    assert pauses == keeping.IDLE_SECONDS / keeping.PAUSE_SECONDS
+def test_process_catches_up_says_how_much_that_was_and_ends(settings: StoreSettings) -> None:
+    process = keeping.start(keeping.catching_up(settings))
+    assert keeping.last_word(process) == f"done {4 * BLOCK}"
+    assert process.returncode == 0
+    assert Records(settings).behind() == 0
 
 
-def test_work_ends_with_whom_it_is_done_for(settings: StoreSettings) -> None:
-    records = Records(settings)
-    work(records, lambda _: True)
-    assert records.behind() == 0  # what was begun is done, at most AT_ONCE
-    assert records.catch_up(1) == 0
+def test_process_ends_with_whom_it_is_done_for(settings: StoreSettings) -> None:
+    process = keeping.start(time.sleep)  # type: ignore[arg-type]  # for as many seconds
+    said, _ = process.communicate(timeout=120)  # closes what it reads from
+    assert said == b""
+    assert process.returncode == 1
 
 
 def test_what_went_wrong_is_the_last_word(tmp_path: Path) -> None:
-    ours, theirs = multiprocessing.Pipe()
-    keep(StoreSettings(path=tmp_path / "none.db"), theirs)
-    assert "there is no record" in ours.recv()
+    process = keeping.start(keeping.catching_up(StoreSettings(path=tmp_path / "none.db")))
+    assert "none.db cannot be read" in keeping.last_word(process)
+
+
+def test_record_of_another_kind_is_caught_up_with_by_the_same_process(
+    settings: StoreSettings,
+) -> None:
+    process = keeping.start(partial(keeping.catch_up, settings))
+    assert keeping.last_word(process) == f"done {4 * BLOCK}"
+
+
+def test_process_for_a_file_imports_no_more_than_it_needs() -> None:
+    asked = "import sys, callgate.storage.index.process, callgate.storage.index.file; "
+    asked += "print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True)
+    heavy = {"sqlalchemy", "pydantic", "asyncio", "psycopg", "cryptography", "granian"}
+    assert heavy.isdisjoint(told.stdout.decode().split())
+
+
+BUSY = Lag(records=100_000, behind=0)
+
+
+@pytest.mark.parametrize(
+    ("lag", "is_now"),
+    [
+        (replace(BUSY, behind=keeping.MOST - BLOCK), False),
+        (replace(BUSY, behind=keeping.MOST), True),
+        (Lag(records=50_010, behind=0), False),
+        (Lag(records=50_010, behind=BLOCK), True),
+        (replace(BUSY, is_to_be_erased=True), True),
+    ],
+)
+def test_what_is_left_waits_for_a_quieter_moment_but_not_for_ever(lag: Lag, is_now: bool) -> None:
+    assert Due(records=50_000).after(lag).is_now is is_now
+
+
+def test_what_cannot_be_indexed_is_not_tried_again_and_again() -> None:
+    due = Due(records=50_000).after(Lag(records=50_000, behind=2 * BLOCK)).left(BLOCK)
+    assert not due.after(Lag(records=50_000, behind=BLOCK)).is_now
+    assert due.after(Lag(records=50_000, behind=2 * BLOCK)).is_now
+    # … and what somebody else indexed meanwhile is not expected to come back.
+    due = due.after(Lag(records=50_000, behind=0))
+    assert due.after(Lag(records=50_000, behind=BLOCK)).is_now
 
 
 def test_keeper_has_it_done_beside_the_gateway_until_it_is_cancelled(

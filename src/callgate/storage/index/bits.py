@@ -12,7 +12,7 @@ DENSE_BYTES = BLOCK // 8
 
 def packed(places: Sequence[int]) -> bytes:
     """Places in order, in the shorter form: two bytes for each, or a bit for each possible one."""
-    if len(places) == 1:
+    if len(places) == 1:  # most are
         return places[0].to_bytes(2, "little")
     if 2 * len(places) < DENSE_BYTES:
         return _little(array("H", places)).tobytes()

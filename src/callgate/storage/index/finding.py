@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import select
 
 from callgate.audit.place import place, position
 from callgate.audit.record import in_microseconds
@@ -14,7 +14,9 @@ from callgate.audit.searching import Search
 from callgate.ports import CallFilter
 from callgate.storage.index.bits import BLOCK, downwards, unpacked
 from callgate.storage.index.keys import Wanted, wanted_of
-from callgate.storage.index.schema import blocks, postings, spans
+from callgate.storage.index.link import Link, link_of, listed
+from callgate.storage.index.record import is_index_of
+from callgate.storage.index.schema import SHELF
 from callgate.storage.index.words import Words
 from callgate.storage.rows.looking import (
     Candidate,
@@ -52,9 +54,10 @@ class Finder:
     """Answers one question from the index."""
 
     question: Question
-    index: Connection | None  # None: there is none, every row is looked at
+    index: Link | None  # None: there is none, every row is looked at
     words: Words
     unindexed: int = 0  # rows that had to be looked at
+    _record: Link = field(init=False)
     _wanted: Wanted = field(init=False)
     _search: Search | None = field(init=False)
     _open: dict[int, dict[int, list[int]]] | None = None  # log → block → seqs
@@ -63,11 +66,12 @@ class Finder:
         chosen = self.question.chosen
         self._wanted = wanted_of(chosen)
         self._search = None if chosen.text is None else Search.parse(chosen.text)
+        self._record = link_of(self.question.connection)
 
     def candidates(self, log: int, seen: int) -> Iterator[Step]:
         """What may be found in a log before the seq `seen`, the latest first."""
         index = self.index
-        if index is None or not is_index_of(self.question.connection, index, log):
+        if index is None or not is_index_of(self._record, index, log):
             self.unindexed += seen
             yield from look(self.question, log, 0, seen)
             return
@@ -91,7 +95,7 @@ class Finder:
             yield Passed(log=log, seq=high, rows=passed)
             size = min(4 * size, MOST_BLOCKS)
 
-    def _bits(self, index: Connection, log: int, there: Sequence[_Block]) -> Bits:
+    def _bits(self, index: Link, log: int, there: Sequence[_Block]) -> Bits:
         """Of each indexed block the outcomes that may be chosen. Others must be looked at."""
         known = [block for block in there if block.has_words or self._search is None]
         found: Bits = dict.fromkeys((block.number for block in known), 0)
@@ -113,22 +117,20 @@ class Finder:
             self._narrow(index, log, found, self._search)
         return found
 
-    def _postings(
-        self, index: Connection, log: int, numbers: Sequence[int]
-    ) -> dict[int, dict[int, int]]:
+    def _postings(self, index: Link, log: int, numbers: Sequence[int]) -> dict[int, dict[int, int]]:
         """Block number → key → places."""
-        # Written out, so that every database looks once for each key of each block; and not through
-        # Core, which takes longer for so many numbers than the database.
-        rows = index.exec_driver_sql(
-            f"SELECT number, key, places FROM {postings.name} WHERE log = {log:d} "  # noqa: S608 - numbers of ours
-            f"AND number IN ({_listed(numbers)}) AND key IN ({_listed(self._wanted.all_keys)})"
+        shelves = range(numbers[-1] // SHELF, numbers[0] // SHELF + 1)
+        # One look for each key of each shelf, and no more where it has none.
+        rows = index.ask(
+            f"SELECT number, key, places FROM search_postings WHERE log = {log:d} "  # noqa: S608 - numbers of ours
+            f"AND shelf IN ({listed(shelves)}) AND key IN ({listed(self._wanted.all_keys)})"
         )
         found: dict[int, dict[int, int]] = {}
         for number, key, places in rows:
             found.setdefault(number, {})[key] = unpacked(places)
         return found
 
-    def _narrow(self, index: Connection, log: int, found: Bits, search: Search) -> None:
+    def _narrow(self, index: Link, log: int, found: Bits, search: Search) -> None:
         """Leaves of the candidates those in which the words are found."""
         filled = [number for number, bits in found.items() if bits]
         if sum(found[number].bit_count() for number in filled) <= FEW:
@@ -153,23 +155,23 @@ class Finder:
             )
             yield from map(as_candidate, self.question.connection.execute(query).all())
 
-    def _in_flight(self, index: Connection, log: int) -> Mapping[int, Sequence[int]]:
+    def _in_flight(self, index: Link, log: int) -> Mapping[int, Sequence[int]]:
         """Intents in indexed blocks whose calls had not ended when this walk began: by block."""
         if self._open is None:
-            rows = index.execute(select(spans)).all()
-            in_doubt = [row.call_id for row in rows if row.outcome is None]
+            rows = [*index.ask("SELECT position, call_id, outcome FROM search_spans")]
+            in_doubt = [call_id for _, call_id, outcome in rows if outcome is None]
             ended = ended_among(self.question, in_doubt)
             self._open = {}
-            for row in rows:
-                if self._is_open(row, ended):
-                    of, seq = place(row.position)
+            for at, call_id, outcome in rows:
+                if self._is_open(call_id, outcome, ended):
+                    of, seq = place(at)
                     self._open.setdefault(of, {}).setdefault(seq // BLOCK, []).append(seq)
         return self._open.get(log, {})
 
-    def _is_open(self, row: Row[Any], ended: set[str]) -> bool:
-        if row.outcome is None:
-            return row.call_id not in ended
-        log, seq = place(row.outcome)
+    def _is_open(self, call_id: str, outcome: int | None, ended: set[str]) -> bool:
+        if outcome is None:
+            return call_id not in ended
+        log, seq = place(outcome)
         return seq >= self.question.ends.get(log, 0)
 
 
@@ -180,21 +182,19 @@ def _seqs(number: int, bits: int, high: int, in_flight: set[int]) -> Sequence[in
     return sorted(in_flight.union(seqs), reverse=True) if in_flight else seqs
 
 
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
+def _blocks(index: Link, log: int, low: int, top: int) -> list[_Block]:
+    query = (
+        "SELECT number, has_words, least_at, most_at FROM search_blocks "
+        "WHERE log = ? AND number BETWEEN ? AND ? ORDER BY number DESC"
+    )
+    return [_Block(*row) for row in index.ask(query, (log, low, top))]
 
 
-def _blocks(index: Connection, log: int, low: int, top: int) -> list[_Block]:
-    columns = blocks.c
-    query = select(columns.number, columns.has_words, columns.least_at, columns.most_at)
-    rows = index.execute(query.where(columns.log == log, columns.number.between(low, top)))
-    return [_Block(*row) for row in rows]
-
-
-def _calls(index: Connection, log: int, numbers: Sequence[int]) -> Bits:
-    columns = blocks.c
-    query = select(columns.number, columns.calls)
-    rows = index.execute(query.where(columns.log == log, columns.number.in_(numbers)))
+def _calls(index: Link, log: int, numbers: Sequence[int]) -> Bits:
+    rows = index.ask(
+        f"SELECT number, calls FROM search_blocks WHERE log = {log:d} "  # noqa: S608 - numbers of ours
+        f"AND number IN ({listed(numbers)})"
+    )
     return {number: unpacked(calls) for number, calls in rows}
 
 
@@ -222,25 +222,9 @@ def _is_in_time(chosen: CallFilter, block: _Block) -> bool:
     return chosen.until is None or block.least_at < in_microseconds(chosen.until)
 
 
-def count_blocks(index: Connection | None) -> int:
+def count_blocks(index: Link | None) -> int:
     """How many are indexed, words and all."""
     if index is None:
         return 0
-    query = select(func.count()).select_from(blocks).where(blocks.c.has_words == 1)
-    return int(index.execute(query).scalar_one())
-
-
-def is_index_of(record: Connection, index: Connection, log: int) -> bool:
-    """Whether what is indexed of a log is of this record: another may lie in its place now."""
-    newest = (
-        select(blocks.c.number, blocks.c.last_hash)
-        .where(blocks.c.log == log)
-        .order_by(blocks.c.number.desc())
-        .limit(1)
-    )
-    row = index.execute(newest).first()
-    if row is None:
-        return True
-    at = position(log, (row.number + 1) * BLOCK - 1)
-    query = select(records.c.hash).where(records.c.position == at)
-    return bool(record.execute(query).scalar() == row.last_hash)
+    ((count,),) = index.ask("SELECT count(*) FROM search_blocks WHERE has_words = 1")
+    return int(count)

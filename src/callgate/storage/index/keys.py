@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
 from zlib import crc32
 
 from callgate.audit.matching import (
@@ -22,8 +22,7 @@ from callgate.model import Json, Value
 MOST_ARGUMENTS = 64  # values within one call's arguments that it is found by
 LONGEST_VALUE = 64  # letters of such a value that count
 
-_FIELDS = ("target", "tool", "tool_sha256", "code", "ran", "delivered", "run", "session")
-_FIELDS_OF_PRINCIPAL = ("id", "agent", "tenant")
+_FIELDS_OF_KIND = ("target", "tool", "tool_sha256", "code", "ran", "delivered")
 
 
 class Wanted(Value):
@@ -47,6 +46,11 @@ def _seed(field: str) -> int:
     return _below(0, field)
 
 
+@lru_cache(4096)  # few names, of many calls
+def _step(seed: int, name: str) -> int:
+    return _below(seed, name)
+
+
 def _below(seed: int, step: str) -> int:
     return crc32(step.encode("utf-8", "surrogatepass") + b"\0", seed)
 
@@ -58,39 +62,67 @@ _MORE = key("is", "one with more arguments than are counted")
 
 def keys_of(call: dict[str, Json]) -> set[int]:
     """Everything that a whole call is found by."""
-    facts = [(field, call.get(field)) for field in _FIELDS]
-    principal = call.get("principal") or {}
-    facts += [(field, principal.get(field)) for field in _FIELDS_OF_PRINCIPAL]
-    facts += (("method", method_of(call)), ("trace", trace_of(call)))
-    facts += [("policy", one) for one in policies_of(call)]
-    if call.get("changes") or call.get("labels"):
-        facts += [("interceptor", one) for one in interceptors_of(call)]
-        facts += [("label", one) for one in labels_of(call)]
-    found = {key(field, str(value)) for field, value in facts if value is not None}
-    if call.get("code") not in (None, "ok"):
-        found.add(_REFUSED)
-    if call.get("tool") in LISTS:
-        found.add(_LIST)
-    _add_arguments(found, call.get("arguments"))
+    found = {
+        *keys_of_kind(call),
+        *keys_of_run(call),
+        *keys_of_principal(call.get("principal")),
+        *keys_of_policy(call),
+    }
+    if (trace := trace_of(call)) is not None:
+        found.add(key("trace", trace))
+    add_arguments(call.get("arguments"), found)
     return found
 
 
-def _add_arguments(found: set[int], arguments: Json) -> None:
-    """Every value within, with its path; a list is where each of its items is."""
+def keys_of_kind(call: dict[str, Json]) -> Iterator[int]:
+    """Of what was called, and how that ended."""
+    yield from _keys(call, _FIELDS_OF_KIND)
+    yield key("method", method_of(call))
+    if call.get("code") not in (None, "ok"):
+        yield _REFUSED
+    if call.get("tool") in LISTS:
+        yield _LIST
+
+
+def keys_of_run(call: dict[str, Json]) -> Iterator[int]:
+    """Of what a call belongs to."""
+    yield from _keys(call, ("run", "session"))
+
+
+def keys_of_principal(principal: dict[str, Json] | None) -> Iterator[int]:
+    """Of who called."""
+    yield from _keys(principal or {}, ("id", "agent", "tenant"))
+
+
+def keys_of_policy(call: dict[str, Json]) -> Iterator[int]:
+    """Of what policies and interceptors said."""
+    yield from (key("policy", str(one)) for one in policies_of(call))
+    if call.get("changes") or call.get("labels"):
+        yield from (key("interceptor", str(one)) for one in interceptors_of(call))
+        yield from (key("label", str(one)) for one in labels_of(call))
+
+
+def _keys(said: dict[str, Json], fields: Iterable[str]) -> Iterator[int]:
+    values = ((field, said.get(field)) for field in fields)
+    return (key(field, str(value)) for field, value in values if value is not None)
+
+
+def add_arguments(arguments: Json, keys: set[int]) -> None:
+    """Adds every value within, with its path; a list is where each of its items is."""
     left = [(_seed("arguments"), arguments)] if arguments is not None else []
     count = 0
     while left:
         seed, value = left.pop()
         if isinstance(value, dict):
-            left += [(_below(seed, name), item) for name, item in value.items()]
+            left += [(_step(seed, name), item) for name, item in value.items()]
         elif isinstance(value, list):
             left += [(seed, item) for item in value]
         else:
             count += 1
             if count > MOST_ARGUMENTS:
-                found.add(_MORE)
+                keys.add(_MORE)
                 return
-            found.add(_argument_key(seed, value))
+            keys.add(_argument_key(seed, value))
 
 
 def _argument_key(seed: int, value: Json) -> int:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from sqlalchemy import Connection
-
 from callgate.audit.searching import LONGEST_WORD, Search, bounded, texts_of, words
 from callgate.model import Json
+from callgate.storage.index.link import Link
 
 _SPACES = {code: " " for code in range(128) if not chr(code).isalnum()}
+_SPACES_WITHIN_LINES = {code: to for code, to in _SPACES.items() if code != ord("\n")}
 _LONG = re.compile(rf"([a-z0-9]{{{LONGEST_WORD}}})[a-z0-9]+")
 
 Said = tuple[int, str]
@@ -21,25 +21,43 @@ Said = tuple[int, str]
 class Words(Protocol):
     """Full-text search by a database. Positions are those of outcomes."""
 
-    def create(self, connection: Connection) -> None:
+    def create(self, index: Link) -> None:
         """Makes what it needs, where that is not there."""
 
-    def drop(self, connection: Connection) -> None:
+    def drop(self, index: Link) -> None:
         """Takes away all of it."""
 
-    def add(self, connection: Connection, log: int, number: int, said: Sequence[Said]) -> None:
+    def add(self, index: Link, log: int, number: int, said: Sequence[Said]) -> None:
         """Adds a block of which nothing is there."""
 
-    def forget(self, connection: Connection, log: int, number: int) -> range:
+    def forget(self, index: Link, log: int, number: int) -> range:
         """Takes away a block; returns all the blocks that are gone with it."""
 
-    def hits(self, connection: Connection, search: Search, first: int, last: int) -> Iterator[int]:
+    def hits(self, index: Link, search: Search, first: int, last: int) -> Iterator[int]:
         """Where the search finds something among these positions, the last one first."""
 
 
 def plain(call: dict[str, Json]) -> str:
     """The words that a call is found by, with spaces between them."""
-    texts = " ".join(bounded(texts_of(call)))
+    return plain_of(" ".join(bounded(texts_of(call))))
+
+
+def plain_of(texts: str) -> str:
+    """The same of what is said in the call, joined by spaces."""
     if texts.isascii():  # at once, as `searching.words` does one by one
-        return _LONG.sub(r"\1", texts.lower().translate(_SPACES))
+        return _cut(texts.lower().translate(_SPACES))
     return " ".join(words(texts))
+
+
+def plain_of_each(texts: Sequence[str]) -> list[str]:
+    """The same of several calls, sooner."""
+    joined = "\n".join(texts)
+    if not joined.isascii() or joined.count("\n") >= len(texts):
+        return [plain_of(one) for one in texts]
+    return _cut(joined.lower().translate(_SPACES_WITHIN_LINES)).split("\n")
+
+
+def _cut(plain: str) -> str:
+    # Looking for the longest word first takes a tenth of the time.
+    is_long = max(map(len, plain.split()), default=0) > LONGEST_WORD
+    return _LONG.sub(r"\1", plain) if is_long else plain

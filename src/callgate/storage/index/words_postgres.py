@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, text
-
 from callgate.audit.place import position
 from callgate.audit.searching import Search, Term
 from callgate.storage.index.bits import BLOCK
+from callgate.storage.index.link import Link
 from callgate.storage.index.words import Said
 
 # A tsvector has no positions for what comes after: there phrases cannot be told.
@@ -21,40 +20,38 @@ _CREATE = (
     "(position BIGINT PRIMARY KEY, is_long BOOLEAN NOT NULL, words TSVECTOR NOT NULL)",
     "CREATE INDEX IF NOT EXISTS search_words_words ON search_words USING GIN (words)",
 )
-_ADD = text("INSERT INTO search_words VALUES (:at, :is_long, to_tsvector('simple', :words))")
-_FORGET = text("DELETE FROM search_words WHERE position BETWEEN :first AND :last")
+_ADD = "INSERT INTO search_words VALUES (?, ?, to_tsvector('simple', ?))"
+_FORGET = "DELETE FROM search_words WHERE position BETWEEN ? AND ?"
 # Without ORDER BY and LIMIT: they would have PostgreSQL read row by row where few are found.
-_HITS = text(
-    "SELECT position FROM search_words WHERE position BETWEEN :first AND :last "
-    "AND words @@ to_tsquery('simple', :words) "
-    "AND (is_long OR words @@ to_tsquery('simple', :phrases))"
+_HITS = (
+    "SELECT position FROM search_words WHERE position BETWEEN ? AND ? "
+    "AND words @@ to_tsquery('simple', ?) "
+    "AND (is_long OR words @@ to_tsquery('simple', ?))"
 )
 
 
 class PostgresWords:
     """Implements Words."""
 
-    def create(self, connection: Connection) -> None:
+    def create(self, index: Link) -> None:
         for statement in _CREATE:
-            connection.execute(text(statement))
+            index.ask(statement)
 
-    def drop(self, connection: Connection) -> None:
-        connection.execute(text("DROP TABLE IF EXISTS search_words"))
+    def drop(self, index: Link) -> None:
+        index.ask("DROP TABLE IF EXISTS search_words")
 
-    def add(self, connection: Connection, log: int, number: int, said: Sequence[Said]) -> None:
-        rows = [{"at": at, "words": words, "is_long": _is_long(words)} for at, words in said]
-        if rows:
-            connection.execute(_ADD, rows)
+    def add(self, index: Link, log: int, number: int, said: Sequence[Said]) -> None:
+        if said:
+            index.tell(_ADD, [(at, _is_long(words), words) for at, words in said])
 
-    def forget(self, connection: Connection, log: int, number: int) -> range:
+    def forget(self, index: Link, log: int, number: int) -> range:
         first = position(log, number * BLOCK)
-        connection.execute(_FORGET, {"first": first, "last": first + BLOCK - 1})
+        index.ask(_FORGET, (first, first + BLOCK - 1))
         return range(number, number + 1)
 
-    def hits(self, connection: Connection, search: Search, first: int, last: int) -> Iterator[int]:
-        asked = {"words": _words(search), "phrases": _phrases(search)}
-        found = connection.execute(_HITS, {**asked, "first": first, "last": last}).scalars()
-        yield from sorted(found, reverse=True)
+    def hits(self, index: Link, search: Search, first: int, last: int) -> Iterator[int]:
+        found = index.ask(_HITS, (first, last, _words(search), _phrases(search)))
+        yield from sorted((at for (at,) in found), reverse=True)
 
 
 def _is_long(words: str) -> bool:

@@ -9,18 +9,17 @@ from sqlalchemy import Connection, func, select
 from callgate.audit.place import place
 from callgate.model import Json, Principal
 from callgate.storage.index.bits import BLOCK
-from callgate.storage.index.finding import is_index_of
-from callgate.storage.index.schema import blocks
-from callgate.storage.index.schema import principals as known
-from callgate.storage.rows.opening import heads, span
-from callgate.storage.rows.telling import chosen_rows, told
+from callgate.storage.index.link import Link, link_of
+from callgate.storage.index.record import is_index_of
+from callgate.storage.rows.opening import chosen_rows, heads, span
+from callgate.storage.rows.telling import told
 from callgate.storage.schema import records
 
 FURTHEST_LOOK = 200_000  # entries of a log that are looked at where no index has them
 AT_ONCE = 1000
 
 
-def principals(connection: Connection, index: Connection | None, limit: int) -> list[Principal]:
+def principals(connection: Connection, index: Link | None, limit: int) -> list[Principal]:
     """The latest first."""
     places = [*_indexed(index, limit)] if index is not None else []
     for log, end in heads(connection).items():
@@ -33,15 +32,15 @@ def principals(connection: Connection, index: Connection | None, limit: int) -> 
     return [*latest.values()][:limit]
 
 
-def _indexed(index: Connection, limit: int) -> Sequence[int]:
-    query = select(known.c.position).order_by(known.c.at.desc(), known.c.position.desc())
-    return index.execute(query.limit(limit)).scalars().all()
+def _indexed(index: Link, limit: int) -> Sequence[int]:
+    query = "SELECT position FROM search_principals ORDER BY at DESC, position DESC LIMIT ?"
+    return [at for (at,) in index.ask(query, (limit,))]
 
 
-def _indexed_end(connection: Connection, index: Connection | None, log: int) -> int:
-    if index is None or not is_index_of(connection, index, log):
+def _indexed_end(connection: Connection, index: Link | None, log: int) -> int:
+    if index is None or not is_index_of(link_of(connection), index, log):
         return 0
-    newest = index.execute(select(func.max(blocks.c.number)).where(blocks.c.log == log)).scalar()
+    ((newest,),) = index.ask("SELECT max(number) FROM search_blocks WHERE log = ?", (log,))
     return 0 if newest is None else (newest + 1) * BLOCK
 
 

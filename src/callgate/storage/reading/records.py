@@ -10,19 +10,21 @@ from sqlalchemy import Connection, func, select
 
 from callgate.audit.matching import matcher, reads_payload
 from callgate.audit.record import in_microseconds
-from callgate.model import Json, Principal
+from callgate.model import Json, Principal, Value
 from callgate.ports import CallFilter, Page, Positions
 from callgate.storage.index.bits import BLOCK
 from callgate.storage.index.building import Builder
 from callgate.storage.index.finding import Finder, count_blocks
+from callgate.storage.index.link import link_of
 from callgate.storage.index.opening import Index
+from callgate.storage.index.record import has_to_forget
 from callgate.storage.reading import cursors, scanning
 from callgate.storage.reading.cursors import Standing
 from callgate.storage.reading.paging import Walk
 from callgate.storage.reading.people import principals
 from callgate.storage.rows.looking import Question
-from callgate.storage.rows.opening import Source, heads
-from callgate.storage.rows.telling import Blobs, chosen_rows, told
+from callgate.storage.rows.opening import Source, chosen_rows, heads
+from callgate.storage.rows.telling import Blobs, told
 from callgate.storage.schema import records
 from callgate.storage.settings import StoreSettings
 
@@ -30,6 +32,14 @@ SHORTEST_ID = 8
 EVENTS_AT_ONCE = 500
 MOST_AT_ONCE = 20_000  # entries of each log that one question about what is new looks at
 _OF_CALLS = records.c.kind.in_(("intent", "outcome"))
+
+
+class Lag(Value):
+    """How far an index is behind the record."""
+
+    records: int  # that there are
+    behind: int  # that an index could have, and does not have
+    is_to_be_erased: bool = False  # whether it has something of which the record says it is not
 
 
 class Records:
@@ -198,16 +208,25 @@ class Records:
             if index is None:
                 return 0
             words = self._index.words
-            return Builder(connection, index, words, self._blobs).catch_up(most)
+            return Builder(link_of(connection), index, words, self._blobs).catch_up(most)
 
     def behind(self) -> int:
         """How many records an index could have that it does not have."""
+        return self.lag().behind
+
+    def lag(self) -> Lag:
+        """What an index has yet to do."""
         with (
             self._source.reading() as connection,
             self._index.reading(connection) as index,
         ):
-            whole = sum(end // BLOCK for end in heads(connection).values())
-            return (whole - count_blocks(index)) * BLOCK
+            ends = heads(connection)
+            blocks = sum(end // BLOCK for end in ends.values())
+            return Lag(
+                records=sum(ends.values()),
+                behind=(blocks - count_blocks(index)) * BLOCK,
+                is_to_be_erased=index is not None and has_to_forget(link_of(connection), index),
+            )
 
 
 def _standings(connection: Connection, after: str | None) -> dict[int, Standing]:

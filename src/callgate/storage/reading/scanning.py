@@ -13,8 +13,8 @@ from callgate.audit.matching import matcher
 from callgate.audit.place import place
 from callgate.model import Json
 from callgate.ports import CallFilter, Positions, StoreError
-from callgate.storage.rows.opening import Source, heads, span
-from callgate.storage.rows.telling import Blobs, by_call, chosen_rows, told
+from callgate.storage.rows.opening import Source, chosen_rows, heads, span
+from callgate.storage.rows.telling import Blobs, by_call, told
 from callgate.storage.schema import records
 
 BATCH = 1000  # rows at once

@@ -15,7 +15,8 @@ from callgate.audit.place import place, position
 from callgate.audit.selecting import Facts
 from callgate.model import Json, Value
 from callgate.ports import StoreError
-from callgate.storage.rows.telling import chosen_rows, told
+from callgate.storage.rows.opening import chosen_rows
+from callgate.storage.rows.telling import told
 from callgate.storage.schema import checkpoints, cursors, records
 
 _COLUMNS = "position kind call_id at run principal agent target tool code"

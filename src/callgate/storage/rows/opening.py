@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, select
+from sqlalchemy import Connection, Engine, Select, event, select
 
 from callgate.audit.place import LOG_OF_LOGS, bounds, place, position
 from callgate.ports import StoreError
 from callgate.storage.database import Database
 from callgate.storage.databases import database_of
+from callgate.storage.rows.telling import Kept
 from callgate.storage.schema import logs, records
 from callgate.storage.settings import StoreSettings
 
@@ -105,3 +106,8 @@ def head(connection: Connection, log: int) -> int:
 def span(log: int, start: int, end: int) -> tuple[int, int]:
     """The first and the last position of the seqs from `start` up to `end` (not included)."""
     return position(log, start), position(log, end) - 1
+
+
+def chosen_rows() -> Select[Any]:
+    """What `telling.told` needs of a record."""
+    return select(*(records.c[name] for name in Kept._fields))

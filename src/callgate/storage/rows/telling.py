@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Row, Select, select
 
 from callgate.audit.merkle import leaf_hash
 from callgate.audit.place import place
 from callgate.audit.record import rfc3339
 from callgate.model import Json
 from callgate.ports import StoreError
-from callgate.storage.schema import records
+
+if TYPE_CHECKING:  # not needed where the index of a SQLite file is kept
+    from sqlalchemy import Row
 
 Blobs = Callable[[str], bytes | None]
 """The payload with this SHA-256 (hex), where it does not lie in the record; None: it is gone."""
-
-_NAMES = "position kind call_id at run target tool code hash body payload"
-COLUMNS = tuple(records.c[name] for name in _NAMES.split())
 
 _decode = msgspec.json.Decoder().decode
 _sha256 = hashlib.sha256
 
 
-def chosen_rows() -> Select[Any]:
+class Kept(NamedTuple):
     """What `told` needs of a record."""
-    return select(*COLUMNS)
+
+    position: int
+    kind: str
+    call_id: str
+    at: float
+    run: str | None
+    target: str | None
+    tool: str | None
+    code: str | None
+    hash: bytes
+    body: str | None
+    payload: str | None
 
 
-def told(row: Row[Any], blobs: Blobs | None) -> dict[str, Json]:
+def told(row: Row[Any] | Kept, blobs: Blobs | None) -> dict[str, Json]:
     """One entry: its body with its payload, and its place under `record`.
 
     Payloads that lie elsewhere are fetched where `blobs` is given; else `payload_omitted` says how
@@ -76,7 +85,7 @@ def _add_payload(
         entry.setdefault(name, value)
 
 
-def _erased(row: Row[Any], log: int, seq: int) -> dict[str, Json]:
+def _erased(row: Row[Any] | Kept, log: int, seq: int) -> dict[str, Json]:
     """What is left of an entry whose body was deleted under retention."""
     left = {
         "kind": row.kind,
