@@ -11,13 +11,14 @@ from callgate.model import Value, Verdict
 from callgate.policy.source import Policy
 
 NO_PERMIT = "no policy permits this call"
+MAX_OUTCOMES = 64  # of the same policies
 
 _ERROR_ID = re.compile(r"`([^`]*)`")
 
 
 class _Diagnostics(msgspec.Struct):
-    reason: list[str]
     errors: list[str]
+    reason: list[str] = []  # not said of a request that is not valid
 
 
 class _Raw(msgspec.Struct):
@@ -49,7 +50,12 @@ def answer_of(raw: str) -> Answer:
 def verdict_of(raw: str, policies: Mapping[str, Policy], version: str) -> Verdict:
     """The verdict of an answer. An error in any policy refuses, whatever the others say."""
     answer = _read(raw)
-    reasons = tuple(sorted(answer.diagnostics.reason))
+    return _verdict(answer, tuple(sorted(answer.diagnostics.reason)), policies, version)
+
+
+def _verdict(
+    answer: _Raw, reasons: tuple[str, ...], policies: Mapping[str, Policy], version: str
+) -> Verdict:
     errors = tuple(sorted(answer.diagnostics.errors))
     deciding = [policies[reason] for reason in reasons if reason in policies]
     is_permitted = answer.decision == "Allow" and not errors
@@ -62,6 +68,29 @@ def verdict_of(raw: str, policies: Mapping[str, Policy], version: str) -> Verdic
         advice=None if is_permitted else _advice(deciding),
         version=version,
     )
+
+
+class Verdicts:
+    """The verdicts of some policies. Answers that say the same are put into words once."""
+
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        self._policies = policies
+        self._known: dict[tuple[str, str, tuple[str, ...]], Verdict] = {}
+
+    def of(self, raw: str, version: str) -> Verdict:
+        """As `verdict_of`."""
+        answer = _read(raw)
+        reasons = tuple(sorted(answer.diagnostics.reason))
+        if answer.diagnostics.errors:
+            return _verdict(answer, reasons, self._policies, version)
+        outcome = (version, answer.decision, reasons)
+        known = self._known.get(outcome)
+        if known is None:
+            if len(self._known) >= MAX_OUTCOMES:
+                self._known.clear()
+            known = _verdict(answer, reasons, self._policies, version)
+            self._known[outcome] = known
+        return known
 
 
 def failing(verdict: Verdict) -> tuple[str, ...]:

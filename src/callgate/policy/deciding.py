@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from callgate.model import Json, Value
 from callgate.policy.expressions import Chain, Expression, chain_of, context_chains, operands_of
+from callgate.policy.hoisting import raised
 from callgate.policy.schema import Kind, Shape
 from callgate.policy.source import Policy
 
@@ -17,6 +20,8 @@ _SAFE = frozenset(
 )  # fmt: skip
 _OF_TEXT = frozenset({"decimal", "ip"})  # of a literal only: then validation has read it
 
+DecidingKey = tuple[str, frozenset[tuple[int, int]], frozenset[Chain]]
+
 
 class Deciding(Value):
     """A policy at one tool: what is left to evaluate of it, and what that reads."""
@@ -25,6 +30,7 @@ class Deciding(Value):
     conditions: tuple[dict[str, Json], ...]
     chains: frozenset[Chain]
     dropped: frozenset[tuple[int, int]] = frozenset()  # (condition, conjunct): always true ones
+    records: frozenset[Chain] = frozenset()  # of the context, without which it reads it
 
     @classmethod
     def whole(cls, policy: Policy) -> Deciding:
@@ -33,9 +39,9 @@ class Deciding(Value):
         return cls(policy=policy, conditions=conditions, chains=frozenset(policy.chains))
 
     @property
-    def key(self) -> tuple[str, frozenset[tuple[int, int]]]:
+    def key(self) -> DecidingKey:
         """The same for the same policy where the same is left of it."""
-        return self.policy.id, self.dropped
+        return self.policy.id, self.dropped, self.records
 
     @property
     def est(self) -> dict[str, Json]:
@@ -58,6 +64,14 @@ def deciding(policies: Iterable[Policy], context: Shape) -> tuple[Deciding, ...]
     """
     found = (_at(policy, context) for policy in policies)
     return tuple(one for one in found if one is not None)
+
+
+def without_levels(one: Deciding, records: frozenset[Chain]) -> Deciding:
+    """The same for a context without these records."""
+    conditions = tuple(
+        condition | {"body": raised(_body(condition), records)} for condition in one.conditions
+    )
+    return replace(one, conditions=conditions, records=records)
 
 
 def scopes_of(policies: Iterable[Policy]) -> Mapping[str, Json]:

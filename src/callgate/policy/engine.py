@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from callgate.model import Flip, Json, Principal, Tool, Value, Verdict
 from callgate.policy.account import Account
-from callgate.policy.answers import NO_PERMIT, answer_of, verdict_of
+from callgate.policy.answers import NO_PERMIT, answer_of
 from callgate.policy.context import Unrepresentable, build
 from callgate.policy.explain import Inquiry, Scene, account
 from callgate.policy.hints import Narrowing
@@ -225,15 +225,34 @@ class Engine:
         early = self._refused_by_scope(part)
         if early is not None:
             return early
-        plans, deciders = self._plans, part.deciders
-        if not plans.are_in_scope(plan, part):
+        if not self._plans.are_in_scope(plan, part):
             return self._refused("the engine and its index do not agree on the scopes of policies")
+        verdict = self._evaluated(plan, part, question)
+        return verdict if self.is_enforced else replace(verdict, is_enforced=False)
+
+    def _evaluated(self, plan: Plan, part: Part, question: Question) -> Verdict:
+        """Cedar's verdict on a context without levels, which is the same sooner.
+
+        Where something fails, it is asked about the context as it is, and says what failed there.
+        """
+        deciders, flat = part.deciders, part.deciders.flat
+        lifted = flat.flattening.read(
+            plan.action.input, question.arguments, question.enriched, question.now
+        )
+        if lifted is not None:
+            verdict = self._verdict(plan, part, flat.deciders, lifted)
+            if not verdict.errors:
+                return verdict
         context = self._context(plan, deciders.context, question)
         if isinstance(context, Verdict):
             return context
-        raw = self._raw(plan, deciders, plans.handle(deciders), context)
-        verdict = verdict_of(raw, part.by_id, self.version)
-        return verdict if self.is_enforced else replace(verdict, is_enforced=False)
+        return self._verdict(plan, part, deciders, context)
+
+    def _verdict(
+        self, plan: Plan, part: Part, deciders: Deciders, context: dict[str, Json]
+    ) -> Verdict:
+        raw = self._raw(plan, deciders, self._plans.handle(deciders), context)
+        return part.verdicts.of(raw, self.version)
 
     def _flips(self, plan: Plan, question: Question, verdict: Verdict) -> Iterable[Flip]:
         """Which shadow policies would have turned the verdict, each beside all active ones."""

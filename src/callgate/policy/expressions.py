@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from callgate.model import Json
 
@@ -39,20 +39,35 @@ def halved(expression: Expression) -> Expression:
     Both are associative in value, in errors, and in what is not evaluated. In a row, each term is
     one level deeper than the one before; so it is only as many as there are halvings.
     """
+    return rebuilt(expression, _in_a_row, lambda _: None)
+
+
+def rebuilt(
+    expression: Expression,
+    parts_of: Callable[[Expression], list[Expression]],
+    change: Callable[[Expression], Expression | None],
+) -> Expression:
+    """The expression with what `change` gives in place of parts of it, from the outside in.
+
+    `parts_of` is `operands_of`, or takes the terms of a row for operands.
+    """
     made: list[Expression] = []
     open_ones: list[tuple[Expression, int | None]] = [(expression, None)]
     while open_ones:
         one, count = open_ones.pop()
-        if count is None:
-            operands = _in_a_row(one)
-            open_ones.append((one, len(operands)))
-            open_ones.extend((operand, None) for operand in operands)
+        other = change(one) if count is None else None
+        if other is not None:
+            made.append(other)
+        elif count is None:
+            parts = parts_of(one)
+            open_ones.append((one, len(parts)))
+            open_ones.extend((part, None) for part in parts)
         elif count == 0:
             made.append(one)
         else:
-            operands = made[: -count - 1 : -1]
+            parts = made[: -count - 1 : -1]
             del made[-count:]
-            made.append(_rejoined(one, operands))
+            made.append(_rejoined(one, parts))
     return made[0]
 
 

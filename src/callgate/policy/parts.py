@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import cedarpy
 
 from callgate.model import Json, Tool
-from callgate.policy.deciding import Deciding, deciding
+from callgate.policy.answers import Verdicts
+from callgate.policy.deciding import Deciding, deciding, without_levels
 from callgate.policy.expressions import Chain
 from callgate.policy.hints import Narrowing
+from callgate.policy.hoisting import Flattening, flat, hoisted
 from callgate.policy.index import Lineage
 from callgate.policy.leaves import Leaf, Limits
 from callgate.policy.schema import Shape, cut
@@ -35,14 +37,34 @@ class Choice:
 class Deciders:
     """What is left of some policies at one tool, and what that reads."""
 
-    def __init__(self, action: Action, left: tuple[Deciding, ...]) -> None:
-        self.action = action
+    def __init__(self, left: tuple[Deciding, ...], context: Shape) -> None:
         self.left = left
         self.key = frozenset(one.key for one in left)
-        chains = {chain for one in left for chain in one.chains}
-        self.reads_context = bool(chains)
-        self.context = cut(action.context, chains)
+        self.context = context
+        self.chains = frozenset(chain for one in left for chain in one.chains)
+        self.reads_context = bool(self.chains)
         self.schema: cedarpy.Schema | None = None
+        self._flat: Flat | None = None
+
+    @property
+    def flat(self) -> Flat:
+        """The same of a context without levels."""
+        if self._flat is None:
+            records = hoisted(self.context, self.chains)
+            left = tuple(without_levels(one, records) for one in self.left)
+            self._flat = Flat(
+                flattening=Flattening(self.context, records),
+                deciders=Deciders(left, flat(self.context, records)),
+            )
+        return self._flat
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """What decides on a context without levels, and how a context becomes one."""
+
+    flattening: Flattening
+    deciders: Deciders
 
 
 class Part:
@@ -58,7 +80,7 @@ class Part:
         self.reads_time = choice.reads_time
         self.schema: cedarpy.Schema | None = None
         self.narrowing: Narrowing | None = None  # where no condition looks beyond the context
-        self.by_id = {policy.id: policy for policy in choice.policies}
+        self.verdicts = Verdicts({policy.id: policy for policy in choice.policies})
         self._validator = validator
         self._context: Shape | None = None
         self._deciders: Deciders | None = None
@@ -76,7 +98,9 @@ class Part:
     def deciders(self) -> Deciders:
         """What is left of them to evaluate, for requests that their scopes match."""
         if self._deciders is None:
-            self._deciders = Deciders(self.action, deciding(self.policies, self.action.context))
+            left = deciding(self.policies, self.action.context)
+            chains = {chain for one in left for chain in one.chains}
+            self._deciders = Deciders(left, cut(self.action.context, chains))
         return self._deciders
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import cedarpy
 
 from callgate.model import Principal, Tool, Verdict
-from callgate.policy.deciding import scopes_of
+from callgate.policy.deciding import DecidingKey, scopes_of
 from callgate.policy.entities import Facts, facts_of
 from callgate.policy.hints import Narrowing
 from callgate.policy.index import Key, Lineage, ScopeIndex, Uid
@@ -28,7 +28,7 @@ MAX_PARTS = 5_000  # of one tool
 MAX_SHOWN = 500_000  # places in lists, of some 100 bytes each
 MAX_HANDLED = 20_000  # policies in all handles together, of 6 to 9 kB each (cedar.md §2.1)
 
-Handled = frozenset[str] | frozenset[tuple[str, frozenset[tuple[int, int]]]]
+Handled = frozenset[str] | frozenset[DecidingKey]
 
 NO_NAME = "\udc00"  # half a character: no policy can say it
 
@@ -243,8 +243,8 @@ class Plans:
         plan = self.plan(principal, tool)
         part = plan.part
         if part.problem is None and part.has_permit:
-            self.schema(plan.action, part.deciders)
-            self.handle(part.deciders)
+            self.schema(plan.action, part.deciders.flat.deciders)
+            self.handle(part.deciders.flat.deciders)
             self.are_in_scope(plan, part)
 
     def let_go(self) -> None:
