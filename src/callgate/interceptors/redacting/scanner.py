@@ -7,7 +7,7 @@ from typing import Any
 
 import re2
 
-from callgate.interceptors.redacting.credentials import ENGINE, KEY_FORMS, Credentials
+from callgate.interceptors.redacting.credentials import KEY_FORMS, Credentials
 from callgate.interceptors.redacting.forms import Form, Together
 from callgate.interceptors.redacting.hints import NAMED, ODD, SURE, TURNED_URL, may_be_turned
 from callgate.interceptors.redacting.personal import CARD, PersonalData, is_card
@@ -42,7 +42,7 @@ class Scanner:
         self._card = Form(CARD) if "card" in settings.find else None
         screen = self._personal.screen
         own = (self._personal.engine, *(() if screen is None else (screen,)))
-        keys = (KEY_FORMS, ENGINE, ODD, SURE, NAMED, TURNED_URL)
+        keys = (KEY_FORMS, ODD, SURE, NAMED, TURNED_URL)
         self._together = Together((*own, *keys, SCREEN, SOFT, SOFT_ASCII, NEIGHBOURS))
         self._keep = frozenset(settings.keep)
         self._depth = settings.decode_depth
