@@ -21,9 +21,11 @@ from msgspec.structs import replace
 
 from callgate.model import Value
 from callgate.policy.answers import Answer, answer_of, verdict_of
-from callgate.policy.deciding import Deciding
+from callgate.policy.deciding import Deciding, without_levels
+from callgate.policy.hoisting import hoisted, level
 from callgate.policy.index import ScopeIndex
 from callgate.policy.preview import documented, parsed
+from callgate.policy.schema import RESERVED_KEYS, TEXT, Shape, record, required
 from callgate.policy.source import Policy, read_policies
 from fakes.ancestry import Ancestry, uid_of
 
@@ -89,6 +91,39 @@ def left(policies: tuple[Policy, ...]) -> cedarpy.PolicySet:
     return documented({policy.id: Deciding.whole(policy).est for policy in policies})
 
 
+def shape_of(context: Mapping[str, Any]) -> Shape:
+    """Of a context in which everything is required that is there."""
+    fields = {
+        name: required(
+            shape_of(value)
+            if isinstance(value, dict) and not RESERVED_KEYS & value.keys()
+            else TEXT
+        )
+        for name, value in context.items()
+    }
+    return record(**fields)
+
+
+def asked_flat(
+    policies: tuple[Policy, ...], asked: Mapping[str, Any], entities: cedarpy.Entities
+) -> str:
+    """The answer on the context without its levels."""
+    context = json.loads(asked["context"])
+    shape = shape_of(context)
+    records = hoisted(shape, {chain for policy in policies for chain in policy.chains})
+    lifted: dict[str, Any] = {}
+    assert level(shape, records).lift(context, lifted)
+    handle = documented(
+        {
+            policy.id: policy.est | {"conditions": list(flat.conditions)}
+            for policy in policies
+            for flat in (without_levels(Deciding.whole(policy), records),)
+        }
+    )
+    request = {**asked, "context": json.dumps(lifted if records else context)}
+    return str(_internal.is_authorized(request, handle, entities._inner, None, False))
+
+
 def compared(case: Official) -> Tally:
     policies = policies_of(case.policies)
     index = ScopeIndex(policies)
@@ -108,6 +143,9 @@ def compared(case: Official) -> Tally:
         full = _internal.is_authorized(asked, whole, entities._inner, in_force, False)
         name = f"{case.name}: {request['description']}"
         tally = tally.and_(weighed(name, request, raw, full, bare))
+        plain = _internal.is_authorized(asked, parsed(candidates), entities._inner, None, False)
+        flat = asked_flat(candidates, asked, entities)
+        tally = tally.and_(Tally(differences=differing(name, flat, plain)))
         tally = tally.and_(Tally(dropped=len(policies) - len(candidates)))
     return tally
 
@@ -135,6 +173,14 @@ def weighed(name: str, request: Mapping[str, Any], raw: str, full: str, bare: st
         refused=recorded.decision == "Allow" and not verdict.is_permitted,
         differences=tuple(f"{name}: {what}: {ours}" for what, holds in checks.items() if not holds),
     )
+
+
+def differing(name: str, flat: str, plain: str) -> tuple[str, ...]:
+    """The words of errors may differ: they name attributes."""
+    ours, theirs = (
+        replace(one, failed=dict.fromkeys(one.failed, "")) for one in map(answer_of, (flat, plain))
+    )
+    return () if ours == theirs else (f"{name}: flat, it answers otherwise: {ours}, {theirs}",)
 
 
 def total(cases: Iterable[Official]) -> Tally:

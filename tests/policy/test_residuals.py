@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from callgate.policy import residuals
 from callgate.policy.entities import facts_of
 from callgate.policy.expressions import Expression
 from callgate.policy.formulas import is_satisfiable
@@ -137,10 +138,11 @@ def test_scopes_that_the_validator_may_not_take_make_no_policy_plain() -> None:
     assert residual("", is_plain=False).is_plain is False
 
 
-def test_deep_conditions_stay_unread_and_long_ones_do_not() -> None:
-    deep = "!(" * 70 + "context.input.amount < 5" + ")" * 70
-    long = " || ".join(f"context.input.amount == {n}" for n in range(400))
+def test_deep_conditions_stay_unread_and_long_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residuals, "MAX_LEVELS", 40)
+    deep = "!(" * 55 + "context.input.amount < 5" + ")" * 55
+    long = " || ".join(f"context.input.amount == {n}" for n in range(240))
 
     assert outcome(f"when {{ {deep} }}") == (True, True, False, False)
     assert outcome(f"when {{ {long} }}") == (True, True, True, True)
-    assert outcome(f"when {{ ({long}) && context.input.amount > 400 }}")[0] is False
+    assert outcome(f"when {{ ({long}) && context.input.amount > 240 }}")[0] is False

@@ -65,13 +65,13 @@ class Flattening:
 
     def __init__(self, context: Shape, records: frozenset[Chain]) -> None:
         self._is_flat = () in records
-        levels = dict(_level(context, records, ()).levels)
+        levels = dict(level(context, records).levels)
         self._input = levels.pop("input", None)
         self._enriched = levels.pop("enriched", None)
         known = {"input": self._input, "enriched": self._enriched}
         fields = {name: of for name, of in context.fields.items() if known.get(name) is None}
         self._rest = Shape(kind=context.kind, fields=fields)
-        self._lifting = _level(self._rest, records, ())
+        self._lifting = level(self._rest, records)
 
     def read(
         self,
@@ -122,7 +122,8 @@ def _hoisted(shape: Shape, chains: frozenset[Chain], path: Chain) -> Iterator[Ch
             yield from _hoisted(field.shape, chains, below)
 
 
-def _level(context: Shape, records: frozenset[Chain], path: Chain) -> Level:
+def level(context: Shape, records: frozenset[Chain], path: Chain = ()) -> Level:
+    """Where everything in a context goes."""
     levels = {name: (*path, name) for name in context.fields if (*path, name) in records}
     return Level(
         attributes=tuple(
@@ -137,7 +138,7 @@ def _level(context: Shape, records: frozenset[Chain], path: Chain) -> Level:
             if name not in levels
         ),
         levels=tuple(
-            (name, _level(context.fields[name].shape, records, below))
+            (name, level(context.fields[name].shape, records, below))
             for name, below in levels.items()
         ),
     )
