@@ -6,52 +6,37 @@ import sys
 
 import click
 
-from callgate.cli.audit import audit
-from callgate.cli.calls import calls
-from callgate.cli.config import config_commands
-from callgate.cli.demo import demo
-from callgate.cli.explain import explain
-from callgate.cli.export import export
-from callgate.cli.init import init
-from callgate.cli.interceptor import interceptor
-from callgate.cli.key import key
-from callgate.cli.policy import policy
-from callgate.cli.replay import replay
-from callgate.cli.report import report
-from callgate.cli.review import review
-from callgate.cli.run import run
-from callgate.cli.stages import stages
-from callgate.cli.usage import usage
-from callgate.cli.wrap import wrap
+from callgate.cli.lazily import Commands
 from callgate.version import VERSION
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    commands=Commands(
+        {
+            "run": "callgate.cli.run:run",
+            "wrap": "callgate.cli.wrap:wrap",
+            "init": "callgate.cli.init:init",
+            "demo": "callgate.cli.demo:demo",
+            "policy": "callgate.cli.policy:policy",
+            "interceptor": "callgate.cli.interceptor:interceptor",
+            "calls": "callgate.cli.calls:calls",
+            "explain": "callgate.cli.explain:explain",
+            "review": "callgate.cli.review:review",
+            "usage": "callgate.cli.usage:usage",
+            "report": "callgate.cli.report:report",
+            "replay": "callgate.cli.replay:replay",
+            "export": "callgate.cli.export:export",
+            "audit": "callgate.cli.audit:audit",
+            "stages": "callgate.cli.stages:stages",
+            "key": "callgate.cli.key:key",
+            "config": "callgate.cli.config:config_commands",
+        }
+    ),
+)
 @click.version_option(VERSION, prog_name="callgate")
 def commands() -> None:
     """The gateway through which every tool call of every agent passes."""
-
-
-for command in (
-    run,
-    wrap,
-    init,
-    demo,
-    policy,
-    interceptor,
-    calls,
-    explain,
-    review,
-    usage,
-    report,
-    replay,
-    export,
-    audit,
-    stages,
-    key,
-    config_commands,
-):
-    commands.add_command(command)
 
 
 def main() -> None:

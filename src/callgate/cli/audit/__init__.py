@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import click
 
-from callgate.cli.audit.bundle import bundle
-from callgate.cli.audit.checkpoint import checkpoint
-from callgate.cli.audit.erase import erase
-from callgate.cli.audit.hold import hold
-from callgate.cli.audit.keys import key
-from callgate.cli.audit.move import move
-from callgate.cli.audit.proving import check_receipt, proof, receipt
-from callgate.cli.audit.verify import verify
+from callgate.cli.lazily import Commands
 
 
-@click.group()
+@click.group(
+    commands=Commands(
+        {
+            "verify": "callgate.cli.audit.verify:verify",
+            "checkpoint": "callgate.cli.audit.checkpoint:checkpoint",
+            "proof": "callgate.cli.audit.proving:proof",
+            "receipt": "callgate.cli.audit.proving:receipt",
+            "check-receipt": "callgate.cli.audit.proving:check_receipt",
+            "bundle": "callgate.cli.audit.bundle:bundle",
+            "key": "callgate.cli.audit.keys:key",
+            "move": "callgate.cli.audit.move:move",
+            "hold": "callgate.cli.audit.hold:hold",
+            "erase": "callgate.cli.audit.erase:erase",
+        }
+    )
+)
 def audit() -> None:
     """Prove that the record was not changed."""
-
-
-for command in (verify, checkpoint, proof, receipt, check_receipt, bundle, key, move, hold, erase):
-    audit.add_command(command)

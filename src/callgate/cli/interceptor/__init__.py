@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import click
 
-from callgate.cli.interceptor.new import new
-from callgate.cli.interceptor.run import run
+from callgate.cli.lazily import Commands
 
 
-@click.group()
+@click.group(
+    commands=Commands(
+        {
+            "new": "callgate.cli.interceptor.new:new",
+            "run": "callgate.cli.interceptor.run:run",
+        }
+    )
+)
 def interceptor() -> None:
     """Write interceptors, and try them on calls."""
-
-
-for command in (new, run):
-    interceptor.add_command(command)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import click
 
-from callgate.cli.policy.attempt import attempt
-from callgate.cli.policy.check import check
-from callgate.cli.policy.diff import diff
-from callgate.cli.policy.draft import draft
-from callgate.cli.policy.fmt import fmt
-from callgate.cli.policy.promote import promote
-from callgate.cli.policy.shadow_report import shadow_report
-from callgate.cli.policy.test import test
-from callgate.cli.policy.tools import tools
-from callgate.cli.policy.versions import rollback, versions
-from callgate.cli.policy.what_can import what_can
-from callgate.cli.policy.who_can import who_can
+from callgate.cli.lazily import Commands
 
 
-@click.group()
+@click.group(
+    commands=Commands(
+        {
+            "check": "callgate.cli.policy.check:check",
+            "test": "callgate.cli.policy.test:test",
+            "try": "callgate.cli.policy.attempt:attempt",
+            "diff": "callgate.cli.policy.diff:diff",
+            "fmt": "callgate.cli.policy.fmt:fmt",
+            "who-can": "callgate.cli.policy.who_can:who_can",
+            "what-can": "callgate.cli.policy.what_can:what_can",
+            "tools": "callgate.cli.policy.tools:tools",
+            "shadow-report": "callgate.cli.policy.shadow_report:shadow_report",
+            "draft": "callgate.cli.policy.draft:draft",
+            "promote": "callgate.cli.policy.promote:promote",
+            "versions": "callgate.cli.policy.versions:versions",
+            "rollback": "callgate.cli.policy.versions:rollback",
+        }
+    )
+)
 def policy() -> None:
     """Work on policies."""
-
-
-for command in (check, test, attempt, diff, fmt, who_can, what_can, tools, shadow_report, draft,
-                promote, versions, rollback):  # fmt: skip
-    policy.add_command(command)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import click
 
-from callgate.cli.review.cases import export_cases
-from callgate.cli.review.run import run
-from callgate.cli.review.runs import runs
+from callgate.cli.lazily import Commands
 
 
 class Review(click.Group):
@@ -21,13 +19,18 @@ class Review(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=Review)
+@click.group(
+    cls=Review,
+    commands=Commands(
+        {
+            "run": "callgate.cli.review.run:run",
+            "runs": "callgate.cli.review.runs:runs",
+            "export-cases": "callgate.cli.review.cases:export_cases",
+        }
+    ),
+)
 def review() -> None:
     """Look at a run: its calls, where their arguments came from, and what stands out.
 
     `callgate review RUN` is short for `callgate review run RUN`.
     """
-
-
-for command in (run, runs, export_cases):
-    review.add_command(command)
