@@ -38,7 +38,6 @@ TESTED_ELSEWHERE = {
     "interceptors/pem.py": "tests/interceptors/test_webhook.py",
     "interceptors/kinds.py": "tests/config, tests/interceptors",
     "pipeline/attaching.py": "tests/pipeline/test_interception.py",
-    "pipeline/wishes.py": "tests/pipeline/test_interception.py",
     "scrutiny.py": "the vocabulary: tests/pipeline/test_interception.py",
     "pipeline/stages.py": "tests/pipeline/test_pipeline.py",
     "ports.py": "the vocabulary: tests/contracts",

@@ -18,6 +18,8 @@ MAX_BYTES = 16 << 20  # of what an interceptor puts in place of something smalle
 
 _decode = msgspec.json.Decoder().decode
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
 Apply = Callable[[Call, Attachment, Told], Call]
 
 
@@ -81,11 +83,12 @@ class Noting:
 class Copies:
     """A JSON value that is shown to one interceptor after the other."""
 
-    __slots__ = ("_text", "value")
+    __slots__ = ("_is_flat", "_text", "value")
 
     def __init__(self, value: Json, text: bytes | None = None) -> None:
         self.value = value
         self._text = text
+        self._is_flat: bool | None = None  # holds nothing that can be changed in place; not known
 
     @property
     def text(self) -> bytes:
@@ -96,7 +99,12 @@ class Copies:
 
     def of(self, attachment: Attachment) -> Json:
         """What the interceptor sees: its own copy, unless it is known to leave the value alone."""
-        return self.value if attachment.interceptor.is_gentle else _decode(self.text)
+        if attachment.interceptor.is_gentle:
+            return self.value
+        if self._is_flat is None:
+            value = self.value
+            self._is_flat = type(value) is dict and _SCALARS.issuperset(map(type, value.values()))
+        return self.value.copy() if self._is_flat else _decode(self.text)
 
 
 def own_copy(value: Json) -> Json:
