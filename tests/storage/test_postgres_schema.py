@@ -7,6 +7,8 @@ from contextlib import closing
 import pytest
 
 from callgate.ports import StoreError
+from callgate.storage import postgres_schema
+from callgate.storage.migrations.upgrade import upgrade
 from callgate.storage.postgres import PostgresDatabase
 from callgate.storage.schema import REVISION, metadata
 from callgate.storage.settings import StoreSettings
@@ -38,6 +40,31 @@ def test_an_empty_database_gets_the_tables(url: str) -> None:
 
     assert tables(url) == {*metadata.tables, "alembic_version"}
     assert ask(url, "SELECT version_num FROM alembic_version") == [(REVISION,)]
+
+
+SHAPE = (
+    """SELECT table_name, ordinal_position, column_name, data_type, character_maximum_length,
+              is_nullable, column_default, collation_name
+       FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1, 2""",
+    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1",
+    """SELECT conname, conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
+       WHERE connamespace = current_schema()::regnamespace ORDER BY 1, 2""",
+)
+
+
+def test_an_empty_database_gets_what_the_migrations_lead_to(url: str) -> None:
+    create(url)
+    with a_database() as other:
+        database = PostgresDatabase(StoreSettings(url=other))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                postgres_schema, "begin", lambda connection: upgrade(connection, None, "here")
+            )
+            database.open_to_write(may_create=True).close()
+
+        for question in SHAPE:
+            # On its way, the table was another one of the same name.
+            assert repr(ask(url, question)) == repr(ask(other, question)).replace("pkey1", "pkey")
 
 
 def test_of_many_that_start_at_once_one_makes_them(url: str) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from callgate.ports import StoreError
 from callgate.storage.database import NoRecordError
+from callgate.storage.migrations.beginning import begin
 from callgate.storage.postgres_connection import BoundedConnection, driver
 from callgate.storage.postgres_locks import UPGRADE, key_of
 from callgate.storage.schema import REVISION
@@ -45,15 +46,17 @@ def refuse_other_revision(found: str | None) -> None:
 
 def bring_up_to_date(connection: Connection, place: str) -> None:
     """Whoever comes second waits, and then finds it done. Leaves the connection without limits."""
-    from callgate.storage.migrations.upgrade import (  # noqa: PLC0415 - 0.3 s, once per schema
-        upgrade,
-    )
-
     bare = driver(connection)
     bare.patience_seconds = MOST_SECONDS
     for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
         bare.execute("SELECT set_config(%s, '0', false)", (limit,))
     bare.execute("SELECT pg_advisory_lock(%s)", (key_of(bare, UPGRADE),))  # until the session ends
     found = revision(bare)
-    if found != REVISION:
+    if found is None:
+        begin(connection)
+    elif found != REVISION:
+        from callgate.storage.migrations.upgrade import (  # noqa: PLC0415 - 0.3 s, once per schema
+            upgrade,
+        )
+
         upgrade(connection, found, place)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from callgate.ports import StoreError
 from callgate.storage.database import NoRecordError
 from callgate.storage.liveness import FileLife
+from callgate.storage.migrations.beginning import begin
 from callgate.storage.schema import REVISION
 from callgate.storage.settings import StoreSettings
 
@@ -141,7 +142,9 @@ def _set_up(connection: Connection, settings: StoreSettings) -> None:
     bare.execute(f"PRAGMA synchronous = {settings.synchronous}")
     bare.execute("PRAGMA secure_delete = FAST")  # no page has copies of what it once held
     found = _revision(connection, settings.path)
-    if found != REVISION:
+    if found is None:
+        begin(connection)
+    elif found != REVISION:
         from callgate.storage.migrations.upgrade import (  # noqa: PLC0415 - 0.3 s, once per schema
             upgrade,
         )
