@@ -49,7 +49,8 @@ def test_migrations_lead_to_exactly_the_tables_of_the_schema(tmp_path: Path) -> 
 
 
 def test_a_new_file_is_to_the_letter_what_the_migrations_lead_to(tmp_path: Path) -> None:
-    shapes, versions = [], []
+    shapes: list[dict[str, tuple[str, str]]] = []
+    versions: list[str] = []
     for make in (begin, made_by_migrations):
         with empty_sqlite(tmp_path / f"{make.__name__}.db") as connection:
             make(connection)
