@@ -31,3 +31,6 @@ class FakeResolver:
         if answers and not isinstance(answers[0], str):
             return answers[min(self.asked.count(host), len(answers)) - 1]
         return [one for one in answers if isinstance(one, str)]
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -161,3 +161,11 @@ def test_metadata_where_it_stood_before_is_read_too() -> None:
 def test_an_answer_that_says_nothing_is_no_yes(answer: bytes, words: str) -> None:
     with pytest.raises(GrpcError, match=words):
         asked(answer)
+
+
+@pytest.mark.parametrize("status", [{}, {"status": {"code": 0}}, {"status": {"code": 13}}])
+def test_a_server_that_says_that_it_failed_itself_has_failed(status: dict[str, Any]) -> None:
+    answer = {**status, "error_response": {"status": {"code": 503}, "body": "No database."}}
+
+    with pytest.raises(GrpcError, match="an error of its own"):
+        asked(answer)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from callgate.interceptors.guard_url import MAX_LOOKUPS, GuardUrl, GuardUrlSettings
-from callgate.interceptors.guarding.addresses import Resolver, SystemResolver
+from callgate.interceptors.guard_url import GuardUrl, GuardUrlSettings
+from callgate.interceptors.guarding.addresses import MAX_LOOKUPS, Resolver, SystemResolver
 from callgate.scrutiny import Decision, Request
 from fakes.calls import a_principal, a_tool
 from fakes.resolver import FakeResolver

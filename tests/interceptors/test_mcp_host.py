@@ -166,3 +166,46 @@ def test_a_list_that_cannot_be_had_is_a_failure_and_is_not_remembered(fault: Any
         assert len(await host.found(1.0)) == 1
 
     asyncio.run(scenario())
+
+
+def page(name: str, **more: Any) -> dict[str, Any]:
+    return {"interceptors": [{"name": name, "type": "validation", "hooks": HOOKS}], **more}
+
+
+def test_a_list_in_pages_is_read_to_its_end() -> None:
+    server = Server(page("a", nextCursor="2"), page("b", nextCursor="3"), page("c"))
+
+    async def scenario() -> None:
+        host = a_host(server)
+        assert [one.name for one in await host.found(1.0)] == ["a", "b", "c"]
+        await host.close()
+
+    asyncio.run(scenario())
+
+    assert [request.params for request in server.asked] == [
+        b"{}",
+        b'{"cursor":"2"}',
+        b'{"cursor":"3"}',
+    ]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [page("a", nextCursor="2"), page("a")],
+        [page("a", nextCursor="2"), {"interceptors": None}],
+        [page("a", nextCursor="2"), []],
+        [page("a", nextCursor=2)],
+        [page("a", nextCursor="2"), -32603],
+        [page(str(number), nextCursor=str(number)) for number in range(30)],
+        [{"interceptors": [], "nextCursor": "again"}],
+    ],
+)
+def test_a_list_that_is_not_read_to_its_end_is_none(answers: list[Any]) -> None:
+    async def scenario() -> None:
+        host = a_host(Server(*answers))
+        with pytest.raises((McpError, TimeoutError)):
+            await host.found(1.0)
+        await host.close()
+
+    asyncio.run(scenario())

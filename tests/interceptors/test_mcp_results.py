@@ -45,6 +45,7 @@ def test_what_is_told_is_bounded() -> None:
         ({"modified": True, "payload": {"a": 1}}, Said(payload={"a": 1})),
         ({"modified": True, "payload": None}, Said(is_modified=True, payload=None)),
         ({"modified": True, "payload": {"a": 2}}, Said(is_modified=True, payload={"a": 2})),
+        ({"modified": True, "payload": {"a": True}}, Said(is_modified=True, payload={"a": True})),
     ],
 )
 def test_a_payload_is_read(answer: Any, said: Said) -> None:
@@ -65,6 +66,7 @@ def test_a_payload_is_read(answer: Any, said: Said) -> None:
         (MUTATOR, {"valid": True}, "missing required field `modified`"),
         (MUTATOR, {"modified": True}, "gives no payload"),
         (MUTATOR, {"modified": False, "payload": {"a": 2}}, "gives another payload"),
+        (MUTATOR, {"modified": False, "payload": {"a": True}}, "gives another payload"),
     ],
 )
 def test_junk_is_turned_down(found: Found, answer: Any, words: str) -> None:

@@ -85,6 +85,9 @@ class ExtAuthz:
         if chosen is None and not response.HasField("status"):
             # Envoy reads this as a yes; an answer that says nothing is no decision here.
             raise GrpcError("its answer holds neither a status nor a response")
+        if chosen == "error_response":
+            told = reason_of(response.error_response.body, otherwise="it does not say which")
+            raise GrpcError(f"it answers with an error of its own: {told}")
         # INVARIANT: any sign of a no is one.
         if chosen == "denied_response" or response.status.code != OK:
             denied, status = response.denied_response, response.status

@@ -54,6 +54,7 @@ message CheckResponse {
   oneof http_response {
     DeniedResponse denied_response = 2;
     OkResponse ok_response = 3;
+    DeniedResponse error_response = 5;
   }
   Struct dynamic_metadata = 4;
 }

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from callgate.interceptors.fields import Place
 from callgate.interceptors.guarding.addresses import (
     MAX_ADDRESSES,
+    MAX_LOOKUPS,
     Address,
     Resolver,
     SystemResolver,
@@ -24,7 +25,6 @@ from callgate.model import Value
 from callgate.policy.readings import MAX_URL_CHARACTERS, Facts, read
 
 MAX_HOSTS = 100  # of one call
-MAX_LOOKUPS = 4  # at once: a resolver that hangs must not use up the threads that others need
 
 _WANTED = frozenset(("scheme", "host", "port", "domain", "ip", "has_userinfo", "is_ambiguous"))
 
@@ -211,6 +211,10 @@ class GuardUrl(Guard):
         for text in found:
             if not self._is_fit(read_address(text)):
                 raise Objection(f"leads to {host[:80]}, which is not on the public Internet")
+
+    async def close(self) -> None:
+        """See scrutiny.Interceptor."""
+        self._resolver.close()
 
     def _is_fit(self, address: Address) -> bool:
         return is_public(address, self._networks)

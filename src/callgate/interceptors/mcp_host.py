@@ -10,17 +10,29 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import rfc8785
 
-from callgate.interceptors.mcp_descriptors import Found, McpError, read_listing
+from callgate.interceptors.mcp_descriptors import (
+    MAX_INTERCEPTORS,
+    Found,
+    McpError,
+    read_listing,
+)
 from callgate.interceptors.mcp_settings import McpSettings
 from callgate.model import Json, Offer, Reply, Tool
 from callgate.ports import Connector, TargetError, TargetRequest, Unanswerable
-from callgate.protocol.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Malformed, parse_json
+from callgate.protocol.jsonrpc import (
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    Malformed,
+    encode,
+    parse_json,
+)
 
 EXTENSION = "io.modelcontextprotocol/interceptors"
 LIST, INVOKE = "interceptors/list", "interceptor/invoke"
 TIMED_OUT = -32000  # in older text; in newer the reason of an internal error says it
 INLINE_BYTES = 64 << 10  # more than this is read in a thread
 MAX_DEPTH = 128
+MAX_PAGES = 20  # of the list
 GONE = frozenset({"target_unavailable", "target_lost", "target_protocol_error"})
 
 
@@ -92,7 +104,7 @@ class Host:
         # Before it is asked, so that a change announced meanwhile is not lost.
         self._valid_until = asked_at + self._settings.refresh_seconds
         try:
-            result = await self._ask(LIST, b"{}", seconds, {})
+            result = await self._pages(seconds)
             version = (await self._connector.features(OFFER)).version
             self._found = read_listing(result, self._settings, version)
         except TargetError as error:
@@ -101,9 +113,30 @@ class Host:
         except BaseException:
             self.forget()
             raise
-        ttl_ms = result.get("ttlMs") if isinstance(result, dict) else None
+        ttl_ms = result.get("ttlMs")
         if isinstance(ttl_ms, int | float) and not isinstance(ttl_ms, bool) and ttl_ms >= 0:
             self._valid_until = min(self._valid_until, asked_at + ttl_ms / 1000)
+
+    async def _pages(self, seconds: float) -> dict[str, Json]:
+        """The last page of the list, with the interceptors of all of them. Raises McpError.
+
+        INVARIANT: who is on a page that was not read would never be asked.
+        """
+        listed: list[Json] = []
+        params: dict[str, Json] = {}
+        for _ in range(MAX_PAGES):
+            page = await self._ask(LIST, encode(params), seconds, {})
+            some = page.get("interceptors") if isinstance(page, dict) else None
+            if not isinstance(page, dict) or not isinstance(some, list):
+                raise McpError("what it lists as interceptors is no list")
+            listed += some
+            cursor = page.get("nextCursor")
+            if cursor is None:
+                return {**page, "interceptors": listed}
+            if not isinstance(cursor, str) or len(listed) > MAX_INTERCEPTORS:
+                break
+            params = {"cursor": cursor}
+        raise McpError(f"its list of interceptors has no end within {MAX_PAGES} pages")
 
     async def invoke(self, params: bytes, seconds: float, meta: dict[str, Json]) -> Json:
         """The result of one invocation, once. Raises McpError, TimeoutError."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from callgate.audit.patch import patch
 from callgate.interceptors.mcp_descriptors import Found, McpError
 from callgate.model import Json, Value
 
@@ -74,11 +75,13 @@ def _check_echo(said: _Echo, found: Found, phase: str) -> None:
 def _mutation(said: _Mutation, sent: Json) -> Said:
     if said.modified and said.payload is msgspec.UNSET:
         raise McpError("it says `modified` and gives no payload")
+    # Not by `==`, for which `true` and `1` are the same.
+    is_other = said.payload is not msgspec.UNSET and bool(patch(sent, said.payload))
     if not said.modified:
-        if said.payload is not msgspec.UNSET and said.payload != sent:
+        if is_other:
             raise McpError("it says that it modified nothing, and gives another payload")
         return Said()
-    return Said(is_modified=said.payload != sent, payload=said.payload)
+    return Said(is_modified=is_other, payload=said.payload)
 
 
 def _told(messages: list[_Note] | None) -> str:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.interceptors.guarding.addresses import SystemResolver, is_public, read_address
+from callgate.interceptors.guarding.addresses import (
+    MAX_LOOKUPS,
+    SystemResolver,
+    is_public,
+    read_address,
+)
 
 
 @pytest.mark.parametrize("text", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"])  # fmt: skip
@@ -63,3 +71,29 @@ def test_the_systems_resolver_finds_this_machine() -> None:
 def test_a_name_that_cannot_exist_is_an_error() -> None:
     with pytest.raises(OSError):
         asyncio.run(SystemResolver().addresses("nothing.invalid"))
+
+
+def test_lookups_that_hang_take_no_thread_that_others_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    goes_on = threading.Event()
+
+    def hangs(host: str, *_: Any, **__: Any) -> list[Any]:
+        begun.append(host)
+        goes_on.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+
+    async def scenario() -> None:
+        resolver = SystemResolver()
+        for number in range(40):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.005):
+                    await resolver.addresses(f"h{number}.example")
+        assert await asyncio.to_thread(lambda: "others go on") == "others go on"
+        goes_on.set()
+        resolver.close()
+
+    asyncio.run(scenario())
+
+    assert begun == [f"h{number}.example" for number in range(MAX_LOOKUPS)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -15,10 +15,13 @@ from ipaddress import (
 )
 from typing import Protocol
 
+from callgate.pipeline.threads import Job, Threads
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAX_ADDRESSES = 64  # of one name: more are no answer
+MAX_LOOKUPS = 4  # at once
 
 # What Python's `is_global` lets through, and is nobody's server.
 _NOT_PUBLIC: tuple[Network, ...] = (
@@ -40,18 +43,29 @@ class Resolver(Protocol):
     async def addresses(self, host: str) -> Sequence[str]:
         """Every address of a name, IPv4 and IPv6. Raises OSError where there is none."""
 
+    def close(self) -> None:
+        """Nothing is looked up any more."""
+
 
 class SystemResolver:
     """Implements Resolver: as the system does it, hosts file and search domains included.
 
-    A lookup that has begun cannot be stopped, only no longer waited for.
+    A lookup that has begun cannot be stopped, only no longer waited for: it keeps its thread, which
+    is one of its own, so that a resolver that hangs holds up lookups and nothing else.
     """
+
+    def __init__(self) -> None:
+        self._threads = Threads(MAX_LOOKUPS, "callgate-lookup")
 
     async def addresses(self, host: str) -> Sequence[str]:
         """See Resolver."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        lookup = partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+        found = await self._threads.run(Job(lookup))
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    def close(self) -> None:
+        """See Resolver."""
+        self._threads.close()
 
 
 def read_address(text: str) -> Address:
