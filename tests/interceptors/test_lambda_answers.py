@@ -74,6 +74,40 @@ def test_changed_arguments_replace_all() -> None:
     )
 
 
+def test_true_is_not_what_1_is() -> None:
+    params = {"name": "shop___refund", "arguments": {"customer": "c", "amount": True}}
+    exchange = of_request(a_request(arguments={"customer": "c", "amount": 1}), with_headers=False)
+
+    decision = exchange.decision(
+        {
+            "interceptorOutputVersion": "1.0",
+            "mcp": {"transformedGatewayRequest": {"body": request_body(params=params)}},
+        }
+    )
+
+    assert decision == Decision(arguments=params["arguments"])  # type: ignore[arg-type]
+    assert decision is not None and decision.arguments is not None
+    assert decision.arguments["amount"] is True
+
+
+@pytest.mark.parametrize(
+    ("point", "before", "after"),
+    [
+        ("result", {**RESULT, "structuredContent": {"n": 0}}, {**RESULT, "structuredContent": {"n": False}}),
+        ("error", {"error": {**ERROR, "data": 1}}, {"error": {**ERROR, "data": True}}),
+    ],
+)  # fmt: skip
+def test_nor_is_it_in_a_result(point: str, before: Any, after: Any) -> None:
+    view = a_result(before, is_error=point == "error")
+    said = after if point == "error" else {"result": after}
+    answer = {
+        "interceptorOutputVersion": "1.0",
+        "mcp": {"transformedGatewayResponse": {"body": body(**said)}},
+    }
+
+    assert of_result(view, with_headers=False).decision(answer) == Decision(result=after)
+
+
 def test_meta_may_be_left_out_and_means_nothing() -> None:
     assert decided("request", transformedGatewayRequest={"body": request_body()}) == Decision(
         arguments={"customer": "c", "amount": 5}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from callgate.audit.patch import patch
 from callgate.model import CALL_TOOL, Json
 from callgate.protocol.methods import METHODS
 from callgate.scrutiny import Decision, Request
@@ -53,11 +54,11 @@ def _read_headers(request: Object) -> dict[str, str] | None:
 def _read_arguments(view: Request, message: Object, body: Object) -> Object | None:
     """What replaces the arguments; None where they are as they were."""
     before, params = message["params"], body.get("params", {})
-    if params == before:
+    if _is_same(params, before):
         return None
     if not isinstance(params, dict):
         raise ContractError("`params` must be an object")
-    if "_meta" in params and params["_meta"] != before.get("_meta"):
+    if "_meta" in params and not _is_same(params["_meta"], before.get("_meta")):
         raise ContractError("it changed `params._meta`, which cannot be changed")
     key = METHODS[view.tool.method].names
     if key is not None and params.get(key) != before.get(key):
@@ -104,7 +105,7 @@ def read_list(
     items = _result_of(read[1]).get(member)
     if not isinstance(items, list):
         raise ContractError(f"the result has no list `{member}`")
-    if items == answer["result"][member]:
+    if _is_same(items, answer["result"][member]):
         return None
     return Decision(items=[_own_item(item, names) for item in items])
 
@@ -161,9 +162,14 @@ def _changed(answer: Object, status: int, body: Object) -> Decision | None:
         return Decision(withhold=refusal)
     if "error" in body:
         error = _error_of(body)
-        return Decision(result={"error": error}) if error != answer["error"] else None
+        return None if _is_same(error, answer["error"]) else Decision(result={"error": error})
     result = _result_of(body)
-    return Decision(result=result) if result != answer.get("result") else None
+    return None if _is_same(result, answer.get("result")) else Decision(result=result)
+
+
+def _is_same(one: Json, other: Json) -> bool:
+    """Not by `==`, for which `true` and `1` are the same."""
+    return not patch(one, other)
 
 
 def _read_transformed(answer: Object, mcp: Object) -> tuple[int, Object] | None:
