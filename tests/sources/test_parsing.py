@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -41,6 +42,14 @@ def shared() -> Iterator[Parser]:
 
 def children() -> set[int]:
     return {child.pid for child in psutil.Process().children()}
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if is_so():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come to pass within 30 s")
 
 
 def test_it_reads_as_the_library_does(parser: Parser) -> None:
@@ -79,6 +88,32 @@ def test_unchanged_policies_are_the_same_objects_and_moved_ones_say_their_new_pl
     assert same is not moved and same == first
     assert (moved.line, same.line) == (first.line + 1, first.line)
     assert other.digest != second.digest
+
+
+def test_a_process_with_nothing_to_do_ends_and_what_was_read_stays_the_same_objects(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsing, "IDLE_SECONDS", 0.05)
+    name, text = GOOD
+    before = children()
+    (first, second) = parser.parse([GOOD])
+    wait_until(lambda: not children() - before)
+
+    (same, other) = parser.parse([(name, text.replace("> 5", "> 6"))])
+    assert same is first
+    assert other.digest != second.digest
+    wait_until(lambda: not children() - before)
+
+
+def test_a_process_that_knows_much_stays(parser: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(parsing, "MAX_LEFT_CHARACTERS", 10)
+    before = children()
+    parser.parse([GOOD])
+    (child,) = children() - before
+    parser.parse([("two", f"{HEAD};")])
+    assert children() - before == {child}
+    assert parser._idle is None
 
 
 def test_an_error_says_file_line_and_column(parser: Parser) -> None:

@@ -19,13 +19,15 @@ MIN_SECONDS = 10.0
 SECONDS_PER_MEGABYTE = 10.0  # measured: 2 s for a megabyte of small policies
 MAX_HELD = 100_000  # policies remembered under their keys
 MAX_MESSAGE_BYTES = 64 << 20
+IDLE_SECONDS = 2.0  # then the process ends: it takes 25 MB
+MAX_LEFT_CHARACTERS = 256 << 10  # unless it knows more than this: all of it would be parsed again
 
 
 class Parser:
     """Policy texts → policies. Blocking: ask from a thread. Safe to share; one request at a time.
 
-    The process is started when it is first needed, and again where it died. What was read before
-    is neither parsed nor sent again.
+    The process is started when it is first needed, and again where it died or had nothing to do.
+    What was read before is neither parsed nor sent again.
     """
 
     def __init__(self) -> None:
@@ -34,6 +36,8 @@ class Parser:
         self._decoder = msgspec.json.Decoder(Told)
         self._held: dict[str, Policy] = {}  # by the key under which the child sent it
         self._read: dict[str, tuple[bytes, tuple[Policy, ...]]] = {}  # name → digest, policies
+        self._known = 0  # characters that the child has read
+        self._idle: threading.Timer | None = None
         self._at = 0  # the text that the child is reading
         self._place: tuple[int, int] | None = None  # and the policy in it
 
@@ -44,12 +48,28 @@ class Parser:
         the process; SourceError where no process can be started.
         """
         with self._lock:
-            return combined(self._each(texts))
+            self._stop_waiting()
+            try:
+                return combined(self._each(texts))
+            finally:
+                self._wait_idle()
 
     def close(self) -> None:
         """Ends the process. The next `parse` starts another."""
         with self._lock:
+            self._stop_waiting()
             self._end()
+
+    def _wait_idle(self) -> None:
+        if self._child is not None and self._known <= MAX_LEFT_CHARACTERS:
+            self._idle = threading.Timer(IDLE_SECONDS, self.close)
+            self._idle.daemon = True
+            self._idle.start()
+
+    def _stop_waiting(self) -> None:
+        timer, self._idle = self._idle, None
+        if timer is not None:
+            timer.cancel()
 
     def _each(self, texts: Sequence[tuple[str, str]]) -> list[tuple[Policy, ...]]:
         digests = [_digest(name, text) for name, text in texts]
@@ -70,11 +90,15 @@ class Parser:
             child, is_new = self._living()
         except OSError as error:
             raise SourceError("policies", f"no process can be started: {error}") from None
-        forgets = is_new or len(self._held) > MAX_HELD
-        if forgets:
+        has_too_many = len(self._held) > MAX_HELD
+        if has_too_many:
             self._held.clear()
             self._read.clear()
+        forgets = is_new or has_too_many
+        if is_new:
+            self._known = 0
         size = sum(len(text) for _, text in texts)
+        self._known += size
         timer = child.deadline(MIN_SECONDS + SECONDS_PER_MEGABYTE * size / 1e6)
         self._at, self._place = 0, None
         try:
@@ -105,7 +129,9 @@ class Parser:
                 return [tuple(policies) for policies in found]
 
     def _placed(self, item: Item) -> Policy:
-        policy = item.policy or self._held[item.key]
+        policy = self._held.get(item.key) or item.policy
+        if policy is None:
+            raise KeyError(item.key)
         if (policy.line, policy.column) != (item.line, item.column):
             policy = replace(policy, line=item.line, column=item.column)
         self._held[item.key] = policy
