@@ -14,11 +14,10 @@ from pydantic import model_validator
 
 from callgate.interceptors.fields import Place
 from callgate.interceptors.guarding.guards import Changes, Guard, GuardSettings, Objection
-from callgate.pipeline.threads import Job, Threads
+from callgate.pipeline.threads import Job
 from callgate.policy.readings import read
 
 MAX_CHARACTERS = 4_096
-MAX_THREADS = 4  # that follow links
 MAX_ROUNDS = 3  # of percent-decoding
 
 _SYSTEM = ("/proc", "/sys", "/dev")  # what is there leads anywhere, whatever its name
@@ -94,10 +93,9 @@ class GuardPath(Guard):
         super().__init__(settings)
         self._settings = settings
         self._refused = tuple(_folded(name) for name in settings.refuse_names)
-        self._threads = Threads(MAX_THREADS, "callgate-path")
 
     async def look_at_all(self, found: Mapping[Place, str]) -> Changes:
-        """See Guard. What looks at files waits in a thread of its own: the file system may hang."""
+        """See Guard. What looks at files waits in a thread: the file system may hang."""
         if self._settings.resolve:
             return await self._threads.run(Job(lambda: self._looked(found)))
         return await super().look_at_all(found)
@@ -168,10 +166,6 @@ class GuardPath(Guard):
         if self._settings.suffixes and not real.endswith(self._settings.suffixes):
             raise Objection("leads to a file of another kind by a symbolic link")
         return real
-
-    async def close(self) -> None:
-        """See scrutiny.Interceptor."""
-        self._threads.close()
 
     @property
     def _roots(self) -> str:

@@ -118,11 +118,7 @@ class GuardUrl(Guard):
 
     async def look_at_all(self, found: Mapping[Place, str]) -> Changes:
         """See Guard. Each host is looked up once, all of them at the same time."""
-        seen: dict[Place, _Seen] = {}
-        for place, text in found.items():
-            with Naming(place):
-                seen[place] = self._read(text)
-                self._check_literal(seen[place])
+        seen = await self.in_time(found, lambda: self._read_all(found))
         addresses = await self._look_up(seen)
         changes = {}
         for place, url in seen.items():
@@ -131,6 +127,15 @@ class GuardUrl(Guard):
             if new != found[place]:
                 changes[place] = new
         return changes
+
+    def _read_all(self, found: Mapping[Place, str]) -> dict[Place, _Seen]:
+        """Raises Refusal."""
+        seen: dict[Place, _Seen] = {}
+        for place, text in found.items():
+            with Naming(place):
+                seen[place] = self._read(text)
+                self._check_literal(seen[place])
+        return seen
 
     def _read(self, text: str) -> _Seen:
         """Raises Objection for what is no URL that may be used."""
@@ -214,6 +219,7 @@ class GuardUrl(Guard):
 
     async def close(self) -> None:
         """See scrutiny.Interceptor."""
+        await super().close()
         self._resolver.close()
 
     def _is_fit(self, address: Address) -> bool:

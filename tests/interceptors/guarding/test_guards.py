@@ -169,6 +169,51 @@ def test_a_call_with_much_to_look_at_is_looked_at_in_a_thread() -> None:
     assert len(it.threads) == 2
 
 
+def test_long_looks_take_no_thread_that_others_need() -> None:
+    it, goes_on = Lower(), threading.Event()
+    it.look = lambda text: str(goes_on.wait())  # type: ignore[method-assign]
+
+    async def scenario() -> None:
+        view = Request(
+            call_id="c", principal=a_principal(), tool=a_tool(), arguments={"q": "long enough"}
+        )
+        looks = [asyncio.ensure_future(it.on_request(view)) for _ in range(40)]
+        assert await asyncio.to_thread(lambda: "others go on") == "others go on"
+        goes_on.set()
+        await asyncio.gather(*looks)
+        await it.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_call_with_more_text_than_can_be_read_in_time_is_refused_unread() -> None:
+    it = Lower()
+    it.most_characters = 20
+
+    assert ask(it, {"q": ["x" * 15, "y" * 6]}) == Decision(
+        refuse="This call holds more than 20 characters to look at."
+    )
+    assert it.threads == set()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"guard_sql": {"fields": ["$"], "kind": "value"}},
+        {"guard_shell": {"fields": ["$"], "kind": "argument"}},
+        {"guard_path": {"fields": ["$"], "roots": ["/data"]}},
+        {"guard_path": {"fields": ["$"], "roots": ["/data"], "resolve": True}},
+        {"guard_url": {"fields": ["$"], "resolve": False}},
+    ],
+)
+def test_every_guard_bounds_what_it_reads_of_one_call(settings: dict[str, Any]) -> None:
+    outcome, connector = run(attached(**settings), {"q": ["a" * 1_000] * 1_100})
+
+    assert outcome.refusal_code == "refused_by_interceptor"
+    assert outcome.reason.startswith("This call holds more than ")
+    assert connector.asked == []
+
+
 def test_a_call_with_too_many_texts_is_refused_unread() -> None:
     assert ask(Lower(), {"q": ["x"] * (MAX_TEXTS + 1)}) == Decision(
         refuse="This call holds more than 10000 texts to look at."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from itertools import islice
+from typing import TypeVar
 
 from pydantic import Field as Setting
 
@@ -18,10 +18,13 @@ from callgate.interceptors.fields import (
     texts,
 )
 from callgate.model import Json
+from callgate.pipeline.threads import Job, Threads
 from callgate.scrutiny import Decision, Message, Passive, Request, Result
 from callgate.settings import Settings
 
+T = TypeVar("T")
 Changes = Mapping[Place, str]
+MAX_THREADS = 4  # of one guard
 
 
 class Objection(Exception):  # noqa: N818 - a finding about a text, not an error
@@ -42,8 +45,12 @@ class Guard(Passive):
     inline_characters = 2_000
     """More than that in one call is looked at in a thread: nobody else waits for it."""
 
+    most_characters = 1_000_000
+    """More than that in one call is refused: about a second of work, which cannot be stopped."""
+
     def __init__(self, settings: GuardSettings) -> None:
         self._paths = tuple(read_path(field) for field in settings.fields)
+        self._threads = Threads(MAX_THREADS, "callgate-guard")
 
     def look(self, text: str) -> str:
         """The text as it may go on. Raises Objection."""
@@ -51,9 +58,13 @@ class Guard(Passive):
 
     async def look_at_all(self, found: Mapping[Place, str]) -> Changes:
         """What to put in the place of texts. Raises Refusal, which names the place."""
+        return await self.in_time(found, lambda: self._looked(found))
+
+    async def in_time(self, found: Mapping[Place, str], work: Callable[[], T]) -> T:
+        """What comes of reading the texts: at once, or in a thread where they are long."""
         if sum(map(len, found.values())) <= self.inline_characters:
-            return self._looked(found)
-        return await asyncio.to_thread(self._looked, found)
+            return work()
+        return await self._threads.run(Job(work))
 
     def _looked(self, found: Mapping[Place, str]) -> Changes:
         changes = {}
@@ -96,6 +107,10 @@ class Guard(Passive):
     ) -> Decision | None:
         try:
             found = texts(self._paths, value)
+            if sum(map(len, found.values())) > self.most_characters:
+                return refuse(
+                    f"This call holds more than {self.most_characters} characters to look at."
+                )
             changes = await self.look_at_all(found) if found else {}
         except Refusal as refusal:
             return refuse(str(refusal))
@@ -105,6 +120,10 @@ class Guard(Passive):
             return None
         places = ", ".join(shown(place) for place in islice(changes, 5))
         return change(replaced(value, changes), f"made plain: {places}")
+
+    async def close(self) -> None:
+        """See scrutiny.Interceptor."""
+        self._threads.close()
 
 
 class Refusal(Exception):  # noqa: N818 - a decision

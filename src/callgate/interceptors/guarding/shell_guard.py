@@ -53,6 +53,7 @@ class ShellGuard(Guard):
     """Refuses what runs more than it may, and what shells may read in different ways."""
 
     inline_characters = 500  # a line that is made to be hard takes 6 ms, 20 µs else
+    most_characters = 200_000
 
     def __init__(self, settings: GuardShellSettings) -> None:
         super().__init__(settings)

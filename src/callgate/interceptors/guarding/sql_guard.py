@@ -35,6 +35,7 @@ class SqlGuard(Guard):
     """Refuses SQL that does more than it may, and what cannot be read in one way."""
 
     inline_characters = 300  # reading takes a few microseconds a character
+    most_characters = 200_000
 
     def __init__(self, settings: GuardSqlSettings) -> None:
         super().__init__(settings)
