@@ -5,24 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_interface
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import ada_url
-from tldextract import TLDExtract
 
 from callgate.model import Json
+
+if TYPE_CHECKING:
+    from tldextract import TLDExtract
 
 MAX_URL_CHARACTERS = 8_192  # a longer text is not read as a URL
 MAX_HOST_CHARACTERS = 253  # RFC 1035, written out
 MAX_BARE_CHARACTERS = MAX_HOST_CHARACTERS + len(":65535")
 MAX_MAIL_CHARACTERS = 512
 MAX_HOSTS = 4_096  # remembered: most agents talk to few
-
-# The list that came with the package, never the network or a cache. With its private part, as
-# browsers do: a.github.io and b.github.io belong to different people.
-_SUFFIXES = TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 _IPV4, _IPV6 = ada_url.HostType.IPV4, ada_url.HostType.IPV6
@@ -174,9 +173,18 @@ def _is_one_name(name: str) -> bool:
         return False
 
 
+@cache
+def _suffixes() -> TLDExtract:
+    # The list that came with the package, never the network or a cache. With its private part, as
+    # browsers do: a.github.io and b.github.io belong to different people.
+    from tldextract import TLDExtract  # noqa: PLC0415 - 8 MB, where a policy reads a domain
+
+    return TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
+
+
 def registrable(host: str) -> str:
     """The part of a host that somebody registered: `example.co.uk`; "" where there is none."""
-    return _SUFFIXES.extract_str(host).top_domain_under_public_suffix
+    return _suffixes().extract_str(host).top_domain_under_public_suffix
 
 
 def _ip(address: IPv4Address | IPv6Address) -> str:
