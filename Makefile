@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo run test check conformance fuzz bench format clean lock
+.PHONY: demo run test test-processes test-modules check conformance fuzz bench format clean lock
 
 demo: $(INSTALLED)
 	$(BIN)/callgate demo
@@ -16,7 +16,14 @@ run: $(INSTALLED)
 test: $(INSTALLED)
 	command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
 		! command -v apt-get >/dev/null || { apt-get update && apt-get install -y --no-install-recommends postgresql; }
-	$(BIN)/pytest
+	$(MAKE) --no-print-directory --jobs=2 --keep-going test-processes test-modules
+
+# In two lanes, so that no core waits: tests that start a gateway, and the others.
+test-processes: $(INSTALLED)
+	$(BIN)/pytest tests/e2e
+
+test-modules: $(INSTALLED)
+	$(BIN)/pytest --ignore=tests/e2e
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,9 +23,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # nor has who asks
+    import click
 
 TESTS = Path(__file__).parent.parent
-FDS = 4  # where we write what becomes of it, and its three streams
+FDS = 4  # what it is asked to do, and its three streams
+ASKING = "ask"
 
 
 class Forked:
@@ -68,17 +74,24 @@ def start(
     directory: Path,
     environment: Mapping[str, str],
     streams: tuple[int, int, int],
+    place: str | None = None,
 ) -> Forked:
     """`callgate` with these arguments; the streams stay the caller's to close."""
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with its:
-        socket.send_fds(_nursery(), [b"."], [its.fileno(), *streams])
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    told.connect(place or _nursery())
     asked = {"arguments": arguments, "directory": str(directory), "environment": dict(environment)}
     with tempfile.TemporaryFile() as file:
         file.write(json.dumps(asked).encode())
         file.flush()
-        socket.send_fds(ours, [b"."], [file.fileno()])
-    return Forked(ours)
+        socket.send_fds(told, [b"."], [file.fileno(), *streams])
+    return Forked(told)
+
+
+def command(*arguments: str) -> list[str]:
+    """What others are to run in order to have such a process: it has their streams."""
+    if sys.platform != "linux":
+        return [sys.executable, "-m", "callgate", *arguments]
+    return [sys.executable, "-ES", __file__, ASKING, _nursery(), *arguments]
 
 
 def finished(
@@ -111,45 +124,47 @@ def finished(
 
 
 @cache
-def _nursery() -> socket.socket:
-    """Where processes are ordered. The one that forks them ends with us."""
-    ours, its = socket.socketpair()
-    with its:
+def _nursery() -> str:
+    """Where processes are asked for. The one that forks them ends with us."""
+    directory = tempfile.mkdtemp(prefix="callgate-nursery-")
+    place = f"{directory}/socket"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(place)
+        listener.listen(64)
         process = subprocess.Popen(
-            [sys.executable, "-m", "fakes.forking", str(its.fileno())],
-            cwd=TESTS, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "fakes.forking", str(listener.fileno())],
+            cwd=TESTS, pass_fds=[listener.fileno()], stdin=subprocess.PIPE,
         )  # fmt: skip
 
     def end() -> None:
-        ours.close()
-        process.wait()
+        process.communicate()
+        shutil.rmtree(directory, ignore_errors=True)
 
     atexit.register(end)
-    return ours
+    return place
 
 
-def _serve(orders: socket.socket) -> list[str] | None:
-    """Forks as it is told. Returns in each new process: its arguments; and here, when all is done."""
+def _serve(listener: socket.socket) -> list[str] | None:
+    """Forks as it is asked. Returns in each new process: its arguments; and here, when all is done."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        _, fds, _, _ = socket.recv_fds(orders, 1, FDS)
-        if not fds:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in ready:
             return None
-        if os.fork() == 0:
-            orders.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            with socket.socket(fileno=fds[0]) as told:
-                arguments = _become(told, fds[1:])
-            signal.signal(signal.SIGINT, interrupted)
-            return arguments
-        for fd in fds:
-            os.close(fd)
+        told, _ = listener.accept()
+        with told:
+            if os.fork() == 0:
+                listener.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                arguments = _become(told)
+                signal.signal(signal.SIGINT, interrupted)
+                return arguments
 
 
-def _become(told: socket.socket, streams: list[int]) -> list[str]:
+def _become(told: socket.socket) -> list[str]:
     """One more fork: the elder waits for the younger, and says how it ended."""
-    _, (file, *_), _, _ = socket.recv_fds(told, 1, 1)
+    _, (file, *streams), _, _ = socket.recv_fds(told, 1, FDS)
     child = os.fork()
     if child:
         told.send(str(child).encode())
@@ -171,16 +186,34 @@ def _become(told: socket.socket, streams: list[int]) -> list[str]:
     return [str(one) for one in asked["arguments"]]
 
 
-def main() -> None:
-    import callgate.cli  # noqa: F401, PLC0415 - by whoever starts processes, not by whoever asks
+def _load(group: click.Group) -> None:
+    """Imports all commands: they do that by themselves only when they are asked for."""
+    for one in group.commands.values():
+        if hasattr(one, "commands"):
+            _load(one)
 
+
+def main() -> None:
+    if sys.argv[1] == ASKING:
+        sys.exit(_ask(*sys.argv[2:]))
+    from callgate.cli import commands  # noqa: PLC0415 - by whoever forks, not by whoever asks
+
+    _load(commands)
     gc.freeze()  # so that no process looks through, and copies, what all have
-    with socket.socket(fileno=int(sys.argv[1])) as orders:
-        arguments = _serve(orders)
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        arguments = _serve(listener)
     if arguments is not None:
         sys.argv = ["callgate", *arguments]
         sys.path[0] = str(Path.cwd())  # as `-m` has it
         runpy.run_module("callgate", run_name="__main__", alter_sys=True)
+
+
+def _ask(place: str, *arguments: str) -> int:
+    process = start(list(arguments), Path.cwd(), os.environ, (0, 1, 2), place)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: process.send_signal(number))
+    code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 from e2e.compat.servers import Reached
 from e2e.compat.targets import PLAIN, TARGETS, UNSUITED, Place, Target, aggregated
+from fakes.forking import command as forked
 from fakes.node import installed, node
 
 Json = Any
@@ -122,8 +123,7 @@ class Ways:
             return {"url": reached.url}
         command, *arguments = reached.command
         if route == WRAP:
-            arguments = ["-m", "callgate", "wrap", "--", command, *arguments]
-            command = sys.executable
+            command, *arguments = forked("wrap", "--", command, *arguments)
         state = str(self.directory / "state")
         environment = {**os.environ, "XDG_STATE_HOME": state}
         return {"command": command, "args": arguments, "env": environment}
