@@ -15,11 +15,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
+from stub_content import Arguments, call_result  # noqa: E402
+
 from callgate.app.clock import SystemClock  # noqa: E402
 from callgate.interceptors.redact import Redactor, RedactSettings  # noqa: E402
 from callgate.protocol.jsonrpc import encode  # noqa: E402
 from fakes.sensitive import ENCODINGS, FURTHER, benign, secrets  # noqa: E402 - the path is set above
-from stub_content import Arguments, call_result  # noqa: E402
 
 TURNS = 25
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
