@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:  # nor has who asks
     import click
@@ -190,7 +190,7 @@ def _load(group: click.Group) -> None:
     """Imports all commands: they do that by themselves only when they are asked for."""
     for one in group.commands.values():
         if hasattr(one, "commands"):
-            _load(one)
+            _load(cast("click.Group", one))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -13,11 +14,23 @@ from callgate.model import Json, Principal
 from callgate.policy.engine import Engine
 from callgate.ports import CallFilter, Page, Positions
 
+PAYLOAD = ("arguments", "content")
+
 
 class FakeRecords:
-    """Implements RecordReader over one log of entries."""
+    """Implements RecordReader over one log of entries.
 
-    def __init__(self, entries: Iterable[Entry | dict[str, Json]], log: int = 1) -> None:
+    `lie_elsewhere`: all payloads are too large for the record, so that pages leave them out.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[Entry | dict[str, Json]],
+        log: int = 1,
+        *,
+        lie_elsewhere: bool = False,
+    ) -> None:
+        self.lie_elsewhere = lie_elsewhere
         self.entries_ = [
             {
                 **(content_of(entry) if isinstance(entry, Entry) else entry),
@@ -29,6 +42,8 @@ class FakeRecords:
 
     def calls(self, chosen: CallFilter) -> Page:
         found = [call for _, call in self.scan_calls({}, chosen)]
+        if self.lie_elsewhere:
+            found = [_without_payload(call) for call in found]
         return Page(calls=tuple(reversed(found[-chosen.limit :])))
 
     def ended(self, chosen: CallFilter) -> Page:
@@ -74,6 +89,12 @@ class FakeRecords:
 
     def heads(self) -> dict[int, int]:
         return {self.log: len(self.entries_)}
+
+
+def _without_payload(call: dict[str, Json]) -> dict[str, Json]:
+    left = {name: value for name, value in call.items() if name not in PAYLOAD}
+    omitted = {name: value for name, value in call.items() if name in PAYLOAD}
+    return {**left, "payload_omitted": len(json.dumps(omitted))} if omitted else left
 
 
 def _is_within(entry: dict[str, Any], since: float | None, until: float | None) -> bool:

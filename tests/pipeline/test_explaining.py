@@ -112,6 +112,8 @@ def test_what_earlier_results_fed_is_told() -> None:
     ]
     assert found.sources == {1: "c1"}
     assert found.is_whole
+    elsewhere = FakeRecords(records_of(gateway).entries_, lie_elsewhere=True)
+    assert Explainer(elsewhere).explain("c2") == found
 
 
 def test_what_is_masked_is_not_guessed() -> None:

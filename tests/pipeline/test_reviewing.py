@@ -59,6 +59,15 @@ def test_a_run_is_reviewed_with_flow_history_bounds_and_definitions(world: World
     assert found.findings == ()
 
 
+def test_what_is_too_large_for_the_record_is_reviewed_too(world: World) -> None:
+    elsewhere = FakeRecords(world.entries, lie_elsewhere=True)
+    run = reviewer_of(world).run_named("s1")
+
+    assert Reviewer(elsewhere).review(run) == reviewer_of(world).review(run)
+    less = Reviewer(elsewhere, Limits(characters=100)).review(run)
+    assert (less.is_traced, less.flows) == (False, ())
+
+
 def test_bounds_of_the_policies_then_are_known(world: World) -> None:
     for _ in range(3):
         world.call("s2", amount=99)

@@ -112,13 +112,35 @@ class Explainer:
                 is_whole = False
                 break
             found.append(one)
-        return steps_of([*found, call]), is_whole
+        found, is_all = filled(self._records, found, MOST_CHARACTERS)
+        return steps_of([*found, call]), is_whole and is_all
 
 
 def _turning(found: Prospect | None, call: dict[str, Json]) -> tuple[str, ...]:
     if found is None:
         return ()
     return tuple(in_words(found, was_let_through=call["code"] in (None, "ok")))
+
+
+def filled(
+    records: RecordReader, calls: Sequence[dict[str, Json]], most_bytes: int
+) -> tuple[list[dict[str, Json]], bool]:
+    """Calls of pages with the payloads that those leave out, and whether these are all.
+
+    Of so many bytes, those of the first calls; each is one more question. Raises StoreError.
+    """
+    found = list(calls)
+    is_all = True
+    for at, call in enumerate(found):
+        omitted = call.get("payload_omitted")
+        if omitted is None:
+            continue
+        most_bytes -= omitted
+        if most_bytes >= 0:
+            found[at] = whole(records.entries(call["call"]))
+        else:
+            is_all = False
+    return found, is_all
 
 
 def pages(records: RecordReader, chosen: CallFilter) -> Iterator[dict[str, Json]]:

@@ -10,7 +10,7 @@ from callgate.audit.definitions import tool_id
 from callgate.audit.event import CONFIG, POLICIES, STARTED, STOPPED, TOOL_CHANGED
 from callgate.audit.record import rfc3339
 from callgate.model import Json, Tool, Value
-from callgate.pipeline.explaining import pages
+from callgate.pipeline.explaining import filled, pages
 from callgate.pipeline.replay import Versions
 from callgate.policy.names import Names
 from callgate.ports import CallFilter, RecordReader
@@ -117,7 +117,15 @@ class Reviewer:
         calls, is_whole = self._some(CallFilter(run=run), self._limits.calls)
         if not calls:
             raise NotOneRun(f"no call in the record belongs to the run {run}")
-        return self._reviewed(run, calls, is_whole=is_whole)
+        steps, has_contents = self._steps(calls)
+        material = replace(
+            self._material(steps, self._history(steps)),
+            verdicts=self._verdicts(steps),
+            happenings=self._happenings(steps),
+            is_whole=is_whole,
+            has_contents=has_contents,
+        )
+        return review(run, material, self._limits.characters)
 
     def period(self, name: str, chosen: CallFilter, most_runs: int = 0) -> Reviewed:
         """Calls of many runs, for reports; so many of the latest runs are looked into.
@@ -144,7 +152,7 @@ class Reviewer:
         known: dict[tuple[str, str | None], History] = {}
         for run in runs:
             calls, _ = self._some(CallFilter(run=run), self._limits.calls)
-            steps = steps_of(calls)
+            steps, _ = self._steps(calls)
             if not steps:
                 continue
             who = (steps[0].principal, steps[0].agent)
@@ -153,16 +161,10 @@ class Reviewer:
             yield from (RunFinding(run=run, finding=one) for one in found.findings)
             known[who] = history_of(steps, before=before)
 
-    def _reviewed(self, run: str, calls: list[dict[str, Json]], *, is_whole: bool) -> Reviewed:
-        steps = steps_of(calls)
-        material = self._material(steps, self._history(steps))
-        material = replace(
-            material,
-            verdicts=self._verdicts(steps),
-            happenings=self._happenings(steps),
-            is_whole=is_whole,
-        )
-        return review(run, material, self._limits.characters)
+    def _steps(self, calls: list[dict[str, Json]]) -> tuple[tuple[Step, ...], bool]:
+        """With what was sent and came back, also where that lies elsewhere; whether with all."""
+        found, is_all = filled(self._records, calls, self._limits.characters)
+        return steps_of(found), is_all
 
     def _material(self, steps: tuple[Step, ...], history: History) -> Material:
         return Material(

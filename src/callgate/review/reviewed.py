@@ -117,6 +117,7 @@ class Material(Value):
     verdicts: dict[str, ReviewVerdict] = {}
     happenings: tuple[Happening, ...] = ()
     is_whole: bool = True
+    has_contents: bool = True  # of all calls, as far as those were kept
 
 
 def review(run: str, material: Material, most_characters: int = MAX_CHARACTERS) -> Reviewed:
@@ -138,7 +139,7 @@ def review(run: str, material: Material, most_characters: int = MAX_CHARACTERS) 
         happenings=material.happenings,
         history=material.history,
         is_whole=material.is_whole,
-        is_traced=traced.is_whole,
+        is_traced=traced.is_whole and material.has_contents,
     )
 
 
