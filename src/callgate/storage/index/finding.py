@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,10 +11,9 @@ from sqlalchemy import select
 from callgate.audit.place import place, position
 from callgate.audit.record import in_microseconds
 from callgate.audit.searching import Search
-from callgate.ports import CallFilter
 from callgate.storage.index.bits import BLOCK, downwards, unpacked
 from callgate.storage.index.keys import Wanted, wanted_of
-from callgate.storage.index.link import Link, link_of, listed
+from callgate.storage.index.link import Link, link_of, listed, one_view
 from callgate.storage.index.record import is_index_of
 from callgate.storage.index.schema import SHELF
 from callgate.storage.index.words import Words
@@ -31,22 +30,41 @@ from callgate.storage.rows.opening import span
 from callgate.storage.schema import records
 
 FIRST_BLOCKS = 4  # at once; then four times as many each time
-MOST_BLOCKS = 256
+MOST_BLOCKS = 4096
+MANY = 4096  # hits of words: where there are so many, no more blocks are asked for at once
 WORK_PER_BLOCK = 4  # in rows looked at
 FEW = 64  # candidates: that many calls are looked at sooner than the words of many are searched
 ROWS_AT_ONCE = 64
 
 Bits = dict[int, int]
-"""Block number → the places in it."""
+"""Block number → the places in it, where there are any."""
 
 
-class _Block(NamedTuple):
-    """What is asked first of a block."""
+class _Blocks(NamedTuple):
+    """Some blocks of a log."""
 
-    number: int
-    has_words: int
-    least_at: float | None
-    most_at: float | None
+    log: int
+    first: int
+    last: int
+    unknown: frozenset[int]  # those that are not indexed, or not so that words can be searched
+    in_time: list[int] | None  # the others, as far as they can hold what was asked for; None: all
+
+    @property
+    def shelves(self) -> Iterable[int]:
+        """Where what is known of them is."""
+        if self.in_time is None:
+            return range(self.first // SHELF, self.last // SHELF + 1)
+        return sorted({number // SHELF for number in self.in_time})
+
+    def known(self, bits: Bits) -> Bits:
+        """What of it is about those that are known, and in time."""
+        if self.in_time is not None:
+            return {number: bits[number] for number in self.in_time if bits.get(number)}
+        return {
+            number: found
+            for number, found in bits.items()
+            if found and self.first <= number <= self.last and number not in self.unknown
+        }
 
 
 @dataclass
@@ -60,6 +78,7 @@ class Finder:
     _record: Link = field(init=False)
     _wanted: Wanted = field(init=False)
     _search: Search | None = field(init=False)
+    _hits: int = 0  # of words, among the blocks that were asked for last
     _open: dict[int, dict[int, list[int]]] | None = None  # log → block → seqs
 
     def __post_init__(self) -> None:
@@ -79,70 +98,131 @@ class Finder:
         while high > 0:
             top = (high - 1) // BLOCK
             low = max(0, top - size + 1)
-            bits = self._bits(index, log, _blocks(index, log, low, top))
-            in_flight = self._in_flight(index, log)
-            passed = 0
-            for number in range(top, low - 1, -1):
-                start = number * BLOCK
-                if number not in bits:
-                    self.unindexed += high - start
-                    yield from look(self.question, log, start, high)
-                elif bits[number] or number in in_flight:
-                    known = {seq for seq in in_flight.get(number, ()) if seq < high}
-                    yield from self._rows(log, _seqs(number, bits[number], high, known))
-                passed += WORK_PER_BLOCK
-                high = start
-            yield Passed(log=log, seq=high, rows=passed)
-            size = min(4 * size, MOST_BLOCKS)
+            self._hits = 0
+            with one_view(index):
+                some = self._blocks(index, log, low, top)
+                bits = self._bits(index, some)
+                in_flight = self._in_flight(index, log)
+            also = [number for number in in_flight if low <= number <= top]
+            waiting: list[int] = []
+            for number in sorted({*some.unknown, *bits, *also}, reverse=True):
+                start, end = number * BLOCK, min(high, (number + 1) * BLOCK)
+                if number in some.unknown:
+                    yield from self._rows(log, waiting)
+                    waiting = []
+                    self.unindexed += end - start
+                    yield from look(self.question, log, start, end)
+                    continue
+                known = {seq for seq in in_flight.get(number, ()) if seq < end}
+                waiting += _seqs(number, bits.get(number, 0), end, known)
+                if len(waiting) >= ROWS_AT_ONCE:
+                    yield from self._rows(log, waiting)
+                    waiting = []
+            yield from self._rows(log, waiting)
+            high = low * BLOCK
+            yield Passed(log=log, seq=high, rows=WORK_PER_BLOCK * (top - low + 1))
+            if self._hits < MANY:
+                size = min(4 * size, MOST_BLOCKS)
 
-    def _bits(self, index: Link, log: int, there: Sequence[_Block]) -> Bits:
-        """Of each indexed block the outcomes that may be chosen. Others must be looked at."""
-        known = [block for block in there if block.has_words or self._search is None]
-        found: Bits = dict.fromkeys((block.number for block in known), 0)
-        chosen, wanted = self.question.chosen, self._wanted
-        is_any_time = chosen.since is None and chosen.until is None
-        in_time = [block for block in known if is_any_time or _is_in_time(chosen, block)]
-        if not in_time:
-            return found
-        if not wanted.groups:
-            found |= _calls(index, log, [block.number for block in in_time])
-        if wanted.all_keys:
-            by_key = self._postings(index, log, [block.number for block in in_time])
-            for block in in_time:
-                places = by_key.get(block.number)
-                if places is not None or wanted.groups:
-                    calls = found[block.number]
-                    found[block.number] = _combined(wanted, places or {}, calls)
+    def _blocks(self, index: Link, log: int, low: int, top: int) -> _Blocks:
+        where = f"log = {log:d} AND number BETWEEN {low:d} AND {top:d}"
         if self._search is not None:
-            self._narrow(index, log, found, self._search)
+            where += " AND has_words = 1"
+        query = f"SELECT {{}} FROM search_blocks WHERE {where}"  # noqa: S608 - numbers of ours
+        ((count,),) = index.ask(query.format("count(*)"))
+        unknown: set[int] = set()
+        if count != top - low + 1:
+            unknown = {*range(low, top + 1)}
+            unknown.difference_update(number for (number,) in index.ask(query.format("number")))
+        chosen, in_time = self.question.chosen, None
+        if chosen.since is not None or chosen.until is not None:
+            since = float("-inf") if chosen.since is None else in_microseconds(chosen.since)
+            until = float("inf") if chosen.until is None else in_microseconds(chosen.until)
+            rows = index.ask(
+                query.format("number") + " AND most_at >= ? AND least_at < ?", (since, until)
+            )
+            in_time = [number for (number,) in rows]
+        return _Blocks(log, low, top, frozenset(unknown), in_time)
+
+    def _bits(self, index: Link, some: _Blocks) -> Bits:
+        """The outcomes that may be chosen, in blocks that are indexed."""
+        if some.in_time == []:
+            return {}
+        wanted, search = self._wanted, self._search
+        if wanted.groups:
+            found = self._of_groups(index, some)
+        elif search is not None:
+            found = self._said(index, some.log, some.first, some.last, search)
+        else:
+            found = _calls(index, some)
+        found = some.known(found)
+        if found and wanted.unwanted:
+            by_key = self._postings(index, some.log, _shelves(found), wanted.unwanted)
+            for number in by_key.keys() & found.keys():
+                found[number] &= ~_any_of(by_key[number])
         return found
 
-    def _postings(self, index: Link, log: int, numbers: Sequence[int]) -> dict[int, dict[int, int]]:
-        """Block number → key → places."""
-        shelves = range(numbers[-1] // SHELF, numbers[0] // SHELF + 1)
+    def _of_groups(self, index: Link, some: _Blocks) -> Bits:
+        """One after the other, each only where there is something left of those before."""
+        search, is_searched = self._search, self._search is None
+        among: Bits | None = None
+        for group in self._wanted.groups:
+            shelves = some.shelves if among is None else _shelves(among)
+            by_key = self._postings(index, some.log, shelves, group)
+            if not is_searched and search is not None and len(by_key) > FEW:
+                among, is_searched = self._among_said(index, some.log, by_key, among, search), True
+            among = {
+                number: bits
+                for number, places in by_key.items()
+                if among is None or number in among
+                if (bits := _any_of(places) & (-1 if among is None else among[number]))
+            }
+            if not among:
+                return {}
+        among = some.known(among or {})
+        count = sum(bits.bit_count() for bits in among.values())
+        if is_searched or search is None or count <= FEW:
+            return among
+        return self._among_said(index, some.log, among, among, search)
+
+    def _among_said(
+        self,
+        index: Link,
+        log: int,
+        numbers: Iterable[int],
+        among: Bits | None,
+        search: Search,
+    ) -> Bits:
+        """Leaves what is also found by its words."""
+        ordered = sorted(numbers)
+        said = self._said(index, log, ordered[0], ordered[-1], search)
+        if among is None:
+            return said
+        return {number: bits & said[number] for number, bits in among.items() if number in said}
+
+    def _postings(
+        self, index: Link, log: int, shelves: Iterable[int], keys: Iterable[int]
+    ) -> dict[int, dict[int, bytes]]:
+        """Block number → key → places, packed."""
         # One look for each key of each shelf, and no more where it has none.
         rows = index.ask(
             f"SELECT number, key, places FROM search_postings WHERE log = {log:d} "  # noqa: S608 - numbers of ours
-            f"AND shelf IN ({listed(shelves)}) AND key IN ({listed(self._wanted.all_keys)})"
+            f"AND shelf IN ({listed(shelves)}) AND key IN ({listed(keys)})"
         )
-        found: dict[int, dict[int, int]] = {}
+        found: dict[int, dict[int, bytes]] = {}
         for number, key, places in rows:
-            found.setdefault(number, {})[key] = unpacked(places)
+            found.setdefault(number, {})[key] = places
         return found
 
-    def _narrow(self, index: Link, log: int, found: Bits, search: Search) -> None:
-        """Leaves of the candidates those in which the words are found."""
-        filled = [number for number, bits in found.items() if bits]
-        if sum(found[number].bit_count() for number in filled) <= FEW:
-            return
-        first, _ = span(log, min(filled) * BLOCK, min(filled) * BLOCK + 1)
-        last, _ = span(log, (max(filled) + 1) * BLOCK - 1, (max(filled) + 1) * BLOCK)
+    def _said(self, index: Link, log: int, low: int, top: int, search: Search) -> Bits:
+        """Where the words are found in some blocks."""
+        first, last = span(log, low * BLOCK, (top + 1) * BLOCK)
         said: Bits = {}
         for hit in self.words.hits(index, search, first, last):
+            self._hits += 1
             number, at = divmod(place(hit)[1], BLOCK)
             said[number] = said.get(number, 0) | 1 << at
-        for number in filled:
-            found[number] &= said.get(number, 0)
+        return said
 
     def _rows(self, log: int, seqs: Sequence[int]) -> Iterator[Candidate]:
         columns = records.c
@@ -182,44 +262,21 @@ def _seqs(number: int, bits: int, high: int, in_flight: set[int]) -> Sequence[in
     return sorted(in_flight.union(seqs), reverse=True) if in_flight else seqs
 
 
-def _blocks(index: Link, log: int, low: int, top: int) -> list[_Block]:
-    query = (
-        "SELECT number, has_words, least_at, most_at FROM search_blocks "
-        "WHERE log = ? AND number BETWEEN ? AND ? ORDER BY number DESC"
-    )
-    return [_Block(*row) for row in index.ask(query, (log, low, top))]
-
-
-def _calls(index: Link, log: int, numbers: Sequence[int]) -> Bits:
-    rows = index.ask(
-        f"SELECT number, calls FROM search_blocks WHERE log = {log:d} "  # noqa: S608 - numbers of ours
-        f"AND number IN ({listed(numbers)})"
-    )
+def _calls(index: Link, some: _Blocks) -> Bits:
+    query = "SELECT number, calls FROM search_blocks WHERE log = ? AND number BETWEEN ? AND ?"
+    rows = index.ask(query, (some.log, some.first, some.last))
     return {number: unpacked(calls) for number, calls in rows}
 
 
-def _combined(wanted: Wanted, places: Mapping[int, int], calls: int) -> int:
-    bits: int | None = None
-    for group in wanted.groups:
-        any_of = 0
-        for key in group:
-            any_of |= places.get(key, 0)
-        bits = any_of if bits is None else bits & any_of
-        if not bits:
-            return 0
-    if bits is None:
-        bits = calls
-    for key in wanted.unwanted:
-        bits &= ~places.get(key, 0)
+def _shelves(bits: Bits) -> list[int]:
+    return sorted({number // SHELF for number in bits})
+
+
+def _any_of(places: Mapping[int, bytes]) -> int:
+    bits = 0
+    for raw in places.values():
+        bits |= unpacked(raw)
     return bits
-
-
-def _is_in_time(chosen: CallFilter, block: _Block) -> bool:
-    if block.least_at is None or block.most_at is None:
-        return False
-    if chosen.since is not None and block.most_at < in_microseconds(chosen.since):
-        return False
-    return chosen.until is None or block.least_at < in_microseconds(chosen.until)
 
 
 def count_blocks(index: Link | None) -> int:

@@ -31,10 +31,6 @@ class Wanted(Value):
     groups: tuple[tuple[int, ...], ...] = ()
     unwanted: tuple[int, ...] = ()
 
-    @property
-    def all_keys(self) -> tuple[int, ...]:
-        return (*(key for group in self.groups for key in group), *self.unwanted)
-
 
 def key(field: str, value: str) -> int:
     """Two facts may share one: what is found is looked at anyway."""
@@ -143,31 +139,32 @@ def wanted_of(chosen: CallFilter) -> Wanted:
 
 
 def _groups(chosen: CallFilter) -> Iterator[tuple[int, ...]]:
+    """What is rare comes first, mostly: there is less to look at for the others."""
     target, tool = split_tool(chosen)
     wanted = {
-        "target": target,
-        "tool": tool,
-        "tool_sha256": chosen.tool_sha256,
-        "code": chosen.code,
-        "ran": chosen.ran,
+        "trace": None if chosen.trace is None else chosen.trace.lower(),
         "run": chosen.run,
         "session": chosen.session,
         "id": chosen.principal,
         "agent": chosen.agent,
+        "tool_sha256": chosen.tool_sha256,
+        "label": chosen.label,
+        "policy": chosen.policy,
         "tenant": chosen.tenant,
+        "tool": tool,
+        "target": target,
+        "interceptor": chosen.interceptor,
+        "code": chosen.code,
+        "ran": chosen.ran,
         "delivered": None if chosen.is_delivered is None else str(chosen.is_delivered),
         "method": chosen.method,
-        "trace": None if chosen.trace is None else chosen.trace.lower(),
-        "policy": chosen.policy,
-        "interceptor": chosen.interceptor,
-        "label": chosen.label,
     }
-    yield from ((key(field, value),) for field, value in wanted.items() if value is not None)
-    if chosen.is_refused:
-        yield (_REFUSED,)
     for condition in chosen.where:
         if _is_known(condition):
             yield tuple({*_condition_keys(condition), _MORE})
+    yield from ((key(field, value),) for field, value in wanted.items() if value is not None)
+    if chosen.is_refused:
+        yield (_REFUSED,)
 
 
 def _is_known(condition: Condition) -> bool:

@@ -84,6 +84,17 @@ def one_change(link: Link) -> Iterator[None]:
     link.ask("COMMIT")
 
 
+@contextmanager
+def one_view(link: Link) -> Iterator[None]:
+    """Everything that is asked within is of one moment. Of one who only reads."""
+    link.ask("BEGIN")
+    try:
+        yield
+    finally:
+        with suppress(Exception):  # as above
+            link.ask("COMMIT")
+
+
 def marks(count: int) -> str:
     """So many marks for values."""
     return ", ".join(["?"] * count)
