@@ -89,13 +89,14 @@ class Attack:
         data = json.dumps({"jsonrpc": "2.0", "id": TEXT, **body}).encode()
         return fetch(self._gateway.agents + path, data, sent)
 
-    def call(self, tool: str, arguments: Any, **headers: str) -> tuple[int, Any]:
+    def call(self, tool: str, arguments: Any, trace: str = "", **headers: str) -> tuple[int, Any]:
         client = {"name": TEXT, "version": TEXT, "title": TEXT}
         meta = {
             **META,
             "io.modelcontextprotocol/clientInfo": client,
             "progressToken": TEXT,
             TEXT: 1,
+            **({"traceparent": trace} if trace else {}),
         }
         params = {"name": tool, "arguments": arguments, "_meta": meta}
         return self.post({"method": "tools/call", "params": params}, **headers)
@@ -106,7 +107,7 @@ class Attack:
         self.call("shop___echo", {"note": BROKEN, "secret": secret})
         self.call("shop___echo", {"note": "small", "secret": secret, "more": {TEXT: 1}})
         apart = f"00-{'a' * 32}-{'b' * 16}-01"  # a run of its own: others are told without it
-        self.call("shop___echo", {"note": LARGE, "secret": secret}, traceparent=apart)
+        self.call("shop___echo", {"note": LARGE, "secret": secret}, trace=apart)
         self.call("shop___echo", {"note": "deep", "more": {"a": nested(40)}})
         self.call("shop___echo", {"note": "deeper", "more": {"a": nested(400)}})
         self.call("shop___echo", {"note": "no", "secret": secret})
@@ -217,6 +218,10 @@ def read_by_commands(directory: Path) -> None:
     assert len(table) == len(calls) + 1
     for call in of_each_kind(calls):
         assert list(harmless(command(directory, "explain", call["call"])))
+    sizes = {one["call"]: (one.get("result") or {}).get("bytes", 0) for one in calls}
+    (large,) = (call for call, size in sizes.items() if size > len(LARGE))
+    for words in ("explain", "review"):
+        assert list(harmless(command(directory, words, large)))
     told = command(directory, "explain", calls[0]["call"], "--json")
     assert list(harmless(told))
     json.loads(told)
