@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from callgate.ports import CallFilter
 from callgate.storage.index import finding
 from callgate.storage.index.bits import BLOCK
 from callgate.storage.reading import Records
 from callgate.storage.settings import StoreSettings
+from fakes.chosen import FILTERS, name_of, some_calls
 from fakes.store import NOW, an_outcome
 from fakes.writing import write
 
@@ -59,3 +61,25 @@ def test_words_are_searched_where_looking_at_the_calls_would_be_more(
 ) -> None:
     assert looked_at(records, CallFilter(text="nowhere"), monkeypatch) == 0
     assert len(list(records.all_calls(CallFilter(text="even", limit=1000)))) == 3 * BLOCK / 2
+
+
+@pytest.fixture(scope="module")
+def various(tmp_path_factory: pytest.TempPathFactory) -> Records:
+    settings = StoreSettings(path=tmp_path_factory.mktemp("various") / "r.db")
+    write(settings, *some_calls(2000))
+    records = Records(settings)
+    while records.catch_up(1 << 20):
+        pass
+    return records
+
+
+@pytest.mark.parametrize("chosen", FILTERS, ids=name_of)
+@pytest.mark.parametrize(("few", "many"), [(0, 1), (1 << 20, 1 << 20)])
+def test_whatever_is_asked_first_the_same_calls_are_found(
+    various: Records, chosen: CallFilter, few: int, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [call["call"] for call in various.all_calls(replace(chosen, limit=400))]
+    monkeypatch.setattr(finding, "FEW", few)
+    monkeypatch.setattr(finding, "MANY", many)
+    monkeypatch.setattr(finding, "FIRST_BLOCKS", 1)
+    assert [call["call"] for call in various.all_calls(replace(chosen, limit=400))] == expected
