@@ -19,6 +19,7 @@ from callgate.interceptors.kinds import KINDS
 from callgate.pipeline.pipeline import STAGES
 from callgate.policy.source import read_policies
 from callgate.protocol.refusals import REFUSALS
+from callgate.review.findings import RULES
 from callgate.telemetry.prometheus import METRICS
 
 ROOT = Path(__file__).parent.parent
@@ -116,6 +117,12 @@ def test_every_code_that_a_stage_is_said_to_refuse_with_exists() -> None:
 @pytest.mark.parametrize("metric", [metric.name for metric in METRICS])
 def test_every_metric_is_documented(metric: str) -> None:
     assert f"`{metric}`" in text_of("metrics.md")
+
+
+def test_every_rule_of_reviews_is_documented_and_no_other() -> None:
+    table = text_of("review.md").partition("\n### Findings\n")[2].partition("\n### ")[0]
+
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(RULES)
 
 
 @pytest.mark.parametrize("name", [name for name, _ in leaves(commands, "callgate")])

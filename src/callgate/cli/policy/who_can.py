@@ -101,7 +101,7 @@ def _found(grounds: Grounds, tool: Tool, wanted: _Wanted) -> _Found:
 def recorded(grounds: Grounds) -> dict[str, Principal]:
     """The principals seen last in the record, as they were then. Raises CannotSay.
 
-    Claims are not recorded, so that conditions on them see none.
+    Without their claims, so that conditions on them see none.
     """
     if grounds.config is None:
         raise CannotSay("--from-record needs a configuration that says where the record is")
