@@ -38,6 +38,7 @@ from fakes.load import (
 from fakes.logs import sizes
 from fakes.postgres import a_server
 from fakes.running import Running, fetch, running
+from fakes.slow_disk import a_slow_disk
 
 pytestmark = pytest.mark.e2e
 
@@ -257,6 +258,33 @@ def test_a_disk_that_takes_its_time_makes_calls_wait_not_fail(tmp_path: Path) ->
         gateway.stop()
     hold_to_account(tmp_path, load)
     assert set(load.answers.values()) == {DONE}
+
+
+# As `-m callgate`, but that a disk counts as failed sooner.
+IMPATIENT = (
+    "-c",
+    "from callgate.storage import store\nstore.STALL_SECONDS = 1.0\n"
+    "from callgate.cli import main\nmain()",
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's")
+def test_a_disk_that_syncs_slowly_makes_calls_wait_and_one_that_stands_still_refuses_them(
+    tmp_path: Path,
+) -> None:
+    load = Load()
+    with a_slow_disk(tmp_path) as disk, a_gateway(tmp_path, program=IMPATIENT) as gateway:
+        with load.on(gateway, "load"):
+            load.await_more(DONE, 10)
+            disk.takes(0.3)
+            load.await_more(DONE, 20)
+            assert set(load.answers.values()) == {DONE}
+            disk.takes(4.0)
+            load.await_more(UNAVAILABLE, 20)
+            disk.takes(0.0)
+            load.await_more(DONE, 20)
+        gateway.stop()
+    hold_to_account(tmp_path, load)
 
 
 def test_a_server_that_stands_still_makes_calls_wait_and_its_gateway_may_die(
