@@ -196,8 +196,10 @@ def test_hostile_content_breaks_nothing_it_is_read_by(
     with running(tmp_path, config, shop__py=TARGET, p__cedar=POLICY) as gateway:
         Attack(gateway).everything()
         read_by_commands(tmp_path)
+        exported(tmp_path)
         read_by_the_control_api(gateway)
         assert gateway.stop() == 0
+    erased(tmp_path)
     lines = list(harmless("\n".join(gateway.log)))
     assert not [line for line in lines if line.startswith('{"at": "2026-01-01')]
     if log_format == "json":
@@ -253,6 +255,27 @@ def read_by_commands(directory: Path) -> None:
     command(directory, "report", "--html", "week.html")
     for name in ("run.html", "week.html"):
         read((directory / name).read_text("utf-8"))
+
+
+def exported(directory: Path) -> None:
+    """In each format that is lines: one line each, and each of them JSON."""
+    for form in ("calls", "records", "ocsf", "cloudevents", "sep-3004"):
+        printed = command(directory, "export", "--format", form).strip()
+        lines = [json.loads(line) for line in harmless(printed)]
+        assert len(lines) >= 15, form
+
+
+def erased(directory: Path) -> None:
+    """For a reason that is hostile too; what is left can still be read and proved."""
+    chosen = ("audit", "erase", "--offline", "--tool", "echo", "--json")
+    due = json.loads(command(directory, *chosen))
+    assert due["calls"] > 5, due
+    arguments = (*chosen, "--yes", "--reason", BROKEN)
+    assert list(harmless(printed(directory, *arguments).strip()))
+    for words in (("calls",), ("usage",), ("audit", "hold", "list"), ("review", "--last")):
+        assert list(harmless(printed(directory, *words))), words
+    assert "hold" in command(directory, "audit", "verify")
+    assert all(list(harmless(line)) for line in command(directory, "export").split("\n"))
 
 
 def read_by_the_control_api(gateway: Running) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 from callgate.audit.questions import ExportCursor
 from callgate.cli.calls import filter_options
 from callgate.cli.progress import progress
+from callgate.cli.shown import harmless
 from callgate.cli.store import open_records, store_options, store_settings
 from callgate.exports import lake
 from callgate.exports.batches import MAX_BATCH, MAX_BATCH_BYTES, Wanted, batches
@@ -112,7 +112,7 @@ def _writer(form: str, out: Path | None) -> Iterator[Any]:
             raise click.ClickException("needs `pip install 'callgate[parquet]'`") from None
         yield lambda batch: write(batch.records, out or Path())
     elif out is None:
-        yield lambda batch: _lines(sys.stdout.buffer, batch)
+        yield lambda batch: click.echo(harmless(b"".join(batch.lines).decode()), nl=False)
     else:
         with out.open("ab") as file:
             yield lambda batch: _synced(file, batch)

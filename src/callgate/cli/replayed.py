@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from xml.etree import ElementTree
 from callgate.audit.explain import printable
 from callgate.cli.policy.grounds import Grounds, counted
 from callgate.cli.policy.telling import told
+from callgate.cli.shown import as_json as shown_json
 from callgate.model import Json
 from callgate.pipeline.replay import Rehearsed
 from callgate.policy.account import Account, PolicyAccount, State
@@ -56,7 +56,7 @@ def report(of: Report, form: str) -> str:
     """The whole of it, as a text that ends with a newline."""
     match form:
         case "json":
-            return json.dumps(_as_json(of), ensure_ascii=False, indent=2) + "\n"
+            return shown_json(_as_json(of)) + "\n"
         case "markdown":
             lines: Iterable[str] = _markdown(of)
         case "junit":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -22,6 +21,7 @@ from callgate.cli.policy.asking import (
 )
 from callgate.cli.policy.grounds import Chosen, Grounds, grounded, grounds_options
 from callgate.cli.policy.telling import told
+from callgate.cli.shown import as_json as shown_json
 from callgate.model import Json, Value
 from callgate.policy.cases import Ruled, Ruling, rule
 from callgate.policy.context import instant
@@ -67,7 +67,7 @@ def attempt(chosen: Chosen, who: Who, as_json: bool, **options: Any) -> None:
     question = _question(grounds, who, written)
     ruled = rule(grounds.engine, question, grounds.fits)
     if as_json:
-        click.echo(json.dumps(_as_json(question, ruled), indent=2, ensure_ascii=False))
+        click.echo(shown_json(_as_json(question, ruled)))
     else:
         _say(grounds, ruled)
     sys.exit(0 if ruled.ruling is Ruling.PERMIT else REFUSED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -34,6 +33,7 @@ from callgate.cli.policy.grounds import (
     grounds_options,
     shown_path,
 )
+from callgate.cli.shown import as_json as shown_json
 from callgate.model import CALL_TOOL, Json, Tool, Value
 from callgate.policy.analysis.findings import Report, Subject, Undecided
 from callgate.policy.diagnosis import excerpt
@@ -105,7 +105,7 @@ def check(chosen: Chosen, **options: Any) -> None:
     checked = _checked(chosen, wanted)
     match wanted.format:
         case "json":
-            click.echo(json.dumps(_as_json(checked), indent=2, ensure_ascii=False))
+            click.echo(shown_json(_as_json(checked)))
         case "sarif":
             click.echo(sarif_text(checked.issues, checked.undecided, checked.elsewhere), nl=False)
         case _:

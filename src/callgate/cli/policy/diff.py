@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from callgate.cli.policy.grounds import (
     tools_options,
 )
 from callgate.cli.policy.revisions import PREFIX, at_revision
+from callgate.cli.shown import as_json as shown_json
 from callgate.config import Config
 from callgate.model import Json, Value
 from callgate.policy.analysis.compare import Comparison, Difference, Relation
@@ -72,7 +72,7 @@ def diff(chosen: Chosen, before: str, after: str | None, form: str, exit_zero: b
     first, second = _side(chosen, config, before), _side(chosen, config, after)
     compared = _Compared(edits=tuple(edits(first, second)), comparison=_comparison(first, second))
     if form == "json":
-        click.echo(json.dumps(_as_json(compared), indent=2, ensure_ascii=False))
+        click.echo(shown_json(_as_json(compared)))
     else:
         for line in _lines(compared):
             click.echo(line)

@@ -27,6 +27,7 @@ from callgate.cli.policy.grounds import (
     shown_path,
 )
 from callgate.cli.policy.telling import told
+from callgate.cli.shown import as_json as shown_json
 from callgate.config.problems import ConfigError, Problem
 from callgate.config.suites import ISSUER, Cast, Suite, case_files, cases_of, read_suite
 from callgate.model import Json, Value
@@ -216,7 +217,7 @@ def _report(grounds: Grounds, ran: Ran, wanted: Wanted) -> int:
     """Says how it went; the exit code."""
     match wanted.format:
         case "json":
-            click.echo(json.dumps(_as_json(ran), indent=2, ensure_ascii=False))
+            click.echo(shown_json(_as_json(ran)))
         case "junit":
             click.echo(junit_text(ran.results), nl=False)
         case _:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from callgate.cli.policy.reaching import (
     reachable_json,
     sentence,
 )
+from callgate.cli.shown import as_json as shown_json
 from callgate.model import CALL_TOOL, Tool, Value
 from callgate.policy.reach import Known, Reach, Reachable
 from callgate.protocol.methods import METHODS, method_tool
@@ -69,7 +69,7 @@ def what_can(chosen: Chosen, who: Who, as_json: bool, **options: Any) -> None:
     found = [reach_of(grounds, tool, Known(now=wanted.at), caller) for tool in tools]
     if as_json:
         document = {"principal": caller.id, "tools": [reachable_json(one) for one in found]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(shown_json(document))
         return
     for line in _lines(grounds, found):
         click.echo(line)

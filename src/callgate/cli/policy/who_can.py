@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -21,6 +20,7 @@ from callgate.cli.policy.reaching import (
     summary,
     way_json,
 )
+from callgate.cli.shown import as_json as shown_json
 from callgate.model import Json, Principal, Tool, Value
 from callgate.policy.reach import Known, Reachable, Way, ways
 from callgate.ports import StoreError
@@ -75,7 +75,7 @@ def who_can(chosen: Chosen, tool: str, as_json: bool, **options: Any) -> None:
     grounds = grounded(chosen)
     found = _found(grounds, tool_of(tool, grounds), _Wanted(**options))
     if as_json:
-        click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
+        click.echo(shown_json(_as_json(found)))
         return
     for line in _lines(grounds, found):
         click.echo(line)
