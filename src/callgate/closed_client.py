@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from pyreqwest.client import ClientBuilder
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import ResponseBodyReader
 
+from callgate.model import Value
 from callgate.protocol.origins import is_loopback
 
 MAX_IDLE_SECONDS = 4.0  # common servers close after 5: a request into a closing connection fails
 MAX_IDLE_CONNECTIONS = 64
+MAX_ANSWER_BYTES = 64 << 10  # to what is posted
 
 
 class TooLongError(Exception):
     """An answer is longer than it may be."""
+
+
+class NoAnswerError(Exception):
+    """Who was asked is down, slow, or says too much; the message is for people."""
 
 
 def closed_client(url: str, timeout_seconds: float) -> ClientBuilder:
@@ -58,3 +66,60 @@ async def read_at_most(reader: ResponseBodyReader, most_bytes: int) -> bytes:
         if len(body) > most_bytes:
             raise TooLongError(f"the answer is longer than {most_bytes} bytes")
     return bytes(body)
+
+
+class Answer(Value):
+    """What came back, whatever the status."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def refusal(self) -> str:
+        """What a status that was not hoped for means, with the beginning of what was said."""
+        if 300 <= self.status < 400:
+            return f"HTTP {self.status}: it redirects, which is not followed"
+        said = self.body[:200].decode("utf-8", "replace")
+        words = "".join(letter for letter in said if letter.isprintable())
+        return f"HTTP {self.status}: {words}" if words else f"HTTP {self.status}"
+
+
+class Poster:
+    """Posts to one URL: each message once, and in time or not at all."""
+
+    def __init__(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> None:
+        self._url = url
+        self.place = url.partition("?")[0]  # a query may hold a secret: no message repeats it
+        self._headers = dict(headers)
+        self._seconds = timeout_seconds
+        self._client: Client | None = None
+
+    async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """Raises NoAnswerError."""
+        sent = {**self._headers, **(headers or {})}
+        try:
+            if self._client is None:
+                self._client = closed_client(self._url, self._seconds).build()
+            request = self._client.post(self._url).headers(sent)
+            async with request.body_bytes(body).build_streamed() as response:
+                content = await read_at_most(response.body_reader, MAX_ANSWER_BYTES)
+                said = response.headers.get("content-type") or ""
+                media_type = str(said).partition(";")[0].strip().lower()
+                return Answer(status=response.status, media_type=media_type, body=content)
+        except TooLongError:
+            raise NoAnswerError(f"{self.place} answers too much") from None
+        except TimeoutError:
+            raise NoAnswerError(f"{self.place} did not answer in time") from None
+        except PyreqwestError as error:
+            raise NoAnswerError(f"{self.place} cannot be reached: {type(error).__name__}") from None
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()

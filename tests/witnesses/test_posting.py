@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from callgate.witnesses.posting import MAX_ANSWER_BYTES, Answer, Poster, refusal
+from callgate.closed_client import MAX_ANSWER_BYTES, Answer
+from callgate.witnesses.posting import Poster
 from callgate.witnesses.witness import WitnessError
 from fakes.http_target import Answer as Behaviour
 from fakes.http_target import HttpTarget, Seen, Talk
@@ -60,12 +61,12 @@ def test_a_redirect_is_not_followed() -> None:
     async def answer(one: Seen, talk: Talk) -> None:
         await talk.respond(302, b"", Location="http://elsewhere.example/")
 
-    assert refusal(post(answer)) == "HTTP 302: it redirects, which is not followed"
+    assert post(answer).refusal == "HTTP 302: it redirects, which is not followed"
 
 
 def test_what_a_server_says_is_told_without_what_could_fool_a_terminal() -> None:
     answer = Answer(status=500, media_type="", body=b"\x1b[2Jno \xff" + b"x" * 1000)
 
-    assert refusal(answer).startswith("HTTP 500: [2Jno ")
-    assert len(refusal(answer)) < 250
-    assert refusal(Answer(status=500, media_type="", body=b"")) == "HTTP 500"
+    assert answer.refusal.startswith("HTTP 500: [2Jno ")
+    assert len(answer.refusal) < 250
+    assert Answer(status=500, media_type="", body=b"").refusal == "HTTP 500"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from callgate.audit.keys import VerifierKey
 from callgate.audit.notes import Signature
 from callgate.audit.submissions import PATH, SIZE_TYPE, Submission, SubmissionError, read_size
-from callgate.witnesses.posting import Answer, Poster, refusal
+from callgate.closed_client import Answer
+from callgate.witnesses.posting import Poster
 from callgate.witnesses.witness import Disputed, Shown, WitnessError, cosignatures
 
 ATTEMPTS = 2  # one to learn what it has seen, one that goes on from there
@@ -51,7 +52,7 @@ class TlogWitness:
         """What a conflict is about. Raises Disputed where it is about the record itself."""
         size = shown.checkpoint.size
         if answer.media_type != SIZE_TYPE:
-            raise Disputed(f"it has seen another record of {size} entries: {refusal(answer)}")
+            raise Disputed(f"it has seen another record of {size} entries: {answer.refusal}")
         try:
             seen = read_size(answer.body)
         except SubmissionError as error:
@@ -66,9 +67,9 @@ class TlogWitness:
         if answer.status == 422:
             self._seen = 0
             seen = f"the {shown.checkpoint.size} entries do not go on from what it has seen"
-            return Disputed(f"{seen}: {refusal(answer)}")
+            return Disputed(f"{seen}: {answer.refusal}")
         if answer.status == 404:
-            return WitnessError(f"it does not know {shown.checkpoint.origin}: {refusal(answer)}")
+            return WitnessError(f"it does not know {shown.checkpoint.origin}: {answer.refusal}")
         if answer.status == 403:
-            return WitnessError(f"it does not know the key of the record: {refusal(answer)}")
-        return WitnessError(refusal(answer))
+            return WitnessError(f"it does not know the key of the record: {answer.refusal}")
+        return WitnessError(answer.refusal)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from callgate.audit.keys import VerifierKey
 from callgate.audit.notes import Signature
-from callgate.witnesses.posting import Poster, refusal
+from callgate.witnesses.posting import Poster
 from callgate.witnesses.witness import Shown, WitnessError, cosignatures
 
 
@@ -28,8 +28,8 @@ class WebhookWitness:
     async def show(self, shown: Shown) -> tuple[Signature, ...]:
         """Posts the note. Any status of success means that it was kept. WitnessError."""
         answer = await self._poster.post(shown.note)
-        if not 200 <= answer.status < 300:
-            raise WitnessError(refusal(answer))
+        if not answer.is_success:
+            raise WitnessError(answer.refusal)
         return () if self.key is None else cosignatures(answer.body, shown, self.key)
 
     async def close(self) -> None:
