@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from fakes.running import Running, running
+from fakes.running import Running, running, until
 
 pytestmark = pytest.mark.e2e
 
@@ -78,13 +77,6 @@ def receiving() -> Iterator[tuple[Receiver, str]]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def exported(directory: Path) -> list[str]:

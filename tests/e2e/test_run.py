@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from callgate.protocol.refusals import META_KEY
-from fakes.running import LISTENERS, PROGRAM, Running, fetch, run_stdio_client, running
+from fakes.running import LISTENERS, PROGRAM, Running, fetch, run_stdio_client, running, until
 
 pytestmark = pytest.mark.e2e
 PROGRAMS = Path(sys.executable).parent
@@ -33,6 +33,7 @@ def refund(customer: str, amount: int, note: str = "") -> dict:
 
 async def wait(seconds: float) -> str:
     """Take your time."""
+    Path("waiting.txt").touch()
     await asyncio.sleep(seconds)
     return "waited"
 '''
@@ -231,12 +232,14 @@ def test_a_reload_drops_no_call_and_a_bad_file_names_the_line(tmp_path: Path) ->
 def test_stopping_finishes_what_is_in_flight_and_refuses_what_comes(tmp_path: Path) -> None:
     with shop(tmp_path, program=PROGRAM) as gateway:
         gateway.call("shop___wait", seconds=0)
+        waiting = tmp_path / "waiting.txt"
+        waiting.unlink()
         answers: list[Any] = []
         slow = threading.Thread(
             target=lambda: answers.append(gateway.call("shop___wait", seconds=2))
         )
         slow.start()
-        time.sleep(0.5)
+        until(waiting.exists)
         gateway.process.send_signal(signal.SIGTERM)
         gateway.await_log("stopping")
         late = gateway.call("shop___wait", seconds=0)
@@ -268,6 +271,10 @@ def _hammer(gateway: Running, names: list[str], answered: list[str]) -> None:
             answered.append(name)
 
 
+def _are_so_many(answered: list[str], number: int) -> bool:
+    return len(answered) >= number
+
+
 def test_a_killed_gateway_has_recorded_every_executed_call(tmp_path: Path) -> None:
     answered: list[str] = []
     for life in range(3):
@@ -280,9 +287,10 @@ def test_a_killed_gateway_has_recorded_every_executed_call(tmp_path: Path) -> No
                 )
                 for worker in range(8)
             ]
+            wanted = len(answered) + 30 * (life + 1)
             for thread in threads:
                 thread.start()
-            time.sleep(0.7 + 0.4 * life)
+            until(partial(_are_so_many, answered, wanted))
             gateway.process.kill()
             for thread in threads:
                 thread.join()

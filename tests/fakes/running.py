@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +109,14 @@ class Running:
         """Ends it; the exit code."""
         self.process.send_signal(number)
         return self.process.wait(60)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Returns when it holds."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def run_stdio_client(scenario: Coroutine[Any, Any, T]) -> T:
