@@ -10,23 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from fakes.forking import finished
+
 pytestmark = pytest.mark.e2e
 
 MOST_SECONDS = 60
 
 
-def demo(directory: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "callgate", "demo", "--directory", str(directory)],
-        capture_output=True,
-        text=True,
-        timeout=MOST_SECONDS,
-    )
-
-
 def callgate(*words: str) -> str:
-    command = [sys.executable, "-m", "callgate", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS)
+    done = finished(*words, cwd=Path.cwd(), timeout=MOST_SECONDS)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -34,7 +26,8 @@ def callgate(*words: str) -> str:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     directory = tmp_path_factory.mktemp("told") / "demo"
-    done = demo(directory)
+    command = [sys.executable, "-m", "callgate", "demo", "--directory", str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     return directory, done.stdout
@@ -81,7 +74,7 @@ def test_a_story_that_comes_out_differently_fails(told: tuple[Path, str]) -> Non
     policies = directory / "policies" / "shop.cedar"
     policies.write_text(policies.read_text().replace("amount > 100", "amount > 1000"))
 
-    done = demo(directory)
+    done = finished("demo", "--directory", str(directory), cwd=Path.cwd(), timeout=MOST_SECONDS)
 
     assert done.returncode == 1
     assert "Not as expected: call 7, sam to shop___refund: its code is ok" in done.stdout

@@ -1,4 +1,4 @@
-"""Runs all clients against all targets, in two lanes: through one gateway, and beside it."""
+"""Runs all clients against all targets, in three lanes: two through a gateway, one beside it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ INSPECTED_DIRECTLY = ("git", "time", INSPECTED)  # stdio servers built in Node a
 
 def run(directory: Path) -> list[Step]:
     """What came of every step of every client on every way."""
-    with ThreadPoolExecutor(2) as lanes:
-        through = lanes.submit(_through, _made(directory / "through"))
-        beside = lanes.submit(_beside, _made(directory / "beside"))
-        return [*through.result(), *beside.result()]
+    first, *others = clients()
+    with ThreadPoolExecutor(3) as lanes:
+        runs = [
+            lanes.submit(_through, _made(directory / "through"), others, []),
+            lanes.submit(_through, _made(directory / "inspected"), [first], inspectors()),
+            lanes.submit(_beside, _made(directory / "beside")),
+        ]
+        return [step for run in runs for step in run.result()]
 
 
 def _made(directory: Path) -> Path:
@@ -35,14 +39,16 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def _through(directory: Path) -> list[Step]:
+def _through(
+    directory: Path, speaking: Sequence[Client], inspecting: Sequence[Client]
+) -> list[Step]:
     steps = []
     with servers(directory) as reached, gateway(directory, reached) as url:
         ways = Ways(directory, reached, url)
-        for client in clients():
+        for client in speaking:
             for route in (ONE, ALL):
                 steps += _played(client, ways, route, TARGETS)
-        for client in inspectors():
+        for client in inspecting:
             for target in TARGETS:
                 features = SAYS if target.name == INSPECTED else ENOUGH
                 steps += inspect(client, ways, ONE, target, features)
