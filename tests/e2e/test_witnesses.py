@@ -88,6 +88,7 @@ def test_a_record_made_anew_with_its_own_key_is_found_by_its_witnesses(tmp_path:
                 urllib.request.urlopen(f"{gateway.control}/metrics", timeout=10).read().decode()
             )
             assert 'callgate_witness_behind{witness="neighbour"}' in metrics
+            assert gateway.stop() == 0
         # Stopped: what was signed last was shown, too.
         trust = ("--key", log_key.verifier.text)
         seen = (*trust, "--witness", witness_key.verifier.text, "--quorum", "1")
