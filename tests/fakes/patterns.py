@@ -62,7 +62,12 @@ def _run(operation: Any, argument: Any, characters: str) -> Run:
         runs = [run_of(branch, characters) for branch in argument[1]]
         wholes = [run.whole for run in runs if run.whole is not None]
         whole = min(wholes) if len(wholes) == len(runs) else None
-        return Run(whole, *(min(run[place] for run in runs) for place in (1, 2, 3)))
+        return Run(
+            whole,
+            min(run.first for run in runs),
+            min(run.longest for run in runs),
+            min(run.last for run in runs),
+        )
     if operation in (kind.MAX_REPEAT, kind.MIN_REPEAT):
         least, _, inner = argument
         run = run_of(inner, characters)
