@@ -20,7 +20,7 @@ def kept_logs(settings: StoreSettings) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     hashes: dict[int, list[bytes]] = {}
     engine = database_of(settings).open_to_read()
-    with engine.connect() as connection:
+    with engine.connect() as connection, connection.begin():  # one state: somebody may write
         for row in connection.execute(select(records).order_by(records.c.position)):
             log, seq = place(row.position)
             assert leaf_hash(row.body.encode()) == row.hash
