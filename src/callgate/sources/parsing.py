@@ -19,7 +19,7 @@ MIN_SECONDS = 10.0
 SECONDS_PER_MEGABYTE = 10.0  # measured: 2 s for a megabyte of small policies
 MAX_HELD = 100_000  # policies remembered under their keys
 MAX_MESSAGE_BYTES = 64 << 20
-IDLE_SECONDS = 2.0  # then the process ends: it takes 25 MB
+IDLE_SECONDS = 0.5  # then the process ends: it takes 25 MB
 MAX_LEFT_CHARACTERS = 256 << 10  # unless it knows more than this: all of it would be parsed again
 
 
