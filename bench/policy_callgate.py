@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -16,6 +17,7 @@ from policy_turns import Answer, Asked, serve
 from policy_world import ENRICHMENTS, NAMES, NOW, World
 
 from callgate.app.clock import SystemClock
+from callgate.app.process import GC_THRESHOLD
 from callgate.model import Call, Era, Principal, Proof, Tool, Verdict
 from callgate.pipeline.attaching import Chain
 from callgate.pipeline.gateway import Gateway
@@ -48,6 +50,9 @@ class Decider:
             for use in uses[kind]:
                 self.ask(self.prepare(use))
         self.listers = cycle(self.world.principals)
+        gc.collect()
+        gc.freeze()  # as the gateway does
+        gc.set_threshold(GC_THRESHOLD)
 
     def fresh(self) -> Engine:
         return Engine(self.policies, NAMES, ENRICHMENTS)
