@@ -17,7 +17,6 @@ from policy_turns import Answer, Asked, serve
 from policy_world import ENRICHMENTS, NAMES, NOW, World
 
 from callgate.app.clock import SystemClock
-from callgate.app.process import GC_THRESHOLD
 from callgate.model import Call, Era, Principal, Proof, Tool, Verdict
 from callgate.pipeline.attaching import Chain
 from callgate.pipeline.gateway import Gateway
@@ -30,6 +29,7 @@ from callgate.ports import Authenticator, CallStore, Catalog
 from callgate.telemetry.nothing import NoTelemetry
 
 FIRST = 25  # decisions of an engine that has not seen the principal and the tool
+GC_THRESHOLD = 50_000  # that of app/process.py, which would bring all of the gateway
 OTHERS = 7  # principals whose lists follow the first
 
 
