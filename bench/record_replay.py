@@ -31,7 +31,6 @@ from callgate.protocol.definitions import read_tool
 from callgate.protocol.jsonrpc import encode
 
 CALLS = 50_000
-TURNS = 3
 PER_SECOND = 1_700.0  # a million in ten minutes
 KEEPING = Keeping()
 SCHEMA = {
@@ -155,10 +154,10 @@ def replayed(
     return found.simulated.decided / (time.process_time() - started), found
 
 
-def main(directory: Path, calls: int) -> None:
+def main(turns: int, directory: Path) -> None:
     """Prints the rows."""
     path = directory / "callgate.db"
-    fill_with(path, entries(calls))
+    fill_with(path, entries(CALLS))
     same, changed = policies(), policies(limit=500)
     rows = []
     for what, candidate, is_checked in (
@@ -167,10 +166,10 @@ def main(directory: Path, calls: int) -> None:
         ("… by the policies of then", same, True),
     ):
         found = []
-        for _ in range(TURNS):
+        for _ in range(turns):
             rate, rehearsed = replayed(path, candidate, is_checked=is_checked)
             simulated = rehearsed.simulated
-            assert simulated.decided == calls, simulated.unknown
+            assert simulated.decided == CALLS, simulated.unknown
             assert bool(simulated.flipped) is (candidate is changed)
             found.append(round(rate))
         rows.append({"what": what, "found": found, "unit": "a second", "least": PER_SECOND})
@@ -180,4 +179,4 @@ def main(directory: Path, calls: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[-1]), int(sys.argv[1]) if len(sys.argv) > 2 else CALLS)
+    main(int(sys.argv[1]), Path(sys.argv[2]))
