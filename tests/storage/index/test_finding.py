@@ -74,12 +74,20 @@ def various(tmp_path_factory: pytest.TempPathFactory) -> Records:
 
 
 @pytest.mark.parametrize("chosen", FILTERS, ids=name_of)
-@pytest.mark.parametrize(("few", "many"), [(0, 1), (1 << 20, 1 << 20)])
+@pytest.mark.parametrize(
+    ("few", "many", "per_candidate"), [(0, 1, 64), (1 << 20, 1 << 20, 64), (0, 1, 0), (1, 1, 1)]
+)
 def test_whatever_is_asked_first_the_same_calls_are_found(
-    various: Records, chosen: CallFilter, few: int, many: int, monkeypatch: pytest.MonkeyPatch
+    various: Records,
+    chosen: CallFilter,
+    few: int,
+    many: int,
+    per_candidate: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = [call["call"] for call in various.all_calls(replace(chosen, limit=400))]
     monkeypatch.setattr(finding, "FEW", few)
     monkeypatch.setattr(finding, "MANY", many)
+    monkeypatch.setattr(finding, "HITS_PER_CANDIDATE", per_candidate)
     monkeypatch.setattr(finding, "FIRST_BLOCKS", 1)
     assert [call["call"] for call in various.all_calls(replace(chosen, limit=400))] == expected

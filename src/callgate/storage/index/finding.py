@@ -34,7 +34,9 @@ MOST_BLOCKS = 4096
 MANY = 4096  # hits of words: where there are so many, no more blocks are asked for at once
 WORK_PER_BLOCK = 4  # in rows looked at
 FEW = 64  # candidates: that many calls are looked at sooner than the words of many are searched
+HITS_PER_CANDIDATE = 64  # of words so common that more are found, candidates are looked at instead
 ROWS_AT_ONCE = 64
+_ALL = (1 << BLOCK) - 1
 
 Bits = dict[int, int]
 """Block number → the places in it, where there are any."""
@@ -152,7 +154,7 @@ class Finder:
         if wanted.groups:
             found = self._of_groups(index, some)
         elif search is not None:
-            found = self._said(index, some.log, some.first, some.last, search)
+            found, _ = self._said(index, some.log, some.first, some.last, search)
         else:
             found = _calls(index, some)
         found = some.known(found)
@@ -193,9 +195,14 @@ class Finder:
         among: Bits | None,
         search: Search,
     ) -> Bits:
-        """Leaves what is also found by its words."""
+        """Leaves what is also found by its words, as far as looking for these is worth it."""
         ordered = sorted(numbers)
-        said = self._said(index, log, ordered[0], ordered[-1], search)
+        count = len(ordered)
+        if among is not None:
+            count = sum(bits.bit_count() for bits in among.values())
+        most = HITS_PER_CANDIDATE * max(FEW, count)
+        said, reached = self._said(index, log, ordered[0], ordered[-1], search, most)
+        said |= {number: _ALL for number in ordered if number <= reached}
         if among is None:
             return said
         return {number: bits & said[number] for number, bits in among.items() if number in said}
@@ -214,15 +221,25 @@ class Finder:
             found.setdefault(number, {})[key] = places
         return found
 
-    def _said(self, index: Link, log: int, low: int, top: int, search: Search) -> Bits:
-        """Where the words are found in some blocks."""
+    def _said(
+        self, index: Link, log: int, low: int, top: int, search: Search, most: int | None = None
+    ) -> tuple[Bits, int]:
+        """Where the words are found in some blocks, and the last block not looked through, or -1.
+
+        From the end, until there are `most` hits.
+        """
         first, last = span(log, low * BLOCK, (top + 1) * BLOCK)
         said: Bits = {}
+        hits = 0
         for hit in self.words.hits(index, search, first, last):
-            self._hits += 1
             number, at = divmod(place(hit)[1], BLOCK)
+            if most is not None and hits >= most and number not in said:
+                self._hits += hits
+                return said, number
+            hits += 1
             said[number] = said.get(number, 0) | 1 << at
-        return said
+        self._hits += hits
+        return said, -1
 
     def _rows(self, log: int, seqs: Sequence[int]) -> Iterator[Candidate]:
         columns = records.c
