@@ -21,6 +21,7 @@ class CutWire:
         self._clients: list[socket.socket] = []
         self._servers: list[socket.socket] = []
         self._is_deaf = False
+        self._is_closed = False
         self.port = int(self._listener.getsockname()[1])
         self._serving = threading.Thread(target=self._serve, daemon=True)
         self._serving.start()
@@ -39,6 +40,14 @@ class CutWire:
         """The server hears and does; at its first word, the clients are cut off instead."""
         self._is_deaf = True
 
+    def turn_away(self) -> None:
+        """From here on nobody new is let through."""
+        self._is_closed = True
+
+    def let_in(self) -> None:
+        """From here on everybody is, again."""
+        self._is_closed = False
+
     def cut(self) -> None:
         """For clients the server is gone; the server does not know yet."""
         _close(self._clients)
@@ -51,6 +60,9 @@ class CutWire:
         with suppress(OSError):  # the listener was closed
             while True:
                 client, _ = self._listener.accept()
+                if self._is_closed:
+                    client.close()
+                    continue
                 try:
                     server = socket.create_connection(self._server)
                 except OSError:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from callgate.audit.keys import SigningKey
-from callgate.audit.record import Entry
+from callgate.audit.record import Entry, content_of
 from callgate.ports import StoreError
 from callgate.storage import committing, postgres_connection
 from callgate.storage.databases import database_of
@@ -195,6 +195,100 @@ def test_a_log_that_somebody_took_meanwhile_is_not_written_any_more(url: str) ->
     assert places["d1"] == {1}
     assert places["c2"] == {2}
     assert [log for log, _ in held(url)] == [1, 2]
+
+
+def test_a_call_that_another_gateway_took_for_dead_has_one_outcome_and_the_record_says_how_it_ended(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        store, other = a_store(url), a_store(url)
+        await store.open()
+        await settled(store, "c0", "c1")
+        terminate(url)
+        await other.open()  # finds the log free, and its calls open
+        store.append_soon(an_outcome("c0"))
+        store.append_soon(an_outcome("c1"))
+        await store.append(an_intent("c2"))
+        store.append_soon(an_outcome("c2"))
+        await store.close()
+        await other.close()
+
+    run(scenario())
+    assert outcomes(url) == {
+        "c0": ["interrupted"],
+        "c1": ["interrupted"],
+        "c2": ["ok"],
+    }
+    told = {content["of"]: content for content in ended_after_all(url)}
+    assert told.keys() == {"c0", "c1"}
+    assert (told["c1"]["code"], told["c1"]["ran"], told["c1"]["delivered"]) == ("ok", "yes", True)
+    assert "another gateway" in caplog.text
+
+
+def test_an_outcome_whose_commit_we_did_not_hear_of_is_not_written_again_into_another_log(
+    url: str,
+) -> None:
+    async def scenario() -> None:
+        with CutWire(port_of(url)) as wire:
+            store, other = a_store(through(url, wire.port)), a_store(url)
+            await store.open()
+            await settled(store, "c0", "c1")
+            wire.lose_the_next_answer()
+            wire.turn_away()
+            store.append_soon(an_outcome("c0"))
+            await until(lambda: ("outcome", "c0") in ids(kept(settings(url))))
+            await until(lambda: not store.is_healthy)
+            terminate(url)
+            await other.open()
+            wire.let_in()
+            await until(lambda: store.is_healthy)
+            store.append_soon(an_outcome("c1"))
+            await store.close()
+            await other.close()
+
+    run(scenario())
+    assert outcomes(url) == {"c0": ["ok"], "c1": ["interrupted"]}
+    assert [content["of"] for content in ended_after_all(url)] == ["c1"]
+
+
+def test_an_intent_whose_commit_we_did_not_hear_of_has_one_outcome_whoever_takes_the_log(
+    url: str,
+) -> None:
+    async def scenario() -> None:
+        with CutWire(port_of(url)) as wire:
+            store, other = a_store(through(url, wire.port)), a_store(url)
+            await store.open()
+            await settled(store, "c0", "c1")
+            wire.lose_the_next_answer()
+            wire.turn_away()
+            with pytest.raises(StoreError):
+                await store.append(an_intent("c2"))
+            store.append_soon(an_outcome("c2", code="record_unavailable"))
+            terminate(url)
+            await other.open()
+            wire.let_in()
+            await until(lambda: store.is_healthy)
+            await store.close()
+            await other.close()
+
+    run(scenario())
+    assert outcomes(url)["c2"] == ["interrupted"]
+    assert [content["code"] for content in ended_after_all(url)] == ["record_unavailable"]
+
+
+def outcomes(url: str) -> dict[str, list[str | None]]:
+    """The codes of all outcomes of each call."""
+    found: dict[str, list[str | None]] = {}
+    for entry in kept(settings(url)):
+        if entry.kind == "outcome":
+            found.setdefault(entry.call_id, []).append(entry.code)
+    return found
+
+
+def ended_after_all(url: str) -> list[dict[str, Any]]:
+    return [
+        content_of(entry) for entry in kept(settings(url)) if entry.code == "call_ended_after_all"
+    ]
 
 
 def test_a_log_that_the_database_forgot_the_end_of_is_left(

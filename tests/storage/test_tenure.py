@@ -107,6 +107,28 @@ def test_log_that_another_hand_has_changed_while_it_was_ours_is_left(
     assert places == [(0, "k2-0000000000002"), (1, "c1"), (2, "c1"), (2, "c2")]
 
 
+def test_call_whose_log_was_left_has_one_outcome_whoever_comes_first(
+    settings: StoreSettings,
+) -> None:
+    appender = an_appender(settings)
+    appender.write([an_intent("c1"), an_intent("c2"), an_outcome("c3")])
+    with closing(sqlite3.connect(settings.path)) as connection, connection:
+        connection.execute("DELETE FROM records WHERE call_id = 'c3'")
+    appender.reopen()  # log 1 is left; `c1` and `c2` go on
+    appender.write([an_outcome("c1")])
+    other = an_appender(settings)  # takes `c2` for dead
+    appender.write([an_outcome("c2"), an_outcome("c4")])
+    for one in (appender, other):
+        one.close()
+    ended = [(e.call_id, e.code) for e in kept(settings) if e.kind != "intent"]
+    assert sorted(ended) == [
+        ("c1", "ok"),
+        ("c2", "interrupted"),
+        ("c4", "ok"),
+        ("ended:c2", "call_ended_after_all"),
+    ]
+
+
 def test_checkpoint_that_was_durable_after_all_is_not_written_twice(
     settings: StoreSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

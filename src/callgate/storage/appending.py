@@ -14,6 +14,7 @@ from callgate.audit.record import Entry
 from callgate.ports import Clock, StoreError
 from callgate.storage.database import Database, Holds, LostError, Row
 from callgate.storage.joining import JOIN
+from callgate.storage.recovery import Contested
 from callgate.storage.settings import StoreSettings
 from callgate.storage.tenure import Begun, Tenure
 
@@ -32,8 +33,9 @@ class Appender:
         self._tenure = Tenure(settings, database, clock)
         self._connection: Connection | None = None
         self._sent: Sequence[Row] = ()  # of a group that may be durable, and may not
-        self._stored: set[bytes] = set()  # leaf hashes of what turned out to be durable after all
+        self._stored: dict[bytes, str] = {}  # leaf hash → call id: durable after all
         self._open: dict[str, int] = {}  # call id → seq of its intent, while it has no outcome
+        self._contested = Contested()
         self._is_joined = False  # whether the log of logs has been seen to since the last news
         self._tended_at = float("-inf")  # ticks
 
@@ -101,12 +103,16 @@ class Appender:
 
     def _connect(self, *, may_create: bool) -> int:
         begun: Begun | None = None
+        # What is not known to have ended: of the group in doubt too, also what was durable.
+        unended = self._contested.ids.union(
+            self._open, self._stored.values(), (row.entry.call_id for row in self._sent)
+        )
         try:
             connection = self._connection = self._database.open_to_write(may_create=may_create)
             with self._database.alone(connection):
                 durable = self._tenure.resume(connection, self._sent)
                 if durable is None:
-                    begun = self._tenure.begin(connection, self._open.keys())
+                    begun = self._tenure.begin(connection, unended)
         except BaseException as error:
             if begun is not None:
                 self._tenure.drop(begun)
@@ -117,10 +123,11 @@ class Appender:
             self._tenure.take(begun)
             # Calls that go on have their intents in another log: nothing to look for in this one.
             self._open = dict.fromkeys(self._open, begun.log.size)
+            self._contested.ids = unended
             self._stored.clear()
             self._is_joined = False
         elif durable:
-            self._stored.update(row.hash for row in durable)
+            self._stored.update((row.hash, row.entry.call_id) for row in durable)
             self._keep_account(durable)
         self._sent = ()
         return 0 if begun is None else begun.recovered
@@ -136,6 +143,9 @@ class Appender:
         assert connection is not None  # noqa: S101 - callers follow `open`
         holds: Holds = "intents" if any(e.kind == "intent" for e in entries) else "outcomes"
         self._database.before_group(connection, holds)
+        if self._contested.concerns(entries):
+            self._write_contested(connection, entries)
+            return
         log = self._tenure.log
         rows = self._sent = log.rows(self._not_stored(entries))
         if not rows:
@@ -150,8 +160,27 @@ class Appender:
             log.extend(rows)
         self._sent = ()
         self._keep_account(rows)
+        self._forget_stored(entries)
+
+    def _write_contested(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        with self._database.alone(connection):
+            admitted = self._contested.admitted(connection, entries)
+            log = self._tenure.log
+            rows = self._sent = log.rows(self._not_stored(admitted))
+            grown = log.add(self._database, connection, rows) if rows else log
+        self._tenure.log = grown
+        self._sent = ()
+        self._keep_account(rows)
+        self._contested.forget(entries)
+        for entry in entries:
+            if entry.kind == "outcome":
+                self._open.pop(entry.call_id, None)
+        self._forget_stored(admitted)
+
+    def _forget_stored(self, entries: Sequence[Entry]) -> None:
         if self._stored:
-            self._stored.difference_update(leaf_hash(entry.body) for entry in entries)
+            for entry in entries:
+                self._stored.pop(leaf_hash(entry.body), None)
 
     def _not_stored(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         if not self._stored:

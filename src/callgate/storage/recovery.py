@@ -1,15 +1,20 @@
-"""The outcome of calls whose gateway died in the middle, and what else it left undone."""
+"""One outcome for each call: of those whose gateway died, and of those whose gateway did not."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+import msgspec
 from sqlalchemy import Connection, select
 
+from callgate.audit.event import event
+from callgate.audit.merkle import leaf_hash
 from callgate.audit.place import bounds
 from callgate.audit.record import Entry, interrupted
 from callgate.storage.schema import records
+
+ENDED_AFTER_ALL = "call_ended_after_all"  # an event: how, where the outcome says otherwise
 
 _log = logging.getLogger("callgate.storage")
 
@@ -53,3 +58,64 @@ def _open_intents(connection: Connection, log: int, settled: int) -> Iterator[tu
     )
     for row in connection.execute(query).all():
         yield row.call_id, row.body
+
+
+class Contested:
+    """Calls that began in a log that was taken from us: whoever took it may have ended them.
+
+    INVARIANT: what is written of them is written `alone`, as recoveries are: the first outcome
+    counts, and there is no second one.
+    """
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+
+    def concerns(self, entries: Iterable[Entry]) -> bool:
+        """Whether any of them is of such a call."""
+        return bool(self.ids) and any(entry.call_id in self.ids for entry in entries)
+
+    def admitted(self, connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
+        """What may be written instead of these. In a transaction `alone`.
+
+        What is durable already is left out; an outcome that comes too late is told as an event.
+        """
+        ended, hashes = self._recorded(connection, entries)
+        admitted: list[Entry] = []
+        for entry in entries:
+            if leaf_hash(entry.body) in hashes:
+                continue
+            is_late = entry.kind == "outcome" and entry.call_id in ended
+            admitted.append(_told_late(entry) if is_late else entry)
+        return admitted
+
+    def forget(self, entries: Iterable[Entry]) -> None:
+        """These are durable, as they were admitted: nothing follows an outcome."""
+        self.ids.difference_update(entry.call_id for entry in entries if entry.kind != "intent")
+
+    def _recorded(
+        self, connection: Connection, entries: Sequence[Entry]
+    ) -> tuple[set[str], set[bytes]]:
+        """Which of these calls have an outcome, and the leaf hashes of what is there of them."""
+        columns = records.c
+        ids = self.ids.intersection(entry.call_id for entry in entries)
+        query = select(columns.call_id, columns.kind, columns.hash)
+        rows = connection.execute(query.where(columns.call_id.in_(ids))).all()
+        ended = {row.call_id for row in rows if row.kind == "outcome"}
+        return ended, {row.hash for row in rows}
+
+
+def _told_late(outcome: Entry) -> Entry:
+    """The same event, byte for byte, whenever it is made of the same outcome."""
+    _log.error(
+        "call %s ended with %r after another gateway had taken it for dead and recorded its end, as"
+        " we were cut off from the record: an event says how it ended (tool ran: %s)",
+        outcome.call_id,
+        outcome.code,
+        outcome.ran,
+    )
+    body = msgspec.json.decode(outcome.body)
+    said = {name: body.get(name) for name in ("code", "ran", "delivered")}
+    identifier = f"ended:{outcome.call_id}"
+    return event(
+        ENDED_AFTER_ALL, outcome.at, {"of": outcome.call_id, **said}, identifier=identifier
+    )
