@@ -84,10 +84,10 @@ async def govern(number: int, store: RecordStore | None, waits: list[float]) -> 
         ended(call)
         return
     begun = time.perf_counter()
-    await store.append(telling.intent(call, CLOCK.now(), KEEPING))
+    await store.append(telling.Intended(call=call, at=CLOCK.now(), keeping=KEEPING))
     waits.append(time.perf_counter() - begun)
     await asyncio.sleep(TARGET_SECONDS)
-    store.append_soon(telling.outcome(ended(call), CLOCK.now(), KEEPING))
+    store.append_soon(telling.Ended(outcome=ended(call), at=CLOCK.now(), keeping=KEEPING))
 
 
 async def steady(store: RecordStore | None) -> tuple[float, list[float]]:
@@ -112,8 +112,8 @@ async def as_many_as_go(store: RecordStore) -> float:
         number = first
         while time.perf_counter() < until:
             call = a_call(number)
-            await store.append(telling.intent(call, CLOCK.now(), KEEPING))
-            store.append_soon(telling.outcome(ended(call), CLOCK.now(), KEEPING))
+            await store.append(telling.Intended(call=call, at=CLOCK.now(), keeping=KEEPING))
+            store.append_soon(telling.Ended(outcome=ended(call), at=CLOCK.now(), keeping=KEEPING))
             number += CALLERS
             records += 2
 

@@ -9,7 +9,7 @@ from callgate.audit.questions import CallFilter as CallFilter
 from callgate.audit.questions import CursorError as CursorError
 from callgate.audit.questions import Page as Page
 from callgate.audit.questions import Positions as Positions
-from callgate.audit.record import Entry
+from callgate.audit.record import Telling
 from callgate.model import (
     NOTHING,
     Call,
@@ -219,10 +219,13 @@ class Catalog(Protocol):
 class CallStore(Protocol):
     """Where the record is kept. Append-only."""
 
-    async def append(self, entry: Entry) -> None:
-        """Returns when the entry is durable. Raises StoreError if it may not have been stored."""
+    async def append(self, entry: Telling) -> None:
+        """Returns when the entry is durable. Raises StoreError if it may not have been stored.
 
-    def append_soon(self, entry: Entry) -> None:
+        What `told` raises, this raises.
+        """
+
+    def append_soon(self, entry: Telling) -> None:
         """Queues the entry; durable with the next group commit. Raises StoreError where it cannot.
 
         A failure later is not lost: it turns `is_healthy` false and every `append` raises.

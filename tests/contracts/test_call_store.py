@@ -18,7 +18,7 @@ from callgate.storage.store import RecordStore
 from fakes.clock import FakeClock
 from fakes.kept import kept
 from fakes.postgres import a_database, ask, in_database
-from fakes.store import FakeCallStore, an_intent, an_outcome, until
+from fakes.store import FakeCallStore, an_intent, an_outcome, an_untold_intent, until
 
 
 class OpenStore(CallStore, Protocol):
@@ -126,6 +126,18 @@ def test_appended_entry_is_kept_byte_for_byte_with_its_index(run: Run) -> None:
             await bench.store.append(entry)
             assert bench.kept()[-1] == entry
         assert bench.kept() == entries
+
+    run(scenario)
+
+
+def test_what_is_told_late_is_kept_like_what_was_told_before(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.store.append(an_untold_intent("c1"))
+        with pytest.raises(TypeError):
+            await bench.store.append(an_untold_intent("c2", changes=1))  # it cannot be told
+        bench.store.append_soon(an_untold_intent("c3"))
+        await bench.store.append(an_intent("c4"))
+        assert bench.kept() == [an_intent("c1"), an_intent("c3"), an_intent("c4")]
 
     run(scenario)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from callgate.audit import telling
 from callgate.audit.keeping import Keeping
-from callgate.audit.record import Entry
+from callgate.audit.record import Entry, Telling
 from callgate.model import Call, Outcome, Ran, Reply, Timing, Verdict
 from callgate.ports import StoreError
 from callgate.protocol.jsonrpc import encode
@@ -29,15 +29,15 @@ class FakeCallStore:
         self._fault: str | None = None
         self._is_closed = False
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: Telling) -> None:
         self._refuse_when_closed()
         if self._fault is not None:
             raise StoreError(self._fault)
-        self.kept.append(entry)
+        self.kept.append(entry.told())
 
-    def append_soon(self, entry: Entry) -> None:
+    def append_soon(self, entry: Telling) -> None:
         self._refuse_when_closed()
-        (self.kept if self._fault is None else self._queued).append(entry)
+        (self.kept if self._fault is None else self._queued).append(entry.told())
 
     @property
     def entries(self) -> list[Entry]:
@@ -101,8 +101,13 @@ def an_ending_call(call_id: str, **more: Any) -> Call:
 
 def an_intent(call_id: str = "c000", at: float = NOW, **more: Any) -> Entry:
     """The entry before the call is sent."""
+    return an_untold_intent(call_id, at, **more).told()
+
+
+def an_untold_intent(call_id: str = "c000", at: float = NOW, **more: Any) -> telling.Intended:
+    """The same, as the call path hands it to the record."""
     call = replace(an_ending_call(call_id, **more), ran=Ran.NO, reply=None)
-    return telling.intent(call, at, KEEPING)
+    return telling.Intended(call=call, at=at, keeping=KEEPING)
 
 
 def an_outcome(

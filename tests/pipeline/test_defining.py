@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from callgate.audit.event import event
-from callgate.audit.record import Entry
+from callgate.audit.record import Entry, Telling
 from callgate.pipeline.defining import Definitions
 from callgate.ports import StoreError
 from fakes.store import FakeCallStore
@@ -30,7 +30,7 @@ class SlowStore(FakeCallStore):
         self.let = asyncio.Event()
         self.asked = 0
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: Telling) -> None:
         self.asked += 1
         await self.let.wait()
         await super().append(entry)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from callgate.audit.record import Entry
+from callgate.audit.record import Entry, Telling
 from callgate.ports import StoreError
 from callgate.storage import committing
 from callgate.storage.appending import GROUP, Appender
@@ -17,7 +17,7 @@ from callgate.storage.databases import database_of
 from callgate.storage.settings import StoreSettings
 from fakes.clock import FakeClock
 from fakes.logs import ids_in
-from fakes.store import an_intent, an_outcome, until
+from fakes.store import an_intent, an_outcome, an_untold_intent, until
 
 
 class ScriptedAppender(Appender):
@@ -63,15 +63,15 @@ class ScriptedAppender(Appender):
         pass
 
 
-def resolve(waiters: Sequence[Waiter], reason: str | None) -> None:
+def resolve(waiters: Sequence[Waiter], reason: Exception | str | None) -> None:
     for waiter in waiters:
         if reason is None:
             waiter.set_result(None)
         else:
-            waiter.set_exception(StoreError(reason))
+            waiter.set_exception(StoreError(reason) if isinstance(reason, str) else reason)
 
 
-def put(committer: Committer, entry: Entry) -> Waiter:
+def put(committer: Committer, entry: Telling) -> Waiter:
     waiter: Waiter = asyncio.get_running_loop().create_future()
     committer.put(entry, waiter)
     return waiter
@@ -98,6 +98,44 @@ def test_whatever_queues_up_during_a_commit_goes_into_the_next_one() -> None:
         await committer.stop()
 
     asyncio.run(scenario())
+
+
+def test_what_is_told_late_is_told_where_it_is_written() -> None:
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        await put(committer, an_untold_intent("c1"))
+        assert appender.groups == [[an_intent("c1")]]
+        await committer.stop()
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_be_told_is_refused_and_keeps_nothing_else_from_the_record(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        appender = ScriptedAppender()
+        committer = Committer(appender, resolve)
+        await committer.start()
+        appender.may_write.clear()
+        first = put(committer, an_intent("c0"))
+        await until(appender.is_writing.is_set)
+        bad = put(committer, an_untold_intent("c1", changes=1))  # no such thing can be recorded
+        committer.put(an_untold_intent("c2", changes=1), None)
+        good = put(committer, an_untold_intent("c3"))
+        appender.may_write.set()
+        await asyncio.gather(first, good)
+        with pytest.raises(TypeError):
+            await bad
+        assert [[entry.call_id for entry in group] for group in appender.groups] == [["c0"], ["c3"]]
+        assert committer.fault is None
+        await committer.stop()
+
+    asyncio.run(scenario())
+    told = [one.message for one in caplog.records]
+    assert told == [f"the intent of call {call} could not be told" for call in ("c1", "c2")]
 
 
 def test_outcomes_gather_until_an_intent_takes_them_along(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import math
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +23,28 @@ MAX_COLUMN_CHARACTERS = 500  # every database has some bound on what it can find
 LARGEST_INTEGER = 2**64 - 1
 UNWRITABLE = (OverflowError, RecursionError, TypeError, ValueError)  # Unicode is of the last
 _decode = msgspec.json.Decoder().decode
+
+
+class Telling(Protocol):
+    """An entry, or what becomes one: told late, on the thread that writes it, many in a row.
+
+    INVARIANT: nothing that it tells of changes any more.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Of the entry."""
+
+    @property
+    def call_id(self) -> str:
+        """Of the entry."""
+
+    @property
+    def ran(self) -> str | None:
+        """Of the entry."""
+
+    def told(self) -> Entry:
+        """The entry."""
 
 
 class Entry(Value, gc=False):
@@ -44,6 +67,10 @@ class Entry(Value, gc=False):
     is_delivered: bool | None = None
     run: str | None = None
     payload: bytes | None = None  # JSON object beside the body, which has its digest
+
+    def told(self) -> Entry:
+        """Itself: it is told already."""
+        return self
 
 
 @lru_cache(4096)  # both entries of a call say when it came and was decided

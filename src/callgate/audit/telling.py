@@ -9,7 +9,7 @@ from callgate.audit.masks import MASKED, Masks
 from callgate.audit.patch import shortened
 from callgate.audit.principals import describe
 from callgate.audit.record import FORMAT, Entry, entry_of, rfc3339, written
-from callgate.model import CALL_TOOL, Call, Change, Json, Outcome
+from callgate.model import CALL_TOOL, Call, Change, Json, Outcome, Value
 from callgate.protocol.mcp import is_tool_error
 from callgate.protocol.methods import METHODS
 
@@ -17,6 +17,50 @@ AFTER_INTENT = frozenset({"forward", "intercept_response"})  # stages behind `re
 MAX_NAME_CHARACTERS = 1024
 MAX_TEXT_CHARACTERS = 4096  # of a reason, and of what operators are told
 MAX_CLIENT_BYTES = 1024
+
+
+class Intended(Value, gc=False):
+    """An intent that is not told yet. Implements audit.record.Telling."""
+
+    call: Call
+    at: float
+    keeping: Keeping
+
+    kind = "intent"
+    ran = None
+
+    @property
+    def call_id(self) -> str:
+        """Of the call."""
+        return self.call.id
+
+    def told(self) -> Entry:
+        """The entry."""
+        return intent(self.call, self.at, self.keeping)
+
+
+class Ended(Value, gc=False):
+    """An outcome that is not told yet. Implements audit.record.Telling."""
+
+    outcome: Outcome
+    at: float
+    keeping: Keeping
+
+    kind = "outcome"
+
+    @property
+    def call_id(self) -> str:
+        """Of the call."""
+        return self.outcome.call.id
+
+    @property
+    def ran(self) -> str:
+        """Whether its target executed it."""
+        return self.outcome.call.ran.value
+
+    def told(self) -> Entry:
+        """The entry."""
+        return outcome(self.outcome, self.at, self.keeping)
 
 
 def intent(call: Call, at: float, keeping: Keeping) -> Entry:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from callgate.audit.definitions import tool_defined, tool_id
 from callgate.audit.principals import describe
 from callgate.audit.record import Entry
-from callgate.audit.telling import intent, outcome
+from callgate.audit.telling import Ended, Intended
 from callgate.model import Call, Outcome
 from callgate.pipeline.gateway import Gateway
 from callgate.ports import StoreError
@@ -42,7 +42,7 @@ async def keep_intent(call: Call, gateway: Gateway) -> None:
         for identifier, make in _references(call, at):
             if not definitions.has(identifier):
                 await definitions.define(identifier, make, gateway.store)
-        await gateway.store.append(intent(call, at, gateway.keeping))
+        await gateway.store.append(Intended(call=call, at=at, keeping=gateway.keeping))
     except StoreError:
         definitions.forget()  # another file may lie there when it works again
         raise
@@ -54,7 +54,7 @@ def keep_outcome(ended: Outcome, gateway: Gateway) -> None:
     try:
         for identifier, make in _references(ended.call, at):
             gateway.definitions.define_soon(identifier, make, gateway.store)
-        gateway.store.append_soon(outcome(ended, at, gateway.keeping))
+        gateway.store.append_soon(Ended(outcome=ended, at=at, keeping=gateway.keeping))
     except StoreError as error:
         # The intent, where there was one, is durable; recovery will mark it as interrupted.
         _log.error("the outcome of call %s could not be recorded: %s", ended.call.id, error)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
 
-from callgate.audit.record import Entry
+from callgate.audit.record import Entry, Telling
 from callgate.ports import StoreError
 from callgate.scheduling import stand_back
 from callgate.storage.appending import GROUP, Appender
@@ -25,23 +25,23 @@ COMPANY_SECONDS = 0.005  # how long outcomes that nobody waits for may wait for 
 _log = logging.getLogger("callgate.storage")
 
 Waiter = asyncio.Future[None]
-Item = tuple[Entry, Waiter | None]
-Told = Callable[[Sequence[Waiter], str | None], None]
+Item = tuple[Telling, Waiter | None]
+Resolve = Callable[[Sequence[Waiter], Exception | str | None], None]
 
 
 class Committer:
-    """Takes entries from a loop and writes them in order; tells the loop once for each group.
+    """Takes entries from a loop and writes them in order; resolves what waits once for each group.
 
     While writing fails, entries that somebody waits for are given back as failed, the others are
     kept, and it tries again until it succeeds.
     """
 
-    def __init__(self, appender: Appender, tell: Told) -> None:
+    def __init__(self, appender: Appender, resolve: Resolve) -> None:
         self.fault: str | None = "the record is not open"
         self._appender = appender
-        self._tell_loop = tell
+        self._resolve = resolve
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
-        self._pending: deque[Item] = deque()
+        self._pending: deque[tuple[Entry, Waiter | None]] = deque()
         self._is_closing = threading.Event()
         self._has_ended = False
         self._is_connected = False
@@ -56,8 +56,8 @@ class Committer:
         thread.start()
         return opened
 
-    def put(self, entry: Entry, waiter: Waiter | None) -> None:
-        """Hands over one entry."""
+    def put(self, entry: Telling, waiter: Waiter | None) -> None:
+        """Hands over one entry, to be told here."""
         self._queue.put((entry, waiter))
 
     @property
@@ -155,8 +155,13 @@ class Committer:
     def _accept(self, item: Item | None) -> None:
         if item is None:
             self._has_ended = True
-        else:
-            self._pending.append(item)
+            return
+        telling, waiter = item
+        try:
+            self._pending.append((telling.told(), waiter))
+        except Exception as error:  # noqa: BLE001 - of ours: others must be recorded all the same
+            _log.exception("the %s of call %s could not be told", telling.kind, telling.call_id)
+            self._tell([waiter] if waiter is not None else [], error)
 
     def _write(self) -> None:
         while self._pending or self.fault is not None:
@@ -184,7 +189,7 @@ class Committer:
                 self._is_connected = False
                 self._fail(_words(error))
 
-    def _succeed(self, group: list[Item]) -> None:
+    def _succeed(self, group: list[tuple[Entry, Waiter | None]]) -> None:
         for _ in group:
             self._pending.popleft()
         if self.fault is not None:
@@ -200,7 +205,7 @@ class Committer:
         self._pending = deque(item for item in self._pending if item[1] is None)
         self._tell(waiters, reason)
 
-    def _drop_unstorable(self, group: list[Item]) -> bool:
+    def _drop_unstorable(self, group: list[tuple[Entry, Waiter | None]]) -> bool:
         """Takes out what could never be stored, so that the others of its group are not lost."""
         reasons = [self._appender.unstorable(entry) for entry, _ in group]
         if not any(reasons):
@@ -215,10 +220,10 @@ class Committer:
                 self._tell([waiter] if waiter is not None else [], reason)
         return True
 
-    def _tell(self, waiters: list[Waiter], reason: str | None) -> None:
+    def _tell(self, waiters: list[Waiter], reason: Exception | str | None) -> None:
         if waiters:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._tell_loop, waiters, reason)
+                self._loop.call_soon_threadsafe(self._resolve, waiters, reason)
 
 
 def _words(error: Exception) -> str:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from callgate.audit.record import Entry
+from callgate.audit.record import Telling
 from callgate.ports import Clock, StoreError
 from callgate.storage.appending import Appender
 from callgate.storage.committing import Committer, Waiter
@@ -50,10 +50,10 @@ class RecordStore:
             self._is_open = False
             await self._committer.stop()
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: Telling) -> None:
         """Returns when the entry is durable. Raises StoreError if it may not have been stored."""
         self._make_sure(MAX_BACKLOG)
-        fault = self.fault
+        fault = self._stall or self._committer.fault
         if fault is not None:
             raise StoreError(fault)
         waiter = self._loop.create_future()
@@ -63,7 +63,7 @@ class RecordStore:
         self._committer.put(entry, waiter)
         await waiter
 
-    def append_soon(self, entry: Entry) -> None:
+    def append_soon(self, entry: Telling) -> None:
         """Queues the entry, also while writing fails. Raises StoreError when closed or too full."""
         # What happened counts more than what did not: the outcomes of tools that may have run
         # still find room when refusals have filled theirs.
@@ -91,7 +91,7 @@ class RecordStore:
         if self._committer.backlog >= limit:
             raise StoreError(f"{limit} entries wait to be written: {self.fault or 'disk too slow'}")
 
-    def _resolve(self, waiters: Sequence[Waiter], reason: str | None) -> None:
+    def _resolve(self, waiters: Sequence[Waiter], reason: Exception | str | None) -> None:
         self._stall = None
         for waiter in waiters:
             if waiter.done():
@@ -99,7 +99,7 @@ class RecordStore:
             if reason is None:
                 waiter.set_result(None)
             else:
-                waiter.set_exception(StoreError(reason))
+                waiter.set_exception(StoreError(reason) if isinstance(reason, str) else reason)
 
     def _watch(self) -> None:
         waiting = self._waiting

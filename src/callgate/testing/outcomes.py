@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from callgate.audit.explain import explain, whole
-from callgate.audit.record import Entry, content_of
+from callgate.audit.record import Entry, Telling, content_of
 from callgate.model import Json, Outcome, Reply, Value
 from callgate.ports import Unanswerable
 
@@ -55,13 +55,13 @@ class MemoryStore:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: Telling) -> None:
         """Keeps it."""
-        self.entries.append(entry)
+        self.entries.append(entry.told())
 
-    def append_soon(self, entry: Entry) -> None:
+    def append_soon(self, entry: Telling) -> None:
         """Keeps it."""
-        self.entries.append(entry)
+        self.entries.append(entry.told())
 
     def of(self, call_id: str) -> list[dict[str, Json]]:
         """What is recorded of a call, in order."""

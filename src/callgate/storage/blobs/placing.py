@@ -12,7 +12,7 @@ from typing import NoReturn, Protocol
 
 from msgspec.structs import replace
 
-from callgate.audit.record import Entry, without_payload
+from callgate.audit.record import Entry, Telling, without_payload
 from callgate.ports import StoreError
 from callgate.storage.blobs.blob_store import BlobStore, digest_of
 
@@ -34,10 +34,10 @@ class Store(Protocol):
     async def close(self) -> None:
         """Raises StoreError."""
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: Telling) -> None:
         """As in CallStore."""
 
-    def append_soon(self, entry: Entry) -> None:
+    def append_soon(self, entry: Telling) -> None:
         """As in CallStore."""
 
     @property
@@ -92,11 +92,12 @@ class PlacingStore:
         self._blobs.close()
         await self._store.close()
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, telling: Telling) -> None:
         """Returns when the entry and its payload are durable. StoreError."""
         self._make_sure()
         if self._blob_fault is not None:
             raise StoreError(self._blob_fault)
+        entry = telling.told()  # here: how large it is decides where it goes
         if self._is_large(entry):
             if self._later_bytes > MAX_WAITING_BYTES // 2:
                 raise StoreError(f"{self._blobs.place} is too slow: {len(self._later)} wait for it")
@@ -104,8 +105,9 @@ class PlacingStore:
             entry = replace(entry, payload=None)
         await self._store.append(entry)
 
-    def append_soon(self, entry: Entry) -> None:
+    def append_soon(self, telling: Telling) -> None:
         """Queues the entry. Raises StoreError when closed or too full."""
+        entry = telling.told()
         if not self._is_large(entry):
             self._store.append_soon(entry)
             return
