@@ -77,6 +77,15 @@ def test_the_connection_is_not_used_again(stream: bytes) -> None:
     assert not parser.is_reusable
 
 
+def test_heads_that_differ_in_nothing_but_the_length_have_their_own() -> None:
+    for body in (b"hello", b"hello there", b""):
+        stream = LENGTH.replace(b"5", b"%d" % len(body)).replace(b"hello", body)
+        parser, found = read(stream)
+        assert isinstance(parser, ResponseParser) and parser.head is not None
+        assert (found, parser.head.headers["content-length"]) == (body, str(len(body)))
+        assert parser.is_reusable
+
+
 def test_a_response_without_body_is_complete_at_once() -> None:
     for head in (b"204 No Content\r\n", b"202 Accepted\r\nContent-Length: 0\r\n"):
         assert read(b"HTTP/1.1 " + head + b"\r\n")[1] == b""
@@ -98,6 +107,11 @@ def test_a_response_without_body_is_complete_at_once() -> None:
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: \xb2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\n\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nx: 1\r\ncontent-length: 5\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\ncontent-length: 1\0\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\ncontent-length:\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
         b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",

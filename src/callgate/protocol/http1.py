@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from callgate.model import Value
 
 MAX_HEAD_BYTES = 64 << 10
 MAX_INTERIM = 16  # 1xx responses before the one that counts
 MAX_LINE_BYTES = 4 << 10  # of a chunk's size, or of its extensions
+KNOWN_HEADS = 64  # kept as they were read: for a second or so, all of a target's are alike
 _END = b"\r\n\r\n"
+_LENGTH_LINE = b"\r\ncontent-length:"
 _HEAD = re.compile(
     rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n\0]*)?\r\n"
     rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*\r\n)*)"
@@ -30,15 +33,23 @@ class Head(Value):
     is_http10: bool = False
 
 
-class _Part(Enum):
-    HEAD = "head"
-    LENGTH = "length"
-    CHUNK_SIZE = "chunk size"
-    CHUNK = "chunk"
-    CHUNK_END = "chunk end"
-    TRAILER = "trailer"
-    UNTIL_CLOSE = "until close"
-    COMPLETE = "complete"
+# What of a response comes next.
+_HEAD_PART: Final = "head"
+_LENGTH: Final = "length"
+_CHUNK_SIZE: Final = "chunk size"
+_CHUNK_BODY: Final = "chunk"
+_CHUNK_END: Final = "chunk end"
+_TRAILER: Final = "trailer"
+_UNTIL_CLOSE: Final = "until close"
+_NOTHING: Final = "nothing"
+
+
+class _Framed(NamedTuple):
+    """A head, and what comes after it where it does not say a length."""
+
+    head: Head
+    part: str
+    may_reuse: bool
 
 
 class ResponseParser:
@@ -46,17 +57,13 @@ class ResponseParser:
 
     def __init__(self) -> None:
         self.head: Head | None = None
-        self._part = _Part.HEAD
+        self.is_complete = False  # the whole response has been read
+        self._part: str = _HEAD_PART
         self._buffer = b""
         self._left = 0  # bytes of the body or of the chunk still to come
         self._trailer_bytes = 0
         self._interim = 0
         self._may_reuse = False
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the whole response has been read."""
-        return self._part is _Part.COMPLETE
 
     @property
     def is_reusable(self) -> bool:
@@ -69,34 +76,36 @@ class ResponseParser:
             data = self._buffer + data
             self._buffer = b""
         pieces: list[bytes] = []
-        start = 0
-        while start < len(data) and self._part is not _Part.COMPLETE:
-            end = self._step(data, start, pieces)
-            if end == start:
+        start, size = 0, len(data)
+        while start < size and not self.is_complete:
+            part = self._part
+            if part == _HEAD_PART:
+                end = self._take_head(data, start)
+            elif part in (_LENGTH, _CHUNK_BODY):
+                end = self._take_body(data, start, pieces)
+            elif part == _UNTIL_CLOSE:
+                pieces.append(data[start:])
+                end = size
+            else:
+                end = self._take_line(data, start)
+            if end == start:  # more must come first
                 self._buffer = data[start:]
                 return pieces
             start = end
-        if start < len(data):
+        if start < size:
             self._may_reuse = False  # surplus: dropped, and the connection is not used again
         return pieces
 
     def end(self) -> None:
         """The peer closed the connection. Raises HttpError where that cuts the response short."""
-        if self._part is _Part.UNTIL_CLOSE:
-            self._part = _Part.COMPLETE
-        elif self._part is not _Part.COMPLETE:
-            raise HttpError(f"the connection closed before the {self._part.value} was complete")
+        if self._part == _UNTIL_CLOSE:
+            self._go_on(_NOTHING)
+        elif not self.is_complete:
+            raise HttpError(f"the connection closed before the {self._part} was complete")
 
-    def _step(self, data: bytes, start: int, pieces: list[bytes]) -> int:
-        """Where in `data` one step from `start` ends; at `start` where more must come first."""
-        if self._part is _Part.HEAD:
-            return self._take_head(data, start)
-        if self._part is _Part.UNTIL_CLOSE:
-            pieces.append(data[start:])
-            return len(data)
-        if self._part in (_Part.LENGTH, _Part.CHUNK):
-            return self._take_body(data, start, pieces)
-        return self._take_line(data, start)
+    def _go_on(self, part: str) -> None:
+        self._part = part
+        self.is_complete = part == _NOTHING
 
     def _take_head(self, data: bytes, start: int) -> int:
         end = _find(_END, data, start, MAX_HEAD_BYTES)
@@ -106,52 +115,35 @@ class ResponseParser:
             if not b"HTTP/1.".startswith(data[start : start + 7]):
                 raise HttpError("the answer is not HTTP/1.1")
             return start
-        match = _HEAD.fullmatch(data, start, end + 2)
-        if match is None:
-            raise HttpError("a head that is not HTTP/1.1")
-        status = int(match[2])
-        if status == 101:
-            raise HttpError("a switch of protocols that nobody asked for")
-        if status >= 200:
-            head = Head(status=status, headers=_headers(match[3]), is_http10=match[1] == b"0")
-            self._frame(head)
+        block = data[start : end + 2]
+        length = None
+        at = block.lower().find(_LENGTH_LINE)
+        if at >= 0:
+            until = block.index(b"\r\n", at + 2)
+            length = block[at + len(_LENGTH_LINE) : until].strip(b" \t")
+            block = block[:at] + block[until:]
+        head, part, may_reuse = _read_head(block)
+        if length is not None:
+            head = _with_length(head, length)
+            if part == _UNTIL_CLOSE:
+                self._left = int(length)
+                part = _LENGTH if self._left else _NOTHING
+        if part != _HEAD_PART:
             self.head = head
+            self._may_reuse = may_reuse and part != _UNTIL_CLOSE
+            self._go_on(part)
         else:
             self._interim += 1
             if self._interim > MAX_INTERIM:
                 raise HttpError("interim responses without an end")
         return end + 4
 
-    def _frame(self, head: Head) -> None:
-        """Where the body ends, RFC 9112 §6.3; two answers to that are an error."""
-        headers = head.headers
-        coding, length = headers.get("transfer-encoding"), headers.get("content-length")
-        options = headers.get("connection", "").lower()
-        self._may_reuse = not head.is_http10 and "close" not in options
-        if coding is not None and length is not None:
-            raise HttpError("both Transfer-Encoding and Content-Length")
-        if head.status in (204, 304):
-            self._part = _Part.COMPLETE
-        elif coding is not None:
-            if coding.lower() != "chunked" or head.is_http10:
-                raise HttpError("a transfer coding other than chunked")
-            self._part = _Part.CHUNK_SIZE
-        elif length is not None:
-            if not (length.isascii() and length.isdigit() and len(length) < 16):
-                raise HttpError("a Content-Length that is not one number")
-            self._left = int(length)
-            self._part = _Part.LENGTH if self._left else _Part.COMPLETE
-        else:
-            self._may_reuse = False
-            self._part = _Part.UNTIL_CLOSE
-
     def _take_body(self, data: bytes, start: int, pieces: list[bytes]) -> int:
         piece = data[start : start + self._left]
         pieces.append(piece)
         self._left -= len(piece)
         if not self._left:
-            is_chunk = self._part is _Part.CHUNK
-            self._part = _Part.CHUNK_END if is_chunk else _Part.COMPLETE
+            self._go_on(_CHUNK_END if self._part == _CHUNK_BODY else _NOTHING)
         return start + len(piece)
 
     def _take_line(self, data: bytes, start: int) -> int:
@@ -164,22 +156,22 @@ class ResponseParser:
         return end + 2
 
     def _read_line(self, line: bytes) -> None:
-        if self._part is _Part.CHUNK_END:
+        if self._part == _CHUNK_END:
             if line:
                 raise HttpError("a chunk longer than it said")
-            self._part = _Part.CHUNK_SIZE
-        elif self._part is _Part.CHUNK_SIZE:
+            self._part = _CHUNK_SIZE
+        elif self._part == _CHUNK_SIZE:
             match = _CHUNK.fullmatch(line)
             if match is None:
                 raise HttpError("a chunk without a size")
             self._left = int(match[1], 16)
-            self._part = _Part.CHUNK if self._left else _Part.TRAILER
+            self._part = _CHUNK_BODY if self._left else _TRAILER
         elif line:
             self._trailer_bytes += len(line)
             if self._trailer_bytes > MAX_HEAD_BYTES:
                 raise HttpError("trailers without an end")
         else:
-            self._part = _Part.COMPLETE
+            self._go_on(_NOTHING)
 
 
 def _find(mark: bytes, data: bytes, start: int, most: int) -> int | None:
@@ -187,6 +179,41 @@ def _find(mark: bytes, data: bytes, start: int, most: int) -> int | None:
     latest = start + most + len(mark)
     end = data.find(mark, start, latest)
     return None if end < 0 and len(data) >= latest else end
+
+
+@lru_cache(KNOWN_HEADS)
+def _read_head(block: bytes) -> _Framed:
+    """A head, and what comes after it but for a Content-Length, RFC 9112 §6.3. Raises HttpError."""
+    match = _HEAD.fullmatch(block)
+    if match is None:
+        raise HttpError("a head that is not HTTP/1.1")
+    head = Head(status=int(match[2]), headers=_headers(match[3]), is_http10=match[1] == b"0")
+    coding = head.headers.get("transfer-encoding")
+    may_reuse = not head.is_http10 and "close" not in head.headers.get("connection", "").lower()
+    if head.status == 101:
+        raise HttpError("a switch of protocols that nobody asked for")
+    if head.status < 200:
+        part = _HEAD_PART
+    elif head.status in (204, 304):
+        part = _NOTHING
+    elif coding is None:
+        part = _UNTIL_CLOSE
+    elif coding.lower() == "chunked" and not head.is_http10:
+        part = _CHUNK_SIZE
+    else:
+        raise HttpError("a transfer coding other than chunked")
+    return _Framed(head, part, may_reuse)
+
+
+def _with_length(head: Head, length: bytes) -> Head:
+    """The head with its Content-Length; two answers to where the body ends are an error."""
+    headers = head.headers
+    if "transfer-encoding" in headers:
+        raise HttpError("both Transfer-Encoding and Content-Length")
+    if "content-length" in headers or not (length.isdigit() and len(length) < 16):
+        raise HttpError("a Content-Length that is not one number")
+    headers = {**headers, "content-length": length.decode()}
+    return Head(status=head.status, headers=headers, is_http10=head.is_http10)
 
 
 def _headers(block: bytes) -> dict[str, str]:
