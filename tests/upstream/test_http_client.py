@@ -51,7 +51,7 @@ def test_requests_share_one_connection_and_carry_their_headers(run: Run) -> None
                 exchange = client.request("POST", [("X-Own", "1")], body)
                 async with exchange:
                     assert exchange.status == 200
-                    assert exchange.header("x-path") == "/mcp?q=1"
+                    assert exchange.headers["x-path"] == "/mcp?q=1"
                     assert await exchange.read(100) == body
             client.close()
             assert target.connections == 1

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import cast
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from callgate.protocol.framing import FramingError
-from callgate.protocol.http1 import Head, HttpError, ResponseParser
+from callgate.protocol.http1 import HttpError, ResponseParser
 from callgate.upstream.faults import Lost, Unreachable
 from callgate.upstream.onward import passed
 
@@ -67,7 +68,7 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         if pieces:
-            self.pieces.extend(pieces)
+            self.pieces += pieces
             self._unread += sum(map(len, pieces))
         if self._keep is not None:
             self._linger_on(self._keep)
@@ -119,25 +120,17 @@ class _Connection(asyncio.Protocol):
         for option, seconds in PROBES:
             peer.setsockopt(socket.IPPROTO_TCP, option, seconds)
 
-    def begin(self, request: bytes) -> None:
+    def begin(self, request: bytes) -> ResponseParser:
         """Sends a request and expects one response."""
         assert self.transport is not None  # noqa: S101 - connected before it is handed out
-        self.parser = ResponseParser()
+        parser = self.parser = ResponseParser()
         self.transport.write(request)
+        return parser
 
-    async def head(self) -> Head:
-        """Waits for status and headers."""
-        assert self.parser is not None  # noqa: S101 - begun before
-        while self.parser.head is None:
-            await self._more()
-        return self.parser.head
-
-    async def chunk(self) -> bytes | None:
-        """The next piece of the body, None at its end."""
-        while not self.pieces:
-            if self.parser is None or self.parser.is_complete:
-                return None
-            await self._more()
+    def take(self) -> bytes | None:
+        """The next piece of the body that is there; None where none is."""
+        if not self.pieces:
+            return None
         piece = self.pieces.popleft()
         self._unread -= len(piece)
         if self._is_paused and self._unread <= PAUSE_BYTES and self.transport is not None:
@@ -145,20 +138,23 @@ class _Connection(asyncio.Protocol):
             self.transport.resume_reading()
         return piece
 
-    async def _more(self) -> None:
+    def more(self) -> asyncio.Future[None]:
+        """What to wait for where more must come first. Raises what ended the exchange."""
         if self._error is not None:
             raise self._error
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        return waiter
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the response is there to its end."""
+        return self.parser is None or self.parser.is_complete
 
     @property
     def is_reusable(self) -> bool:
         """Whether the exchange is over and the connection fit for another."""
-        is_over = self.parser is not None and self.parser.is_reusable and not self.pieces
-        return is_over and self._error is None and self.is_usable
+        parser = self.parser
+        return parser is not None and parser.is_reusable and not self.pieces and self._error is None
 
     def linger(self, keep: Callable[[_Connection], None]) -> None:
         """Lets an answered stream end, so that the connection can be kept; within bounds."""
@@ -182,26 +178,29 @@ class _Connection(asyncio.Protocol):
 class Exchange:
     """One request and its response. Leaving it early closes the connection."""
 
+    is_sent = False
+    is_answered = False  # set it once nothing more is wanted of a stream: it may end well
+    status = 0
+    headers: Mapping[str, str] = {}  # of the response, by lower-case names
+    _connection: _Connection | None = None
+
     def __init__(self, client: HttpClient, request: bytes) -> None:
-        self.is_sent = False
-        self.status = 0
-        self.is_answered = False  # set it once nothing more is wanted of a stream: it may end well
         self._client = client
         self._request = request
-        self._connection: _Connection | None = None
-        self._head: Head | None = None
 
     async def __aenter__(self) -> Exchange:
         """Sends it and waits for the response head. Raises Unreachable, Lost, HttpError."""
-        connection = self._connection = await self._client.connect()
+        client = self._client
+        connection = self._connection = client.take() or await client.open()
         self.is_sent = True
-        connection.begin(self._request)
         try:
-            self._head = await connection.head()
+            parser = connection.begin(self._request)
+            while (head := parser.head) is None:
+                await connection.more()
         except BaseException:  # also cancellation: the target must see that nobody waits
-            self._client.drop(connection)
+            connection.abort()
             raise
-        self.status = self._head.status
+        self.status, self.headers = head.status, head.headers
         return self
 
     async def __aexit__(
@@ -218,29 +217,31 @@ class Exchange:
         elif self.is_answered and connection.is_usable:
             self._client.let_end(connection)
         else:
-            self._client.drop(connection)
-
-    def header(self, name: str) -> str | None:
-        """A response header by its lower-case name."""
-        return self._head.headers.get(name) if self._head is not None else None
+            connection.abort()
 
     async def chunk(self) -> bytes | None:
         """The next piece of the body as it arrives, None at its end. Raises Lost, HttpError."""
-        assert self._connection is not None  # noqa: S101 - entered before
-        return await self._connection.chunk()
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - entered before
+        while (piece := connection.take()) is None and not connection.is_over:
+            await connection.more()
+        return piece
 
     async def read(self, max_bytes: int) -> bytes:
         """The whole body. Raises FramingError, Lost, HttpError."""
-        first = await self.chunk()
-        if first is None:
-            return b""
-        pieces, size = [first], len(first)
-        while size <= max_bytes and (piece := await self.chunk()) is not None:
-            pieces.append(piece)
-            size += len(piece)
-        if size > max_bytes:
-            raise FramingError(f"a response of more than {max_bytes} bytes")
-        return first if len(pieces) == 1 else b"".join(pieces)
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - entered before
+        pieces: list[bytes] = []
+        size = 0
+        while size <= max_bytes:
+            if (piece := connection.take()) is not None:
+                pieces.append(piece)
+                size += len(piece)
+            elif connection.is_over:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            else:
+                await connection.more()
+        raise FramingError(f"a response of more than {max_bytes} bytes")
 
 
 class HttpClient:
@@ -264,7 +265,7 @@ class HttpClient:
         self._tls: ssl.SSLContext | None = None
         self._connect_timeout_seconds = connect_timeout_seconds
         self._idle: deque[_Connection] = deque()
-        self._busy: set[_Connection] = set()
+        self._all: WeakSet[_Connection] = WeakSet()
         self._is_closed = False
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._start = f" {path} HTTP/1.1\r\nHost: {parts.netloc}"
@@ -279,7 +280,17 @@ class HttpClient:
         body: bytes = b"",
         wanted: Mapping[str, str] | None = None,
     ) -> Exchange:
-        """An exchange to enter. Values of `headers` must be free of CR and LF; `wanted` ones that
+        """An exchange to enter. Raises as `head` does."""
+        return self.exchange(self.head(method, headers, wanted), body)
+
+    def exchange(self, head: bytes, body: bytes) -> Exchange:
+        """The same with a head that may serve many: it says all but how long the body is."""
+        return Exchange(self, b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
+
+    def head(
+        self, method: str, headers: Pairs = (), wanted: Mapping[str, str] | None = None
+    ) -> bytes:
+        """How a request begins. Values of `headers` must be free of CR and LF; `wanted` ones that
         are not: ValueError.
         """
         head = self._head
@@ -289,23 +300,25 @@ class HttpClient:
             kept = [pair for pair in self._headers if pair[0].lower() not in names]
             head = _head(self._start, (*kept, *onward))
         extra = "".join([f"\r\n{name}: {value}" for name, value in headers]).encode("latin-1")
-        length = b"\r\nContent-Length: %d\r\n\r\n" % len(body)
-        return Exchange(self, b"".join((method.encode(), head, extra, length, body)))
+        return method.encode() + head + extra
 
-    async def connect(self) -> _Connection:
-        """An idle connection, or a new one. Origin down, slow or untrusted: Unreachable."""
-        loop = asyncio.get_running_loop()
+    def take(self) -> _Connection | None:
+        """An idle connection for another exchange; None where none is."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_usable and loop.time() - connection.idle_since < MAX_IDLE_SECONDS:
-                break
+            idle_seconds = asyncio.get_running_loop().time() - connection.idle_since
+            if connection.is_usable and idle_seconds < MAX_IDLE_SECONDS:
+                return connection
             connection.abort()
-        else:
-            connection = await self._open(loop)
+        return None
+
+    async def open(self) -> _Connection:
+        """A new connection. Origin down, slow or untrusted: Unreachable."""
+        connection = await self._open(asyncio.get_running_loop())
         if self._is_closed:
             connection.abort()
             raise Unreachable("the connector was closed")
-        self._busy.add(connection)
+        self._all.add(connection)
         return connection
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> _Connection:
@@ -332,7 +345,6 @@ class HttpClient:
 
     def keep(self, connection: _Connection) -> None:
         """Takes a connection back after a whole exchange."""
-        self._busy.discard(connection)
         connection.parser = None
         now = connection.idle_since = asyncio.get_running_loop().time()
         while self._idle and (
@@ -347,20 +359,14 @@ class HttpClient:
 
     def let_end(self, connection: _Connection) -> None:
         """Keeps a connection once its answered stream has ended, if that comes soon."""
-        self._busy.discard(connection)
         connection.linger(self.keep)
-
-    def drop(self, connection: _Connection) -> None:
-        """Closes a connection whose exchange ended early."""
-        self._busy.discard(connection)
-        connection.abort()
 
     def close(self) -> None:
         """Closes every connection; exchanges that are still going on are Lost."""
         self._is_closed = True
-        for connection in (*self._idle, *self._busy):
-            connection.abort()
         self._idle.clear()
+        for connection in tuple(self._all):
+            connection.abort()
 
 
 def _head(start: str, headers: Pairs) -> bytes:

@@ -60,9 +60,9 @@ async def converse(
     """
     async with exchange:
         status = exchange.status
-        if _is_compressed(exchange):
+        if is_compressed(exchange):
             raise WireError("a compressed response, although we accept none")
-        kind = _kind(exchange)
+        kind = kind_of(exchange)
         if status == 200 and kind == "text/event-stream":
             events = _Stream(max_bytes, is_endless=is_endless)
             message = await events.find(exchange, request_id, on_message)
@@ -71,7 +71,9 @@ async def converse(
             message = await _read_json(exchange, kind, request_id, max_bytes)
         else:
             return await _read_refusal(exchange, kind)
-        return Answer(status=200, message=message, session_id=exchange.header("mcp-session-id"))
+        return Answer(
+            status=200, message=message, session_id=exchange.headers.get("mcp-session-id")
+        )
 
 
 async def _read_json(exchange: Exchange, kind: str, request_id: int, max_bytes: int) -> Message:
@@ -129,7 +131,7 @@ async def overhear(
     async with exchange:
         if exchange.status != 200:
             return StreamEnd(status=exchange.status)
-        if _kind(exchange) != "text/event-stream" or _is_compressed(exchange):
+        if kind_of(exchange) != "text/event-stream" or is_compressed(exchange):
             return StreamEnd(status=NO_STREAM)
         await on_open()
         events = Events(max_bytes)
@@ -142,12 +144,14 @@ async def overhear(
         return StreamEnd(status=200, last_id=events.last_id, retry_seconds=events.retry_seconds)
 
 
-def _is_compressed(exchange: Exchange) -> bool:
-    return exchange.header("content-encoding") not in (None, "identity")
+def is_compressed(exchange: Exchange) -> bool:
+    """Whether a response is, although we accept none that is."""
+    return exchange.headers.get("content-encoding", "identity") != "identity"
 
 
-def _kind(exchange: Exchange) -> str:
-    return (exchange.header("content-type") or "").partition(";")[0].strip().lower()
+def kind_of(exchange: Exchange) -> str:
+    """The media type of a response, without parameters."""
+    return exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _read_refusal(exchange: Exchange, kind: str) -> Answer:
@@ -167,7 +171,7 @@ async def _read_refusal(exchange: Exchange, kind: str) -> Answer:
 
 def _detail(exchange: Exchange) -> str:
     text = f"HTTP {exchange.status}"
-    location = exchange.header("location")
+    location = exchange.headers.get("location")
     if location is not None and 300 <= exchange.status < 400:
         place = urlsplit(location)
         where = f"{place.scheme}://{place.hostname}{place.path}" if place.hostname else place.path
