@@ -14,6 +14,7 @@ class FakeBlobs:
 
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
+        self.aside: dict[str, bytes] = {}
         self.asked = 0
         self.failures = 0  # to come
         self.is_closed = False
@@ -32,16 +33,24 @@ class FakeBlobs:
         self.contents[digest] = content
 
     def get(self, digest: str) -> bytes | None:
-        return self.contents.get(digest)
+        return self.raw(digest)
 
     def raw(self, digest: str) -> bytes | None:
-        return self.contents.get(digest)
+        return self.contents.get(digest, self.aside.get(digest))
 
     def has(self, digest: str) -> bool:
-        return digest in self.contents
+        return self.raw(digest) is not None
+
+    def set_aside(self, digest: str) -> None:
+        if digest in self.contents:
+            self.aside[digest] = self.contents.pop(digest)
+
+    def put_back(self, digest: str) -> None:
+        if digest in self.aside:
+            self.contents[digest] = self.aside.pop(digest)
 
     def delete(self, digest: str) -> None:
-        self.contents.pop(digest, None)
+        self.aside.pop(digest, None)
 
     def close(self) -> None:
         self.is_closed = True

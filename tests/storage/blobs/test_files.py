@@ -66,8 +66,35 @@ def test_what_is_put_can_be_had_again_until_it_is_deleted(tmp_path: Path) -> Non
 
     assert (blobs.has(DIGEST), blobs.get(DIGEST)) == (True, CONTENT)
     assert (path_of(root).read_bytes(), drafts(root)) == (CONTENT, [])
+    blobs.set_aside(DIGEST)
+    assert (blobs.has(DIGEST), blobs.get(DIGEST)) == (True, CONTENT)
     blobs.delete(DIGEST)
     assert (blobs.has(DIGEST), blobs.get(DIGEST)) == (False, None)
+
+
+@pytest.mark.parametrize("is_put_anew", [False, True])
+def test_what_was_set_aside_can_be_put_back(tmp_path: Path, is_put_anew: bool) -> None:
+    root = tmp_path / "blobs"
+    blobs = FileBlobs(root)
+    blobs.put_back(DIGEST)
+    blobs.set_aside(DIGEST)
+    blobs.put(DIGEST, CONTENT)
+    blobs.set_aside(DIGEST)
+    assert not path_of(root).exists()
+    if is_put_anew:
+        blobs.put(DIGEST, CONTENT)
+    blobs.put_back(DIGEST)
+    blobs.delete(DIGEST)
+    assert path_of(root).read_bytes() == CONTENT
+
+
+def test_what_was_put_anew_stays_when_what_was_set_aside_goes(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    blobs.put(DIGEST, CONTENT)
+    blobs.set_aside(DIGEST)
+    blobs.put(DIGEST, CONTENT)
+    blobs.delete(DIGEST)
+    assert blobs.get(DIGEST) == CONTENT
 
 
 def test_files_and_directories_are_for_their_owner_only(tmp_path: Path) -> None:

@@ -251,3 +251,22 @@ def test_an_attempt_that_began_before_the_end_is_not_the_last() -> None:
     (kept,) = store.kept
     assert "payload_lost" not in content_of(kept)
     assert blobs.asked == 2
+
+
+def test_what_an_entry_that_waits_for_the_record_refers_to_is_put_again_when_it_is_there() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+    entry = a_large_outcome("c1")
+    digest = digest_of(entry.payload or b"")
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            store.fail()
+            made.append_soon(entry)
+            await until(lambda: len(store._queued) == 1)
+            blobs.set_aside(digest)  # nobody refers to it yet
+            blobs.delete(digest)
+            store.mend()
+            await until(lambda: digest in blobs.contents)
+
+    asyncio.run(play())
+    assert [entry.call_id for entry in store.kept] == ["c1"]

@@ -41,6 +41,14 @@ def test_what_is_put_can_be_had_again_until_it_is_deleted(s3: S3) -> None:
     blobs.put(DIGEST, CONTENT)
 
     assert (s3.objects, blobs.has(DIGEST), blobs.get(DIGEST)) == ({NAME: CONTENT}, True, CONTENT)
+    blobs.set_aside(DIGEST)
+    blobs.set_aside(DIGEST)
+    assert s3.objects == {f"/aside/{DIGEST}": CONTENT}
+    assert (blobs.has(DIGEST), blobs.get(DIGEST)) == (True, CONTENT)
+    blobs.put_back(DIGEST)
+    blobs.put_back(DIGEST)
+    assert s3.objects == {NAME: CONTENT}
+    blobs.set_aside(DIGEST)
     blobs.delete(DIGEST)
     blobs.delete(DIGEST)
     assert (s3.objects, blobs.get(DIGEST)) == ({}, None)

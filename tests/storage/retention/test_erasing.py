@@ -29,6 +29,11 @@ BARE = [(True, False), (True, False)]
 GONE = [(False, False), (False, False)]
 
 
+@pytest.fixture(autouse=True)
+def _no_writer_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasing, "GRACE_SECONDS", -10.0)  # with `blobs.timeout_seconds`: none
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ErasedRecord]:
     with an_erased_record(request.param, tmp_path) as made:

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from callgate.audit.record import Entry
 from callgate.audit.selecting import Selector
 from callgate.storage.blobs.opening import blobs_of
-from callgate.storage.retention import sweeping
+from callgate.storage.retention import erasing
 from fakes.erasing import DAY, ErasedRecord, an_erased_record
 from fakes.small_entries import an_intent, an_outcome
 
 PAYLOADS = {"class": "payloads", "keep": "30d"}
+GRACE = 77.0
 CALLS = {"class": "calls", "keep": "30d"}
 
 
@@ -24,7 +25,8 @@ CALLS = {"class": "calls", "keep": "30d"}
 def record(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ErasedRecord]:
-    monkeypatch.setattr(sweeping, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(erasing, "GRACE_SECONDS", GRACE - 10.0)
+    monkeypatch.setattr(erasing.Eraser, "_pause", lambda *_: None)
     with an_erased_record(request.param, tmp_path) as made:
         yield made
 
@@ -80,23 +82,48 @@ def test_what_a_writer_refers_to_meanwhile_is_put_back(
     record: ErasedRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = _write(record, "c1", 50)
+    _, intent = _large(record, "c2", 0)  # it was there when the writer looked
     eraser = record.eraser()
-    real = eraser._pause
+    looked: list[bool] = []
 
     def pause(seconds: float) -> None:
-        if seconds == sweeping.GRACE_SECONDS and not _has(record, digest):
-            _, intent = _large(record, "c2", 0)
-            blobs = blobs_of(record.settings)
-            assert blobs is not None
-            blobs.delete(digest)  # it was there when the writer looked, and then it was not
+        if seconds == GRACE:
+            looked.append(_has(record, digest))
             record.write(intent)
-        real(seconds)
 
     monkeypatch.setattr(eraser, "_pause", pause)
     with eraser.at_work():
         eraser.erase(Selector(call="c1"), "payloads", {})
+    assert looked == [True]
     assert _has(record, digest)
     assert record.records().entries("c2")[0]["arguments"]
+    assert record.failures() == []
+
+
+@pytest.mark.parametrize("is_referred_to", [True, False])
+def test_killed_while_it_waits_for_writers_nothing_is_lost_and_nothing_stays(
+    record: ErasedRecord, monkeypatch: pytest.MonkeyPatch, is_referred_to: bool
+) -> None:
+    digest = _write(record, "c1", 50)
+    _, intent = _large(record, "c2", 0)
+    eraser = record.eraser()
+
+    def pause(seconds: float) -> None:
+        if seconds == GRACE:
+            if is_referred_to:
+                record.write(intent)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(eraser, "_pause", pause)
+    with pytest.raises(KeyboardInterrupt), eraser.at_work():
+        eraser.erase(Selector(call="c1"), "payloads", {})
+    if is_referred_to:
+        assert record.records().entries("c2")[0]["arguments"]
+        assert record.failures() == []
+    record.retain()
+    assert _has(record, digest) == is_referred_to
+    if is_referred_to:
+        assert record.records().entries("c2")[0]["arguments"]
     assert record.failures() == []
 
 

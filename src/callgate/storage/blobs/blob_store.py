@@ -34,8 +34,17 @@ class BlobStore(Protocol):
     def has(self, digest: str) -> bool:
         """Whether something lies there. BlobError."""
 
+    def set_aside(self, digest: str) -> None:
+        """Whoever puts the content from here on puts it anew; it can still be read. BlobError.
+
+        Durable: whatever happens next, it can be put back.
+        """
+
+    def put_back(self, digest: str) -> None:
+        """What was set aside is where it was, if there is any. BlobError."""
+
     def delete(self, digest: str) -> None:
-        """Returns when it is gone for good, or was before. BlobError."""
+        """What was set aside is gone for good, what was put since then is not. BlobError."""
 
     def close(self) -> None:
         """Ends connections."""

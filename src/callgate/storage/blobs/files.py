@@ -10,6 +10,7 @@ from pathlib import Path
 from callgate.storage.blobs.blob_store import BlobError, checked_content, checked_digest
 
 DRAFTS = "drafts"
+ASIDE = "aside"
 DRAFT_SECONDS = 86_400.0  # a draft that nobody has finished by then is of a process that died
 
 
@@ -45,17 +46,29 @@ class FileBlobs:
     def raw(self, digest: str) -> bytes | None:
         """What is in the file; None where there is none. BlobError."""
         try:
-            return self._kept(self._path(digest))
+            for path in self._places(digest):
+                content = self._kept(path)
+                if content is not None:
+                    return content
+            return None
         except OSError as error:
             raise self._fault(error) from None
 
     def has(self, digest: str) -> bool:
         """Whether there is a file."""
-        return self._path(digest).is_file()
+        return any(path.is_file() for path in self._places(digest))
+
+    def set_aside(self, digest: str) -> None:
+        """Gives the file another name. BlobError."""
+        self._move(self._path(digest), self._aside(digest))
+
+    def put_back(self, digest: str) -> None:
+        """Gives it its name again, over the same that was put meanwhile. BlobError."""
+        self._move(self._aside(digest), self._path(digest))
 
     def delete(self, digest: str) -> None:
         """Returns when the name is gone from the disk. BlobError."""
-        path = self._path(digest)
+        path = self._aside(digest)
         try:
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
@@ -68,6 +81,25 @@ class FileBlobs:
 
     def _path(self, digest: str) -> Path:
         return self._directory / digest[:2] / checked_digest(digest)
+
+    def _aside(self, digest: str) -> Path:
+        return self._directory / ASIDE / checked_digest(digest)
+
+    def _places(self, digest: str) -> tuple[Path, ...]:
+        """Where it may be: looked at in this order, a file that is moved meanwhile is found."""
+        path = self._path(digest)
+        return path, self._aside(digest), path
+
+    def _move(self, path: Path, to: Path) -> None:
+        try:
+            if not path.is_file():
+                return
+            self._make(self._directory, to.parent)
+            path.replace(to)
+            _sync(to.parent)
+            _sync(path.parent)
+        except OSError as error:
+            raise self._fault(error) from None
 
     def _make(self, *directories: Path) -> None:
         for directory in directories:

@@ -68,6 +68,8 @@ class PlacingStore:
         self._blob_fault: str | None = None
         self._later: deque[Entry] = deque()
         self._later_bytes = 0
+        self._unsure: deque[bytes] = deque()  # of entries that the record takes up who knows when
+        self._unsure_bytes = 0
         self._tending: asyncio.Task[None] | None = None
         self._is_open = False
         self._is_closing = asyncio.Event()
@@ -151,10 +153,12 @@ class PlacingStore:
 
     async def _catch_up(self) -> None:
         """Puts what waits, in order; and sees whether it works again, where it did not."""
-        while self._later or self._blob_fault is not None:
+        while self._later or self._unsure or self._blob_fault is not None:
             is_last = self._is_closing.is_set()
             if self._later:
                 is_done = await self._put_some(list(islice(self._later, THREADS)))
+            elif self._unsure:
+                is_done = await self._put_again()
             else:
                 is_done = await self._try(PROBE)
             if is_done:
@@ -173,6 +177,22 @@ class PlacingStore:
             self._later.popleft()
             self._later_bytes -= len(entry.payload or b"")
             self._hand_on(replace(entry, payload=None))
+            if self._store.fault is not None:
+                self._doubt(entry.payload or b"")
+        return True
+
+    def _doubt(self, content: bytes) -> None:
+        """Whoever erases waits for entries that are on their way, but not for so long."""
+        self._unsure.append(content)
+        self._unsure_bytes += len(content)
+        while self._unsure_bytes > MAX_WAITING_BYTES:
+            self._unsure_bytes -= len(self._unsure.popleft())
+
+    async def _put_again(self) -> bool:
+        """Once the record takes entries again: costs little where it is there still."""
+        if self._store.fault is not None or not await self._try(self._unsure[0]):
+            return False
+        self._unsure_bytes -= len(self._unsure.popleft())
         return True
 
     async def _try(self, content: bytes) -> bool:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import base64
 
-from callgate.storage.blobs.blob_store import BlobError, checked_content, checked_digest
+from callgate.storage.blobs.blob_store import (
+    BlobError,
+    checked_content,
+    checked_digest,
+    digest_of,
+)
 from callgate.storage.blobs.s3_requests import Answer, Bucket
 from callgate.storage.blobs.settings import S3Settings
 
@@ -28,10 +33,7 @@ class S3Blobs:
 
     def put(self, digest: str, content: bytes) -> None:
         """Uploads it, unless it is there. S3 holds what arrives against the digest. BlobError."""
-        headers = {
-            "content-type": "application/json",
-            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(digest)).decode(),
-        }
+        headers = _headers(digest)
         name = _name(digest)
         if self._has_conditions:
             conditional = {**headers, "if-none-match": "*"}
@@ -58,29 +60,60 @@ class S3Blobs:
 
     def raw(self, digest: str) -> bytes | None:
         """What is in the object; None where there is none. BlobError."""
-        answer = self._bucket.ask("GET", _name(digest))
+        for name in _places(digest):
+            content = self._read(name)
+            if content is not None:
+                return content
+        return None
+
+    def has(self, digest: str) -> bool:
+        """Whether there is such an object. BlobError."""
+        return any(self._is_there(name) for name in _places(digest))
+
+    def set_aside(self, digest: str) -> None:
+        """Writes it under another name first, then takes it away from its own. BlobError."""
+        self._move(_name(digest), _aside(digest))
+
+    def put_back(self, digest: str) -> None:
+        """The same, the other way round. BlobError."""
+        self._move(_aside(digest), _name(digest))
+
+    def delete(self, digest: str) -> None:
+        """Returns when it is gone; a bucket that keeps versions keeps them. BlobError."""
+        self._take_away(_aside(digest))
+
+    def close(self) -> None:
+        """Ends connections."""
+        self._bucket.close()
+
+    def _read(self, name: str) -> bytes | None:
+        answer = self._bucket.ask("GET", name)
         if answer.status == 200:
             return answer.body
         if answer.status == 404 and answer.code in ("", "NoSuchKey"):
             return None
         raise self._fault(answer)
 
-    def has(self, digest: str) -> bool:
-        """Whether there is such an object. BlobError."""
-        answer = self._bucket.ask("HEAD", _name(digest))
+    def _is_there(self, name: str) -> bool:
+        answer = self._bucket.ask("HEAD", name)
         if answer.status in (200, 404):
             return answer.status == 200
         raise self._fault(answer)
 
-    def delete(self, digest: str) -> None:
-        """Returns when it is gone; a bucket that keeps versions keeps them. BlobError."""
-        answer = self._bucket.ask("DELETE", _name(digest))
+    def _move(self, name: str, to: str) -> None:
+        content = self._read(name)
+        if content is None:
+            return
+        # Whatever it is: a content that is not what its name says is not for us to lose.
+        answer = self._bucket.ask("PUT", to, headers=_headers(digest_of(content)), body=content)
+        if answer.status not in OK:
+            raise self._fault(answer)
+        self._take_away(name)
+
+    def _take_away(self, name: str) -> None:
+        answer = self._bucket.ask("DELETE", name)
         if answer.status not in (*OK, 404):
             raise self._fault(answer)
-
-    def close(self) -> None:
-        """Ends connections."""
-        self._bucket.close()
 
     def _fault(self, answer: Answer) -> BlobError:
         if 300 <= answer.status < 400:
@@ -92,3 +125,19 @@ class S3Blobs:
 
 def _name(digest: str) -> str:
     return f"{checked_digest(digest)[:2]}/{digest}"
+
+
+def _aside(digest: str) -> str:
+    return f"aside/{checked_digest(digest)}"
+
+
+def _places(digest: str) -> tuple[str, ...]:
+    """Where it may be: looked at in this order, an object that is moved meanwhile is found."""
+    return _name(digest), _aside(digest), _name(digest)
+
+
+def _headers(digest: str) -> dict[str, str]:
+    return {
+        "content-type": "application/json",
+        "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(digest)).decode(),
+    }

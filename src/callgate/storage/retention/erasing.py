@@ -45,6 +45,7 @@ from callgate.storage.settings import StoreSettings
 PLACES = 5_000  # entries in one event
 BATCH = 100  # entries in one transaction: what a call may have to wait for
 REST_SECONDS = 0.02  # between two of them
+GRACE_SECONDS = 15.0  # beyond `blobs.timeout_seconds`: what writers take that are not at fault
 COVER_SECONDS = 60.0  # beyond the usual, until a checkpoint must have come
 LOCK = "erasing"  # who holds it is the only one
 DONE = "erasing"  # the cursor: which `erased` events are finished
@@ -288,7 +289,8 @@ class Eraser:
             log, seq = place(at)
             return seq < done.get(log, 0)
 
-        sweeper = Sweeper(self._reading, self._blobs, is_finished, self._pause)
+        seconds = GRACE_SECONDS + self._settings.blobs.timeout_seconds
+        sweeper = Sweeper(self._reading, self._blobs, is_finished, partial(self._pause, seconds))
         sweeper.sweep(digest for digests in pending.values() for digest in digests)
         self._reading.rollback()
         self._drop(pending)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
 from callgate.audit.erasure import ERASED, WITHDRAWN, Erasures
-from callgate.audit.holds import Hold, holding
+from callgate.audit.holds import holding
 from callgate.audit.place import place, position
 from callgate.storage.blobs.blob_store import BlobStore
 from callgate.storage.retention.reading import (
@@ -21,23 +21,28 @@ from callgate.storage.retention.reading import (
 from callgate.storage.rows.opening import heads
 from callgate.storage.schema import records
 
-AT_ONCE = 64  # payloads: they are held in memory until it is sure that nobody needs them
-MAX_BYTES = 64 << 20
 CHUNK = 2_000
-GRACE_SECONDS = 2.0  # for entries on their way whose payload was there already
 
 
 class Sweeper:
-    """Deletes by digest."""
+    """Deletes by digest.
+
+    INVARIANT: what is deleted was set aside first, then looked for in the record: an entry that
+    came meanwhile keeps it, and who came later has put it anew. Killed in between, the next one
+    goes on; meanwhile it can be read.
+    """
 
     def __init__(
         self,
         connection: Connection,
         blobs: BlobStore,
         finished: Callable[[int], bool],
-        wait: Callable[[float], object],
+        wait: Callable[[], object],
     ) -> None:
-        """`finished` says of the position of an `erased` event whether all of it was done."""
+        """`finished` says of the position of an `erased` event whether all of it was done.
+
+        `wait` returns when entries that were on their way, their payload there already, are there.
+        """
         self._connection = connection
         self._blobs = blobs
         self._finished = finished
@@ -48,28 +53,23 @@ class Sweeper:
         wanted = set(digests)
         seen = heads(self._connection)
         holds = read_holds(self._connection)[0]
-        gone: dict[str, bytes] = {}
-        for digest in sorted(wanted - self._needed(wanted, {})):
-            content = self._blobs.raw(digest)
-            if content is None:
-                continue
-            self._blobs.delete(digest)
-            gone[digest] = content
-            if len(gone) >= AT_ONCE or sum(map(len, gone.values())) > MAX_BYTES:
-                self._settle(gone, seen, holds)
-                gone = {}
-        if gone:
-            self._settle(gone, seen, holds)
-
-    def _settle(
-        self, gone: Mapping[str, bytes], seen: Mapping[int, int], holds: Sequence[Hold]
-    ) -> None:
-        """Looks once more: what somebody refers to by now is put back."""
+        needed = self._needed(wanted, {})
+        for digest in sorted(needed):
+            self._blobs.put_back(digest)  # that another process has set aside, and was killed
+        doomed = [digest for digest in sorted(wanted - needed) if self._blobs.has(digest)]
+        if not doomed:
+            return
+        for digest in doomed:
+            self._blobs.set_aside(digest)
         self._connection.rollback()  # what is there by then
-        self._wait(GRACE_SECONDS)
+        self._wait()
         is_changed = read_holds(self._connection)[0] != holds
-        for digest in self._needed(gone.keys(), {} if is_changed else seen):
-            self._blobs.put(digest, gone[digest])
+        needed = self._needed(doomed, {} if is_changed else seen)
+        for digest in doomed:
+            if digest in needed:
+                self._blobs.put_back(digest)
+            else:
+                self._blobs.delete(digest)
 
     def _needed(self, wanted: Collection[str], after: Mapping[int, int]) -> set[str]:
         """Which of them entries have that are kept, or held."""
