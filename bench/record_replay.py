@@ -21,7 +21,7 @@ from callgate.audit.keeping import Keeping
 from callgate.audit.principals import describe
 from callgate.audit.record import Entry
 from callgate.cli.rehearsing import Rehearsal, play
-from callgate.model import Call, Era, Outcome, Principal, Proof, Ran, Reply, Timing
+from callgate.model import Call, Era, Outcome, Principal, Proof, Ran, Reply
 from callgate.pipeline.replay import Rehearsed
 from callgate.policy.engine import Engine, Question
 from callgate.policy.names import Names
@@ -128,7 +128,7 @@ def entries(calls: int) -> Iterator[Entry]:
         yield telling.outcome(
             Outcome(
                 call=call,
-                timings=tuple(Timing(stage=stage, seconds=0.0001) for stage in stages),
+                timings=dict.fromkeys(stages, 0.0001),
                 refusal_code=None if verdict.is_permitted else "not_permitted",
                 reason="",
                 is_delivered=verdict.is_permitted,

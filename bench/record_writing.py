@@ -18,7 +18,7 @@ from callgate.app.clock import SystemClock
 from callgate.audit import telling
 from callgate.audit.keeping import Keeping
 from callgate.audit.record import Entry
-from callgate.model import Call, Era, Outcome, Principal, Proof, Ran, Reply, Timing, Tool, Verdict
+from callgate.model import Call, Era, Outcome, Principal, Proof, Ran, Reply, Tool, Verdict
 from callgate.storage.settings import StoreSettings
 from callgate.storage.store import RecordStore
 
@@ -35,7 +35,7 @@ STAGES = (
     "identify", "resolve", "admit", "intercept_request", "authorize", "record_intent", "forward",
     "intercept_response",
 )  # fmt: skip
-TIMINGS = tuple(Timing(stage=stage, seconds=0.000_1) for stage in STAGES)
+TIMINGS = dict.fromkeys(STAGES, 0.000_1)
 SCHEMA = {"type": "object", "properties": {"order": {"type": "string"}}}
 TOOL = Tool(
     target="shop",

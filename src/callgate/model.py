@@ -209,13 +209,6 @@ class Change(Value):
     duration_seconds: float = 0.0
 
 
-class Timing(Value):
-    """How long one stage took."""
-
-    stage: str
-    seconds: float
-
-
 class Reply(Value):
     """What a target answered: the raw JSON of the result, or of the JSON-RPC error object.
 
@@ -301,7 +294,7 @@ class Outcome(Value):
     """How a call ended: what goes back to the caller, and what the record will say."""
 
     call: Call
-    timings: tuple[Timing, ...]
+    timings: dict[str, float] = {}  # stage → seconds, in running order
     refusal_code: str | None = None
     reason: str = ""
     detail: str = ""

@@ -12,7 +12,7 @@ from callgate.audit.keeping import Keeping
 from callgate.audit.masks import MASKED, Masks
 from callgate.audit.record import content_of, indexed, rfc3339
 from callgate.audit.telling import intent, outcome
-from callgate.model import Call, Change, Client, FollowUp, Outcome, Ran, Reply, Timing, Verdict
+from callgate.model import Call, Change, Client, FollowUp, Outcome, Ran, Reply, Verdict
 from callgate.protocol.methods import method_tool
 from fakes.calls import a_call, a_principal
 from fakes.store import NOW, an_ending_call, an_intent, an_outcome
@@ -26,8 +26,7 @@ def said(body: bytes) -> dict[str, Any]:
 
 
 def ended(call: Call, code: str | None = None, last: str = "intercept_response") -> Outcome:
-    timings = (Timing(stage=last, seconds=0.1),)
-    return Outcome(call=call, timings=timings, refusal_code=code, is_delivered=code is None)
+    return Outcome(call=call, timings={last: 0.1}, refusal_code=code, is_delivered=code is None)
 
 
 def test_intent_says_who_calls_what_and_why_it_may() -> None:
@@ -78,7 +77,7 @@ def test_of_a_result_that_was_withheld_there_is_only_the_digest(last: str) -> No
 def test_a_result_that_nobody_took_any_more_is_kept() -> None:
     gone = Outcome(
         call=an_ending_call("c1", reply=Reply(body=SECRET)),
-        timings=(Timing(stage="intercept_response", seconds=0.1),),
+        timings={"intercept_response": 0.1},
     )
 
     assert "content" in content_of(outcome(gone, NOW, NONE))
@@ -207,7 +206,7 @@ def test_values_that_policy_read_are_masked_and_of_large_ones_there_is_the_begin
 
 def test_call_of_which_little_is_known_is_recorded_all_the_same() -> None:
     call = a_call(id="c9", requested_name="what", route="shop")
-    over = Outcome(call=call, timings=(), refusal_code="unknown_tool", reason="There is none.")
+    over = Outcome(call=call, refusal_code="unknown_tool", reason="There is none.")
     entry = outcome(over, NOW, NONE)
     assert (entry.principal, entry.target, entry.tool) == (None, "shop", None)
     assert indexed(entry.body, entry.payload) == entry
@@ -254,7 +253,7 @@ def test_the_body_stays_small_whatever_a_peer_says_of_itself() -> None:
         arguments={"note": long},
         changes=(Change(interceptor="i", phase="request", action="noted", note=long),),
     )
-    over = Outcome(call=call, timings=(), refusal_code="x", reason=long, detail=long)
+    over = Outcome(call=call, refusal_code="x", reason=long, detail=long)
     for entry in (intent(call, NOW, NONE), outcome(over, NOW, NONE)):
         assert len(entry.body) < 20_000
         assert indexed(entry.body, entry.payload) == entry
@@ -300,7 +299,7 @@ def test_what_was_masked_is_not_repeated_in_reasons_notes_names_and_results() ->
     )
     over = Outcome(
         call=call,
-        timings=(Timing(stage="forward", seconds=0.1),),
+        timings={"forward": 0.1},
         reason=f"bad: {secret}",
         detail="was older-secret",
     )

@@ -39,7 +39,7 @@ class Lot:
             except asyncio.CancelledError:
                 self.ended.append("cancelled")
                 raise
-            return Outcome(call=self.call, timings=())
+            return Outcome(call=self.call)
 
         self.parking.begin(self.call, work(self.parked), self.parked)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callgate.model import Outcome, Ran, Refused, Reply, Timing, Verdict
+from callgate.model import Outcome, Ran, Refused, Reply, Verdict
 from fakes.calls import a_call, a_principal, a_tool
 
 SECONDS = {
@@ -33,7 +33,7 @@ def ended(code: str | None = None, *, last: str = "intercept_response", **more: 
     }
     return Outcome(
         call=a_call(**settings),
-        timings=tuple(Timing(stage=name, seconds=SECONDS[name]) for name in ran),
+        timings={name: SECONDS[name] for name in ran},
         refusal_code=code,
         is_delivered=code is None,
     )
@@ -42,4 +42,4 @@ def ended(code: str | None = None, *, last: str = "intercept_response", **more: 
 def refused_before_the_stages(code: str, **more: Any) -> Outcome:
     """As `record_refusal` makes it."""
     refused = Refused(code, "No.")
-    return Outcome(call=a_call(**more), timings=(), refusal_code=refused.code)
+    return Outcome(call=a_call(**more), refusal_code=refused.code)

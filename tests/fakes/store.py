@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from callgate.audit import telling
 from callgate.audit.keeping import Keeping
 from callgate.audit.record import Entry, Telling
-from callgate.model import Call, Outcome, Ran, Reply, Timing, Verdict
+from callgate.model import Call, Outcome, Ran, Reply, Verdict
 from callgate.ports import StoreError
 from callgate.protocol.jsonrpc import encode
 from fakes.calls import a_call, a_principal, a_tool
@@ -117,7 +117,7 @@ def an_outcome(
     last = "forward" if code in (None, "result_withheld") else "authorize"
     ended = Outcome(
         call=an_ending_call(call_id, **more),
-        timings=(Timing(stage="identify", seconds=0.001), Timing(stage=last, seconds=0.0115)),
+        timings={"identify": 0.001, last: 0.0115},
         refusal_code=code,
         reason="" if code is None else "It is not to be.",
         is_delivered=code is None,

@@ -107,7 +107,7 @@ def test_in_a_store_that_works_again_calls_find_what_they_refer_to() -> None:
 def test_an_outcome_that_cannot_be_told_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     call = an_ending_call("c1", labels=1)  # no such thing can be recorded
 
-    keep_outcome(Outcome(call=call, timings=(None,)), a_gateway())  # type: ignore[arg-type]
+    keep_outcome(Outcome(call=call, timings={"admit": None}), a_gateway())  # type: ignore[dict-item]
 
     assert "the outcome of call c1 could not be told" in caplog.text
 
@@ -118,7 +118,7 @@ def test_an_outcome_that_cannot_be_recorded_stops_nothing(
     async def play() -> None:
         gateway = a_gateway()
         await kept(gateway).close()
-        keep_outcome(Outcome(call=an_ending_call("c1"), timings=()), gateway)
+        keep_outcome(Outcome(call=an_ending_call("c1")), gateway)
 
         assert "the outcome of call c1 could not be recorded: the record is closed" in caplog.text
 

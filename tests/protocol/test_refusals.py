@@ -11,7 +11,7 @@ from fakes.calls import a_call
 
 
 def refused(code: str, *, as_error: bool = False) -> Any:
-    outcome = Outcome(call=a_call(id="c1"), timings=(), refusal_code=code, reason="Because.")
+    outcome = Outcome(call=a_call(id="c1"), refusal_code=code, reason="Because.")
     return parse_json(refusal_response(7, outcome, as_error=as_error))
 
 

@@ -16,9 +16,9 @@ def test_intent_and_outcome_are_one_record() -> None:
     store = MemoryStore()
     call = an_ending_call("c1", labels=("pii",), reply=Reply(body=b'{"content":[]}'))
     asyncio.run(store.append(intent(call, 1.0, Keeping())))
-    over = Outcome(call=call, timings=(), is_delivered=True)
+    over = Outcome(call=call, is_delivered=True)
     store.append_soon(outcome(over, 2.0, Keeping()))
-    store.append_soon(outcome(Outcome(call=an_ending_call("c2"), timings=()), 3.0, Keeping()))
+    store.append_soon(outcome(Outcome(call=an_ending_call("c2")), 3.0, Keeping()))
 
     told = ended(over, store, Agent(), {"amount": 5})
 
@@ -31,9 +31,7 @@ def test_intent_and_outcome_are_one_record() -> None:
 
 def test_of_a_refusal_nothing_is_delivered_and_the_text_is_the_reason() -> None:
     store = MemoryStore()
-    over = Outcome(
-        call=an_ending_call("c1"), timings=(), refusal_code="not_permitted", reason="No."
-    )
+    over = Outcome(call=an_ending_call("c1"), refusal_code="not_permitted", reason="No.")
     store.append_soon(outcome(over, 2.0, Keeping()))
 
     told = ended(over, store, Agent(), None)

@@ -88,7 +88,7 @@ def outcome(ended: Outcome, at: float, keeping: Keeping) -> Entry:
     body["ran"] = call.ran.value
     body["delivered"] = ended.is_delivered
     _tell_result(ended, body, payload, keeping, secrets)
-    body["seconds"] = {timing.stage: int(timing.seconds * 1e7) / 1e7 for timing in ended.timings}
+    body["seconds"] = {stage: int(seconds * 1e7) / 1e7 for stage, seconds in ended.timings.items()}
     return entry_of(body, at, payload=payload, principal=call.principal)
 
 
@@ -97,7 +97,7 @@ def has_intent(ended: Outcome) -> bool:
     call = ended.call
     if call.is_answered or METHODS[call.method].is_list or not ended.timings:
         return False
-    return ended.timings[-1].stage in AFTER_INTENT
+    return next(reversed(ended.timings)) in AFTER_INTENT
 
 
 def _asked(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from operator import sub
 from typing import Any
 
 from msgspec.structs import replace
 
-from callgate.model import Call, Outcome, Ran, Refused, Timing
+from callgate.model import Call, Outcome, Ran, Refused
 from callgate.pipeline.asking import Asking, Outside
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.recording import in_run, keep_outcome, sent_traceparent
@@ -44,6 +45,7 @@ DRY: tuple[Stage, ...] = (
     authorize,
 )  # what decides without effect: replay asks the engine itself, and is held against these
 
+_NAMES = tuple(stage.__name__ for stage in STAGES)
 _log = logging.getLogger("callgate.calls")
 
 
@@ -64,17 +66,14 @@ async def govern(
             meta={**call.meta, "traceparent": span.traceparent},
             sent_traceparent=sent_traceparent(call),
         )
-    timings: list[Timing] = []
     ticks = gateway.clock.ticks
     refused: Refused | None = None
-    started = ticks()
+    instants = [ticks()]
     stage: Stage = identify
     try:
         for stage in STAGES:
             call = await stage(call, gateway, caller)
-            ended = ticks()
-            timings.append(Timing(stage=stage.__name__, seconds=ended - started))
-            started = ended
+            instants.append(ticks())
     except Refused as refusal:
         refused = refusal
     except asyncio.CancelledError:
@@ -93,20 +92,27 @@ async def govern(
         )
     finally:
         if refused is not None:
-            timings.append(Timing(stage=stage.__name__, seconds=ticks() - started))
+            instants.append(ticks())
             call = refused.call or call
-        outcome = _outcome(call, timings, refused, caller)
+        outcome = _outcome(call, _timings(instants), refused, caller)
         _record(outcome, gateway)
         span.end(outcome)
     return outcome
 
 
-def _outcome(call: Call, timings: list[Timing], refused: Refused | None, caller: Caller) -> Outcome:
+def _timings(instants: list[float]) -> dict[str, float]:
+    """How long each stage took, of the instants between them."""
+    return dict(zip(_NAMES, map(sub, instants[1:], instants), strict=False))
+
+
+def _outcome(
+    call: Call, timings: dict[str, float], refused: Refused | None, caller: Caller
+) -> Outcome:
     if refused is None:
-        return Outcome(call=call, timings=tuple(timings), is_delivered=not caller.is_gone)
+        return Outcome(call=call, timings=timings, is_delivered=not caller.is_gone)
     return Outcome(
         call=call,
-        timings=tuple(timings),
+        timings=timings,
         refusal_code=refused.code,
         reason=refused.reason,
         detail=refused.detail,
@@ -127,7 +133,7 @@ def record_list(call: Call, gateway: Gateway, shown: int) -> Outcome:
     """The outcome of a list that was made without a target; recorded and counted."""
     span = gateway.telemetry.begin(call)
     call = in_run(call, gateway)
-    outcome = Outcome(call=call, timings=(), detail=f"{shown} shown", is_delivered=True)
+    outcome = Outcome(call=call, detail=f"{shown} shown", is_delivered=True)
     _record(outcome, gateway)
     span.end(outcome)
     return outcome
@@ -138,7 +144,6 @@ def record_refusal(call: Call, refused: Refused, gateway: Gateway) -> Outcome:
     span = gateway.telemetry.begin(call)
     outcome = Outcome(
         call=in_run(call, gateway),
-        timings=(),
         refusal_code=refused.code,
         reason=refused.reason,
         detail=refused.detail,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 
@@ -17,10 +17,16 @@ class Durations:
         self._counts = [0] * (len(bounds) + 1)
         self._seconds = 0.0
 
-    def add(self, seconds: float) -> None:
-        """One more duration. Not thread-safe: only the loop adds."""
-        self._counts[bisect_left(self._bounds, seconds)] += 1
-        self._seconds += seconds
+    def add(self, durations: Iterable[float]) -> None:
+        """Some more of them. Not thread-safe: only the loop adds."""
+        values = sorted(durations)
+        counted = 0
+        for place, bound in enumerate(self._bounds):
+            reached = bisect_right(values, bound)
+            self._counts[place] += reached - counted
+            counted = reached
+        self._counts[-1] += len(values) - counted
+        self._seconds += sum(values)
 
     @property
     def seconds(self) -> float:

@@ -57,25 +57,22 @@ def served(outcome: Outcome) -> Operation:
     attributes = _attributes(call, code_of(outcome))
     if call.protocol_version in _VERSIONS:  # else it is whatever the agent wrote
         attributes["mcp.protocol.version"] = call.protocol_version
-    seconds = sum(timing.seconds for timing in outcome.timings)
+    seconds = sum(outcome.timings.values())
     return Operation(began_at=call.received_at, seconds=seconds, attributes=attributes)
 
 
 def forwarded(outcome: Outcome) -> Operation | None:
     """The call to the target, as we saw it; None where none was made."""
-    call = outcome.call
-    if call.is_answered:
+    call, timings = outcome.call, outcome.timings
+    if call.is_answered or FORWARD not in timings:
         return None
-    began_at = call.received_at
-    for timing in outcome.timings:
-        if timing.stage == FORWARD:
-            break
-        began_at += timing.seconds
-    else:
-        return None
-    has_failed = outcome.is_refused and timing is outcome.timings[-1]
+    stages = list(timings)
+    before = stages[: stages.index(FORWARD)]
+    began_at = call.received_at + sum(timings[stage] for stage in before)
+    has_failed = outcome.is_refused and stages[-1] == FORWARD
     code = code_of(outcome) if has_failed else code_of_reply(call.reply)
-    return Operation(began_at=began_at, seconds=timing.seconds, attributes=_attributes(call, code))
+    attributes = _attributes(call, code)
+    return Operation(began_at=began_at, seconds=timings[FORWARD], attributes=attributes)
 
 
 def details(call: Call) -> Attributes:

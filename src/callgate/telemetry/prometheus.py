@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -29,6 +30,7 @@ OPENMETRICS_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 MOST_SERIES = 10_000
+MOST_TIMED = 256  # calls whose durations are taken in together
 OTHERS = "(others)"
 
 CALL_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -179,6 +181,7 @@ class _Counts:
     series: dict[tuple[str, str, str], _Series] = field(default_factory=dict)
     calls: dict[str, Durations] = field(default_factory=dict)
     stages: dict[str, Durations] = field(default_factory=dict)
+    timed: list[tuple[_Series, dict[str, float]]] = field(default_factory=list)  # not yet taken in
     evaluations: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def begin(self, key: tuple[str, str, str]) -> _Series:
@@ -193,6 +196,25 @@ class _Counts:
             seconds = self.calls[key[0]] = Durations(CALL_BOUNDS)
         made = self.series[key] = _Series(seconds)
         return made
+
+    def take_in(self) -> None:
+        """Adds the durations of the calls that ended since the last time: together, as one after
+        the other costs ten times as much.
+        """
+        timed, self.timed = self.timed, []
+        calls: defaultdict[Durations, list[float]] = defaultdict(list)
+        stages: defaultdict[str, list[float]] = defaultdict(list)
+        for series, timings in timed:
+            calls[series.seconds].append(sum(timings.values()))
+            for stage, seconds in timings.items():
+                stages[stage].append(seconds)
+        for durations, values in calls.items():
+            durations.add(values)
+        for stage, values in stages.items():
+            known = self.stages.get(stage)
+            if known is None:
+                known = self.stages[stage] = Durations(STAGE_BOUNDS)
+            known.add(values)
 
 
 class PrometheusTelemetry:
@@ -240,26 +262,19 @@ class _CountingSpan:
     def end(self, outcome: Outcome) -> None:
         counts = self._counts
         counts.in_flight -= 1
-        call = outcome.call
-        tool = call.tool
+        tool, code = outcome.call.tool, code_of(outcome)
         # Where no tool was found, its name is whatever the agent wrote: never a label. The route
         # is the name of a target, or it would not have been served.
-        key = (call.route or "", "") if tool is None else (tool.target, tool.name)
-        code = code_of(outcome)
-        series = counts.series.get((*key, code)) or counts.begin((*key, code))
+        if tool is None:
+            key = (outcome.call.route or "", "", code)
+        else:
+            key = (tool.target, tool.name, code)
+        series = counts.series.get(key) or counts.begin(key)
         series.count += 1
-        if not outcome.timings:
-            return  # refused before the first stage: it took no time
-        stages = counts.stages
-        total = 0.0
-        for timing in outcome.timings:
-            seconds = timing.seconds
-            total += seconds
-            durations = stages.get(timing.stage)
-            if durations is None:
-                durations = stages[timing.stage] = Durations(STAGE_BOUNDS)
-            durations.add(seconds)
-        series.seconds.add(total)
+        if outcome.timings:  # else refused before the first stage: it took no time
+            counts.timed.append((series, outcome.timings))
+            if len(counts.timed) >= MOST_TIMED:
+                counts.take_in()
 
 
 class _Scrape(Collector):
@@ -270,6 +285,7 @@ class _Scrape(Collector):
         self._readings = readings
 
     def collect(self) -> Iterator[Metric]:
+        self._counts.take_in()
         yield self._calls()
         yield _histogram(CALL_SECONDS, self._counts.calls)
         yield _histogram(STAGE_SECONDS, self._counts.stages)

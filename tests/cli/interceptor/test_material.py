@@ -58,7 +58,7 @@ def test_a_file_says_a_whole_call(tmp_path: Path) -> None:
 def test_a_recorded_call_is_of_the_principal_and_tool_that_it_was_of(tmp_path: Path) -> None:
     principal = a_principal("ada", "ops", agent="helper", tenant="t")
     call = an_ending_call("c1", principal=principal, session_id="s1")
-    store = stored(tmp_path, Outcome(call=call, timings=(), refusal_code="x"))
+    store = stored(tmp_path, Outcome(call=call, refusal_code="x"))
 
     made = of_record(store, "c1", Given(claims={"role": "lead"}))
 
@@ -83,7 +83,7 @@ def test_claims_facts_tool_and_result_are_those_of_the_record(tmp_path: Path) ->
         is_answered=True,
     )
     before = (describe(principal).entry(1.0), tool_defined(tool, 1.0))
-    records = stored(tmp_path, Outcome(call=call, timings=()), before=before)
+    records = stored(tmp_path, Outcome(call=call), before=before)
 
     made = of_record(records, "c1", Given(facts={"geo": {"city": "x"}, "risk": {"score": 1}}))
 
@@ -95,7 +95,7 @@ def test_claims_facts_tool_and_result_are_those_of_the_record(tmp_path: Path) ->
 def test_a_tool_is_known_where_a_snapshot_has_it(tmp_path: Path) -> None:
     tools = tmp_path / "tools.json"
     tools.write_text(json.dumps({"shop": [{"name": "refund", "description": "Pays back."}]}))
-    store = stored(tmp_path, Outcome(call=an_ending_call("c1"), timings=()))
+    store = stored(tmp_path, Outcome(call=an_ending_call("c1")))
 
     made = of_record(store, "c1", Given(tools=tools))
 
@@ -129,8 +129,8 @@ def test_lists_and_calls_of_no_tool_cannot_be_tried_on(tmp_path: Path) -> None:
     lost = a_call(id="lost", requested_name="x", principal=a_principal())
     store = stored(
         tmp_path,
-        Outcome(call=listing, timings=()),
-        Outcome(call=lost, timings=(), refusal_code="unknown_tool"),
+        Outcome(call=listing),
+        Outcome(call=lost, refusal_code="unknown_tool"),
     )
 
     for start, words in (("list", "is a list"), ("lost", "did not get so far as a tool")):

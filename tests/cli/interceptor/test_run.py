@@ -86,7 +86,7 @@ def recorded(masks: Masks | None = None, **more: Any) -> None:
     """A call `c1` of the shop, in the store of the configuration."""
     keeping = Keeping(masks=masks or Masks())
     call = an_ending_call("c1", **more)
-    ended = Outcome(call=call, timings=(), is_delivered=True)
+    ended = Outcome(call=call, is_delivered=True)
     entries = (telling.intent(call, 1.0, keeping), telling.outcome(ended, 2.0, keeping))
     write(StoreSettings(path=Path("r.db")), *entries)
 
