@@ -24,7 +24,7 @@ TESTED_ELSEWHERE = {
     "app/operators.py": "tests/e2e",
     "app/parts.py": "tests/e2e",
     "app/process.py": "tests/e2e",
-    "app/serving.py": "tests/e2e",
+    "app/signals.py": "tests/e2e",
     "audit/log_reader.py": "the vocabulary: tests/audit/test_verifying.py",
     "cli/run.py": "tests/e2e",
     "cli/wrap.py": "tests/e2e",

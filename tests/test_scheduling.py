@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import pytest
 
-from callgate.app.serving import Listener, Listening
 from callgate.scheduling import stand_back, standing_back
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sched(7) is Linux's")
@@ -62,18 +61,3 @@ def test_a_system_that_forbids_it_is_no_fault(monkeypatch: pytest.MonkeyPatch) -
     assert not stand_back()
     with standing_back():
         pass
-
-
-@pytest.mark.anyio
-async def test_the_threads_of_a_listener_stand_back_and_the_loop_does_not() -> None:
-    async def nothing(*_: object) -> None:
-        pass
-
-    def policies() -> dict[str, int]:
-        return {tid: os.sched_getscheduler(int(tid)) for tid in os.listdir("/proc/self/task")}
-
-    before = policies()
-    async with Listening(Listener(nothing, "127.0.0.1", 0)):
-        fresh = {tid: policy for tid, policy in policies().items() if tid not in before}
-        assert set(fresh.values()) == {os.SCHED_BATCH}
-        assert os.sched_getscheduler(0) == os.SCHED_OTHER

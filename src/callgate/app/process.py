@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from callgate.app.application import Application
 from callgate.app.beside import Beside
 from callgate.app.operators import readings_of, views_of
-from callgate.app.serving import Listener, Listening, until_signalled
+from callgate.app.signals import until_signalled
 from callgate.config import Config
 from callgate.control.app import ControlEndpoint
 from callgate.downstream.http import HttpEndpoint
 from callgate.protocol.origins import is_loopback
+from callgate.serving.listener import Listener, Listening
 from callgate.telemetry.all_of import AllOf
 from callgate.telemetry.exporting import exporting
 from callgate.telemetry.prometheus import PrometheusTelemetry

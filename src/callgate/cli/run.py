@@ -13,10 +13,10 @@ import click
 
 from callgate.app.parts import PartError
 from callgate.app.process import forever, serve
-from callgate.app.serving import ListenError
 from callgate.config import Config, ConfigError, load_config
 from callgate.config.env_file import EnvFileError, read_env_file
 from callgate.ports import StoreError
+from callgate.serving.listener import ListenError
 from callgate.telemetry.exporting import MissingExtraError
 from callgate.telemetry.logs import configure
 

@@ -16,7 +16,7 @@ import yaml
 
 from callgate.app.application import Application
 from callgate.app.beside import Beside
-from callgate.app.serving import until_signalled
+from callgate.app.signals import until_signalled
 from callgate.cli.run import env_file_option, load, start
 from callgate.config import Config
 from callgate.downstream.stdio import StdioEndpoint

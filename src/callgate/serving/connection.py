@@ -1,0 +1,331 @@
+"""One connection of a caller: bytes in, one transaction after the other, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from typing import Protocol, cast
+from urllib.parse import unquote
+
+import httptools
+
+from callgate.serving.transaction import STATUS_LINES, HungUpError, Scope, Transaction
+
+HEAD_SECONDS = 10.0  # from its first byte to its last
+IDLE_SECONDS = 75.0  # between two requests; longer than most clients and proxies keep them
+LINGER_SECONDS = 2.0  # for a caller that still sends what is not read, to see the answer
+MAX_HEAD_BYTES = 64 << 10
+MAX_HEADERS = 128
+MAX_BUFFERED = 256 << 10  # of a body that the application has not asked for yet
+VERSIONS = ("1.1", "1.0")
+FRAMING_PER_BYTE = 8  # of a body in chunks: what there may be beside it, and 64 KiB
+
+
+class _Unreadable(Exception):  # noqa: N818 - never leaves this module
+    """Raised where the parser calls us; it ends the reading. The status is kept beside it."""
+
+
+class Owner(Protocol):
+    """What all connections of a listener share."""
+
+    is_stopping: bool
+    scope: Scope  # what is the same for all requests
+
+    def joined(self, connection: Connection) -> bool:
+        """A caller has connected. False where there are too many already."""
+
+    def left(self, connection: Connection) -> None:
+        """The connection is no more."""
+
+    def serve(self, transaction: Transaction, connection: Connection) -> None:
+        """Has the application answer."""
+
+    def date_line(self) -> bytes:
+        """The `date` header."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection. Requests are answered in their order, one at a time."""
+
+    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+        self.is_lost = False
+        self.deadline = math.inf  # in the loop's time; see `expire`
+        self.date_line = owner.date_line
+        self._owner = owner
+        self._loop = loop
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport
+        self._scope = owner.scope
+        self._current: Transaction | None = None  # what is being answered
+        self._arriving: Transaction | None = None  # what the parser reads the body of
+        self._queue: deque[Transaction] = deque()
+        self._status = 400  # what is answered to what cannot be read
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        # Bytes of a head; then of a body's framing, but for those that came along with the head.
+        self._surplus = 0
+        self._body_bytes = 0
+        self._is_closing = False  # nothing that arrives is read any more
+        self._is_paused = False
+        self._drain: asyncio.Future[None] | None = None  # while the caller takes nothing
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether connections end with the response that is on its way."""
+        return self._owner.is_stopping
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for an answer here."""
+        return self._current is None
+
+    # What asyncio says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A caller has connected."""
+        self._transport = transport = cast("asyncio.Transport", transport)  # TCP or TLS
+        peer = transport.get_extra_info("peername")
+        here = transport.get_extra_info("sockname")
+        self._scope = {
+            **self._owner.scope,
+            "client": tuple(peer[:2]) if peer else None,
+            "server": tuple(here[:2]) if here else None,
+        }
+        self.deadline = self._loop.time() + HEAD_SECONDS
+        if not self._owner.joined(self):
+            self._say(503)
+            self._end(lingers=True)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The caller has hung up, or we have closed."""
+        self._lose()
+        self._queue.clear()
+        self._owner.left(self)
+
+    def pause_writing(self) -> None:
+        """The caller takes nothing at the moment."""
+        self._drain = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The caller has taken most of it."""
+        drain, self._drain = self._drain, None
+        if drain is not None and not drain.done():
+            drain.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests."""
+        if self._is_closing:
+            return
+        if self._current is None and not self._surplus:
+            self.deadline = self._loop.time() + HEAD_SECONDS
+        self._surplus += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._is_closing = True  # no other protocol is spoken: what follows is not read
+        except httptools.HttpParserError:
+            self._refuse(self._status)
+        else:
+            self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        arriving = self._arriving
+        if arriving is None:
+            if self._surplus > MAX_HEAD_BYTES:
+                self._refuse(431)
+        elif self._surplus > MAX_HEAD_BYTES + FRAMING_PER_BYTE * self._body_bytes:
+            self._refuse(400)
+        elif arriving.buffered > MAX_BUFFERED:
+            self._pause()
+
+    # What the parser says
+
+    def on_url(self, url: bytes) -> None:
+        """The request's target, or a piece of it."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; one after the body means nothing here."""
+        if self._arriving is None:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head is there: the application begins, or the request waits for its turn."""
+        headers, self._headers = self._headers, []
+        url, self._url = self._url, b""
+        if len(headers) > MAX_HEADERS or (
+            self._surplus > MAX_HEAD_BYTES
+            and len(url) + sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_BYTES
+        ):
+            self._status = 431
+            raise _Unreadable
+        parser = self._parser
+        version = parser.get_http_version()
+        if version not in VERSIONS:
+            self._status = 505
+            raise _Unreadable
+        path, _, query = _origin_form(url).partition(b"?")
+        text = path.decode("ascii")
+        scope = {
+            **self._scope,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "path": unquote(text) if "%" in text else text,
+            "raw_path": path,
+            "query_string": query,
+            "headers": headers,
+        }
+        self._surplus = self._body_bytes = 0
+        self._arriving = transaction = Transaction(
+            self, scope, keeps_alive=parser.should_keep_alive() and not parser.should_upgrade()
+        )
+        if self._current is None:
+            self._begin(transaction)
+        else:
+            self._queue.append(transaction)
+            self._pause()
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of the body."""
+        self._surplus -= len(piece)
+        self._body_bytes += len(piece)
+        if self._arriving is not None:
+            self._arriving.arrived(piece)
+
+    def on_message_complete(self) -> None:
+        """The request is all there."""
+        self._surplus = 0
+        arriving, self._arriving = self._arriving, None
+        if arriving is not None:
+            arriving.ended()
+
+    # What transactions say
+
+    def write(self, data: bytes) -> None:
+        """Sends it, now or as soon as the caller takes it."""
+        self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Waits until the caller has taken most of it. Raises HungUpError."""
+        if self._drain is not None:
+            await asyncio.shield(self._drain)
+
+    def wants_more(self) -> None:
+        """The application has taken what there was of the body."""
+        if not self._queue:
+            self._resume()
+
+    def finished(self) -> None:
+        """The response has been written: the next one, or the end."""
+        current = self._current
+        self._current = None
+        if current is None or not current.keeps_alive or self._is_closing:
+            self._end()
+        elif self._queue:
+            self._begin(self._queue.popleft())
+            if not self._queue:
+                self._resume()
+        else:
+            seconds = HEAD_SECONDS if self._surplus else IDLE_SECONDS
+            self.deadline = self._loop.time() + seconds
+
+    def fail(self, transaction: Transaction) -> None:
+        """The application has not answered, or not to the end."""
+        if not self.is_lost:
+            if not transaction.has_begun:
+                self._say(500)
+            self._lose()
+            self._end()
+
+    # What the owner says
+
+    def expire(self, now: float) -> None:
+        """Ends what takes too long."""
+        if self.deadline > now:
+            return
+        if self._is_closing:
+            self._transport.abort()
+        elif self._surplus:
+            self._refuse(408)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Ends it now."""
+        self._is_closing = True
+        self._transport.close()
+
+    # How it ends
+
+    def _begin(self, transaction: Transaction) -> None:
+        self._current = transaction
+        self.deadline = math.inf
+        self._owner.serve(transaction, self)
+
+    def _refuse(self, status: int) -> None:
+        """Answers what cannot be read, where that is possible, and ends."""
+        current = self._current
+        if current is None:
+            self._say(status)
+            self._end()
+        elif current is self._arriving:
+            if not current.has_begun:
+                self._say(status)
+            self._lose()
+            self._end()
+        else:  # an answer is on its way to what came before
+            self._is_closing = True
+
+    def _say(self, status: int) -> None:
+        line = STATUS_LINES[status]
+        body = line[len(b"HTTP/1.1 ") :].rstrip() + b"\n"
+        self._transport.write(
+            b"%bcontent-type: text/plain\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b"
+            % (line, len(body), self.date_line(), body)
+        )
+
+    def _lose(self) -> None:
+        """The application has nobody to talk to any more."""
+        self.is_lost = True
+        drain, self._drain = self._drain, None
+        if drain is not None and not drain.done():
+            drain.set_exception(HungUpError("the caller hung up"))
+            drain.exception()  # nobody may be waiting
+        current, self._current = self._current, None
+        if current is not None:
+            current.wake()
+
+    def _end(self, *, lingers: bool = False) -> None:
+        """Closes, once everything is written. A caller that still sends gets a moment: closing
+        at once would reset the connection, and the answer with it (RFC 9112, 9.6).
+        """
+        self._is_closing = True
+        self._queue.clear()
+        if lingers or self._arriving is not None or self._surplus:
+            self.deadline = self._loop.time() + LINGER_SECONDS
+            self._resume()
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _pause(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+
+def _origin_form(url: bytes) -> bytes:
+    """Path and query of a request's target (RFC 9112, 3.2)."""
+    if url[:1] == b"/" or url == b"*":
+        return url
+    parsed = httptools.parse_url(url)
+    path: bytes = parsed.path or b"/"
+    query: bytes | None = parsed.query
+    return path if query is None else path + b"?" + query

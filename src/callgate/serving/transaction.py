@@ -1,0 +1,232 @@
+"""One HTTP request and its response, as ASGI sees them: `receive` and `send`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Protocol
+
+Event = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+AsgiApplication = Callable[
+    [Scope, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]
+]
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+WITHOUT_BODY = frozenset({204, 304})
+STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+_CLOSE = b"connection: close\r\n"
+_KEEP_ALIVE = b"connection: keep-alive\r\n"  # HTTP/1.0 has to be told
+
+
+class HungUpError(ConnectionError):
+    """The caller is no longer there."""
+
+
+class Wire(Protocol):
+    """The connection, as a response needs it."""
+
+    is_lost: bool
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether connections end with the response that is on its way."""
+
+    def write(self, data: bytes) -> None:
+        """Sends it, now or as soon as the caller takes it."""
+
+    async def drained(self) -> None:
+        """Waits until the caller has taken most of it."""
+
+    def date_line(self) -> bytes:
+        """The `date` header."""
+
+    def wants_more(self) -> None:
+        """The application has taken what there was of the body."""
+
+    def finished(self) -> None:
+        """The response has been written."""
+
+
+class Transaction:
+    """One request and its response.
+
+    `receive` and `send` follow ASGI 3.0 (HTTP, spec version 2.4): after the caller has hung up
+    `receive` says `http.disconnect`, and `send` raises HungUpError.
+    """
+
+    __slots__ = (
+        "_body",
+        "_has_body",
+        "_is_chunked",
+        "_is_told",
+        "_left",
+        "_start",
+        "_waiter",
+        "_was_asked",
+        "_wire",
+        "buffered",
+        "has_begun",
+        "is_finished",
+        "is_read",
+        "keeps_alive",
+        "scope",
+    )
+
+    def __init__(self, wire: Wire, scope: Scope, *, keeps_alive: bool) -> None:
+        self.scope = scope
+        self.keeps_alive = keeps_alive
+        self.is_read = False  # whether the whole request has arrived
+        self.has_begun = False  # whether some of the response was written
+        self.is_finished = False
+        self.buffered = 0  # bytes of the body that wait for the application
+        self._wire = wire
+        self._was_asked = False  # whether the caller was told to go on with the body
+        self._body: list[bytes] = []
+        self._is_told = False  # the application has had the last of the body
+        self._waiter: asyncio.Future[None] | None = None
+        self._start: Event | None = None
+        self._has_body: bool = scope["method"] != "HEAD"
+        self._is_chunked = False
+        self._left = -1  # bytes still to come by the response's content-length; -1: not announced
+
+    # What the connection says
+
+    def arrived(self, piece: bytes) -> None:
+        """A piece of the request's body."""
+        self._body.append(piece)
+        self.buffered += len(piece)
+        self.wake()
+
+    def ended(self) -> None:
+        """The request is complete."""
+        self.is_read = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Something has changed for whoever waits in `receive`."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # What the application says
+
+    async def receive(self) -> Event:
+        """ASGI."""
+        if not (self.is_read or self._was_asked or self.has_begun or self._wire.is_lost):
+            self._was_asked = True
+            if _expects_continue(self.scope):
+                self._wire.write(CONTINUE)
+        while True:
+            if self._wire.is_lost or self.is_finished:
+                return {"type": "http.disconnect"}
+            if not self._is_told and (self._body or self.is_read):
+                return self._piece()
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    def _piece(self) -> Event:
+        body = self._body
+        piece = body[0] if len(body) == 1 else b"".join(body)
+        self._body = []
+        self.buffered = 0
+        if self.is_read:
+            self._is_told = True
+        else:
+            self._wire.wants_more()
+        return {"type": "http.request", "body": piece, "more_body": not self.is_read}
+
+    async def send(self, event: Event) -> None:
+        """ASGI."""
+        if self._wire.is_lost:
+            raise HungUpError("the caller hung up")
+        kind = event["type"]
+        if kind == "http.response.start" and self._start is None:
+            self._start = event
+            return
+        if kind != "http.response.body" or self._start is None or self.is_finished:
+            raise RuntimeError(f"{kind} is not what comes next in an HTTP response")
+        body: bytes = event.get("body", b"")
+        is_last = not event.get("more_body", False)
+        self._wire.write(self._framed(body, is_last=is_last))
+        self.has_begun = True
+        if is_last:
+            self.is_finished = True
+            self.wake()
+            self._wire.finished()
+        else:
+            await self._wire.drained()
+
+    def _framed(self, body: bytes, *, is_last: bool) -> bytes:
+        """This part of the response as it goes out, the head before the first. Raises RuntimeError
+        where a length was announced and is not kept.
+        """
+        head = b""
+        if not self.has_begun:
+            head = self._head(len(body) if is_last else None)
+        if not self._has_body:
+            return head
+        if self._is_chunked:
+            piece = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            return head + piece + (b"0\r\n\r\n" if is_last else b"")
+        if self._left >= 0:
+            self._left -= len(body)
+            if self._left < 0 or (is_last and self._left):
+                self.keeps_alive = False
+                raise RuntimeError("the response's body is not as long as its content-length says")
+        return head + body
+
+    def _head(self, length: int | None) -> bytes:
+        """`length` of the body, where it is all there."""
+        start = self._start
+        assert start is not None  # noqa: S101 - `send` has seen to it
+        status: int = start["status"]
+        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        for name, value in start.get("headers", ()):
+            if name == b"content-length":
+                self._left = int(value)
+            elif name == b"connection":
+                self.keeps_alive = self.keeps_alive and value.lower() != b"close"
+            else:
+                lines.append(b"%b: %b\r\n" % (name, value))
+        self._frame(status, length, lines)
+        lines.append(self._wire.date_line())
+        if not self.keeps_alive or not self.is_read or self._wire.is_stopping:
+            self.keeps_alive = False
+            lines.append(_CLOSE)
+        elif self.scope["http_version"] == "1.0":
+            lines.append(_KEEP_ALIVE)
+        head = b"".join(lines)
+        if not len(lines) == head.count(b"\n") == head.count(b"\r"):
+            raise RuntimeError("a header of the response has a line break in it")
+        return head + b"\r\n"
+
+    def _frame(self, status: int, length: int | None, lines: list[bytes]) -> None:
+        """How the caller will know where the body ends (RFC 9112, 6.3)."""
+        if status in WITHOUT_BODY:
+            self._has_body = False
+            return
+        if self._left < 0 and length is not None and self._has_body:
+            self._left = length
+        if self._left >= 0:
+            lines.append(b"content-length: %d\r\n" % self._left)
+        elif not self._has_body:
+            pass
+        elif self.scope["http_version"] == "1.1":
+            self._is_chunked = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        else:
+            self.keeps_alive = False  # the body ends with the connection
+
+
+def _expects_continue(scope: Scope) -> bool:
+    """Whether the caller waits with the body until it is asked for (RFC 9110, 10.1.1)."""
+    return scope["http_version"] == "1.1" and any(
+        name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"]
+    )
