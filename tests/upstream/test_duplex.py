@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from callgate.deadlines import NEVER, Deadlines
 from callgate.model import Features, Json, Offer, Reply
 from callgate.protocol.outbound import SUBSCRIPTION, WireError
 from callgate.upstream.duplex import MAX_ASKED_IN_CALL, MAX_ASKING, MAX_NOTES, Asked
@@ -263,17 +264,17 @@ def test_what_was_not_offered_is_not_asked() -> None:
 def test_the_targets_time_stands_still_while_the_client_is_asked() -> None:
     async def scenario(pipe: FakeDuplex) -> None:
         caller, patience = Asks(), Patience(0.05)
-        async with patience.begin() as time:
-            number, task = pipe.call(caller, patience)
-            await asyncio.sleep(0)
-            pipe.comes(ROOTS)
-            await caller.is_asked.wait()
-            assert time.when() is None
-            caller.may_answer.set()
-            await until(lambda: bool(pipe.answered("q")))
-            assert time.when() is not None
-            pipe.comes({"id": number, "result": {}})
-            await task
+        patience.begin(Deadlines(), patience.seconds)
+        number, task = pipe.call(caller, patience)
+        await asyncio.sleep(0)
+        pipe.comes(ROOTS)
+        await caller.is_asked.wait()
+        assert patience.at == NEVER
+        caller.may_answer.set()
+        await until(lambda: bool(pipe.answered("q")))
+        assert patience.at < NEVER
+        pipe.comes({"id": number, "result": {}})
+        await task
         patience.end()
 
     run(scenario)
@@ -282,21 +283,22 @@ def test_the_targets_time_stands_still_while_the_client_is_asked() -> None:
 def test_the_target_may_take_its_question_back() -> None:
     async def scenario(pipe: FakeDuplex) -> None:
         caller, patience = Asks(), Patience(5)
-        async with patience.begin() as time:
-            number, task = pipe.call(caller, patience)
-            await asyncio.sleep(0)
-            pipe.comes(ROOTS)
-            await caller.is_asked.wait()
-            strange: list[Any] = ["other", None, [], 7]
-            for request_id in (*strange, "q"):
-                note = {"requestId": request_id}
-                pipe.comes({"method": "notifications/cancelled", "params": note})
-            await until(lambda: caller.was_cancelled)
-            await asyncio.sleep(0)
-            assert time.when() is not None
-            assert pipe.answered("q") == []
-            pipe.comes({"id": number, "result": {}})
-            await task
+        patience.begin(Deadlines(), patience.seconds)
+        number, task = pipe.call(caller, patience)
+        await asyncio.sleep(0)
+        pipe.comes(ROOTS)
+        await caller.is_asked.wait()
+        strange: list[Any] = ["other", None, [], 7]
+        for request_id in (*strange, "q"):
+            note = {"requestId": request_id}
+            pipe.comes({"method": "notifications/cancelled", "params": note})
+        await until(lambda: caller.was_cancelled)
+        await asyncio.sleep(0)
+        assert patience.at < NEVER
+        assert pipe.answered("q") == []
+        pipe.comes({"id": number, "result": {}})
+        await task
+        patience.end()
 
     run(scenario)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from callgate.deadlines import NEVER, Deadlines
 from callgate.model import Ran
 from callgate.ports import TargetError
 from callgate.protocol.framing import FramingError
@@ -85,17 +86,14 @@ def test_the_time_stands_still_while_somebody_is_asked_and_goes_on_where_it_stop
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         patience = Patience(100.0)
-        scope = patience.begin()
-        async with scope:
-            began = loop.time()
-            with patience:
-                assert scope.when() is None
-                with patience:  # a second question at the same time
-                    assert scope.when() is None
-                assert scope.when() is None
-            when = scope.when()
-            assert when is not None
-            assert began + 99.0 < when <= loop.time() + 100.0
+        patience.begin(Deadlines(), 100.0)
+        began = loop.time()
+        with patience:
+            assert patience.at == NEVER
+            with patience:  # a second question at the same time
+                assert patience.at == NEVER
+            assert patience.at == NEVER
+        assert began + 99.0 < patience.at <= loop.time() + 100.0
         patience.end()
 
     asyncio.run(scenario())

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar
 
+from callgate.deadlines import NEVER, Deadline, Deadlines
 from callgate.model import Ran
 from callgate.ports import TargetError
 from callgate.protocol.framing import FramingError
@@ -29,6 +30,7 @@ class Faults:
     """The port's errors for one target, in sentences that the agent may read."""
 
     def __init__(self, name: str) -> None:
+        self.deadlines = Deadlines()  # of what is waited for from it
         self._name = name
 
     def unavailable(self, detail: str, *, reason: str = "cannot be reached now") -> TargetError:
@@ -64,40 +66,26 @@ class Sending(Protocol):
         """Whether any byte of it may have reached the target."""
 
 
-class Patience:
+class Patience(Deadline):
     """The time that a target may take. It stands still while the agent's client is asked."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._scope: asyncio.Timeout | None = None
         self._asking = 0
         self._left = seconds
 
-    def begin(self) -> asyncio.Timeout:
-        """What the waiting is done in."""
-        self._scope = asyncio.timeout(self.seconds)
-        return self._scope
-
-    def end(self) -> None:
-        """The waiting is over; who is still being asked changes nothing any more."""
-        self._scope = None
-
     def __enter__(self) -> None:
         """The client is being asked now."""
-        scope = self._scope
-        if self._asking == 0 and scope is not None and not scope.expired():
-            when = scope.when()
-            if when is not None:
-                self._left = when - asyncio.get_running_loop().time()
-                scope.reschedule(None)
+        if self._asking == 0 and self.at < NEVER:
+            self._left = self.at - asyncio.get_running_loop().time()
+            self.move(NEVER)
         self._asking += 1
 
     def __exit__(self, *_: object) -> None:
         """The client has answered, or will not."""
         self._asking -= 1
-        scope = self._scope
-        if self._asking == 0 and scope is not None and not scope.expired():
-            scope.reschedule(asyncio.get_running_loop().time() + self._left)
+        if self._asking == 0:
+            self.move(asyncio.get_running_loop().time() + self._left)
 
 
 async def within(
@@ -106,11 +94,13 @@ async def within(
     """Waits for the answer to one request. Raises TargetError, for whatever goes wrong."""
     if not isinstance(patience, Patience):
         patience = Patience(patience)
+    patience.begin(faults.deadlines, patience.seconds)
     try:
-        async with patience.begin():
-            return await work
-    except TimeoutError:
-        raise faults.timeout(patience.seconds, is_sent=sending.is_sent) from None
+        return await work
+    except (TimeoutError, asyncio.CancelledError) as error:
+        if patience.end() or isinstance(error, TimeoutError):
+            raise faults.timeout(patience.seconds, is_sent=sending.is_sent) from None
+        raise
     except (Unreachable, Closed, Full) as error:
         raise faults.unavailable(str(error)) from None
     except Lost as error:

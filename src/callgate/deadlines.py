@@ -1,0 +1,81 @@
+"""Deadlines that share one timer: each wait costs a comparison, not a timer of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+NEVER = math.inf
+EARLY_SECONDS = 0.001  # how much too early a timer of the loop may ring
+
+
+class Deadline:
+    """Until when one task waits; what it waits for is cancelled then. It may be moved meanwhile."""
+
+    at = NEVER  # in the time of the loop
+    has_passed = False
+    _deadlines: Deadlines | None = None  # while somebody waits
+    _task: asyncio.Task[object] | None = None
+    _cancelling = 0
+
+    def begin(self, deadlines: Deadlines, seconds: float) -> None:
+        """From now on the current task waits."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        assert task is not None  # noqa: S101 - who waits is a task
+        self._task, self._cancelling = task, task.cancelling()
+        self._deadlines = deadlines
+        self.at = loop.time() + seconds
+        deadlines.add(self, loop)
+
+    def move(self, at: float) -> None:
+        """Changes it, unless nobody waits any more."""
+        if self._deadlines is not None and not self.has_passed:
+            self.at = at
+            self._deadlines.add(self, asyncio.get_running_loop())
+
+    def pass_by(self) -> None:
+        """The time has come."""
+        if self._task is not None:
+            self.has_passed = True
+            self._task.cancel()
+
+    def end(self) -> bool:
+        """The wait is over; whether a cancellation that ended it meant that the time had come."""
+        if self._deadlines is not None:
+            self._deadlines.drop(self)
+        task, self._deadlines, self._task = self._task, None, None
+        return self.has_passed and task is not None and task.uncancel() <= self._cancelling
+
+
+class Deadlines:
+    """Those of one event loop, or of one part of what runs in it."""
+
+    def __init__(self) -> None:
+        self._kept: set[Deadline] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = NEVER
+
+    def add(self, deadline: Deadline, loop: asyncio.AbstractEventLoop) -> None:
+        """Keeps watch of it from now on, or of its new time."""
+        self._kept.add(deadline)
+        if deadline.at < self._rings_at:
+            self._ring_at(deadline.at, loop)
+
+    def drop(self, deadline: Deadline) -> None:
+        """Forgets it. The timer may ring for nothing."""
+        self._kept.discard(deadline)
+
+    def _ring_at(self, at: float, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at = at
+        self._timer = loop.call_at(at, self._ring, loop) if at < NEVER else None
+
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time() + EARLY_SECONDS
+        for deadline in [one for one in self._kept if one.at <= now]:
+            self._kept.discard(deadline)
+            deadline.pass_by()
+        self._timer = None
+        self._ring_at(min((one.at for one in self._kept), default=NEVER), loop)

@@ -1,0 +1,117 @@
+"""A wait ends when its time has come, and no other one does; one timer serves them all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+
+from callgate.deadlines import NEVER, Deadline, Deadlines
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return uvloop.run if request.param == "uvloop" else asyncio.run
+
+
+async def wait(deadlines: Deadlines, seconds: float, until: asyncio.Event | None = None) -> bool:
+    """Whether it ended in time; raises CancelledError where somebody else ended it."""
+    deadline = Deadline()
+    deadline.begin(deadlines, seconds)
+    try:
+        await (until or asyncio.Event()).wait()
+    except asyncio.CancelledError:
+        if deadline.end():
+            return False
+        raise
+    assert not deadline.end()
+    return True
+
+
+def test_each_wait_ends_at_its_own_time(run: Run) -> None:
+    async def scenario() -> None:
+        deadlines, ended = Deadlines(), list[float]()
+
+        async def one(seconds: float) -> None:
+            assert not await wait(deadlines, seconds)
+            ended.append(seconds)
+
+        await asyncio.gather(*map(one, (0.06, 0.0, 0.02, 0.04)))
+        assert ended == [0.0, 0.02, 0.04, 0.06]
+
+    run(scenario())
+
+
+def test_a_wait_that_ended_is_left_alone_when_its_time_comes(run: Run) -> None:
+    async def scenario() -> None:
+        deadlines, done = Deadlines(), asyncio.Event()
+        done.set()
+        assert await wait(deadlines, 0.01, done)
+        assert not await wait(deadlines, 0.02)  # the timer has rung for the first one, too
+
+    run(scenario())
+
+
+def test_a_cancellation_by_somebody_else_is_one(run: Run) -> None:
+    async def scenario() -> None:
+        task = asyncio.ensure_future(wait(Deadlines(), 10.0))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(scenario())
+
+
+def test_a_cancellation_that_comes_when_the_time_has_passed_is_not_lost(run: Run) -> None:
+    async def scenario() -> None:
+        deadline = Deadline()
+
+        async def work() -> None:
+            deadline.begin(Deadlines(), 10.0)
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if not deadline.end():
+                    raise
+
+        task = asyncio.ensure_future(work())
+        await asyncio.sleep(0)
+        deadline.pass_by()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(scenario())
+
+
+def test_a_task_whose_time_had_passed_can_wait_again(run: Run) -> None:
+    async def scenario() -> None:
+        deadlines = Deadlines()
+        for _ in range(2):
+            assert not await wait(deadlines, 0.0)
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0)
+
+    run(scenario())
+
+
+def test_a_deadline_that_is_moved_holds_at_its_new_time(run: Run) -> None:
+    async def scenario() -> None:
+        late, now = Deadline(), asyncio.get_running_loop().time
+        late.begin(Deadlines(), 0.01)
+        late.move(NEVER)
+        await asyncio.sleep(0.03)
+        late.move(now() + 0.01)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        assert late.end()
+        late.move(now())
+        await asyncio.sleep(0.01)  # nobody waits any more
+
+    run(scenario())
