@@ -1,6 +1,8 @@
 """Where may be asked, and how much of an answer is taken."""
 
 import asyncio
+import subprocess
+import sys
 from typing import cast
 
 import pytest
@@ -13,6 +15,12 @@ from callgate.closed_client import (
     read_at_most,
 )
 from fakes.http_target import HttpTarget, Seen, Talk
+
+
+def test_a_gateway_that_asks_nobody_does_not_even_import_the_client() -> None:
+    program = "import sys, callgate.cli.run; sys.exit('pyreqwest' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError
-from pyreqwest.response import ResponseBodyReader
 
 from callgate.model import Value
 from callgate.protocol.origins import is_loopback
+
+if TYPE_CHECKING:
+    from pyreqwest.client import Client, ClientBuilder
+    from pyreqwest.response import ResponseBodyReader
 
 MAX_IDLE_SECONDS = 4.0  # common servers close after 5: a request into a closing connection fails
 MAX_IDLE_CONNECTIONS = 64
@@ -28,6 +29,8 @@ class NoAnswerError(Exception):
 
 def closed_client(url: str, timeout_seconds: float) -> ClientBuilder:
     """Without redirects, without what unpacks an answer, and on this machine without a proxy."""
+    from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - 9 MB, where somebody is asked
+
     builder = (
         ClientBuilder()
         .follow_redirects(False)
@@ -96,15 +99,17 @@ class Poster:
         self._url = url
         self.place = url.partition("?")[0]  # a query may hold a secret: no message repeats it
         self._headers = dict(headers)
-        self._seconds = timeout_seconds
+        self._builder = closed_client(url, timeout_seconds)
         self._client: Client | None = None
 
     async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Raises NoAnswerError."""
+        from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 - see closed_client
+
         sent = {**self._headers, **(headers or {})}
         try:
             if self._client is None:
-                self._client = closed_client(self._url, self._seconds).build()
+                self._client = self._builder.build()
             request = self._client.post(self._url).headers(sent)
             async with request.body_bytes(body).build_streamed() as response:
                 content = await read_at_most(response.body_reader, MAX_ANSWER_BYTES)

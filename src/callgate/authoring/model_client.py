@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError
-from pyreqwest.response import ResponseBodyReader
 
 from callgate.authoring.settings import DraftingSettings
 from callgate.model import Json, Value
 from callgate.protocol.jsonrpc import encode
+
+if TYPE_CHECKING:
+    from pyreqwest.client import Client
+    from pyreqwest.exceptions import PyreqwestError
+    from pyreqwest.response import ResponseBodyReader
 
 MAX_ANSWER_BYTES = 1 << 20
 MAX_TOLD_CHARACTERS = 200  # of what an endpoint says of its own failure
@@ -86,6 +88,9 @@ class ModelClient:
         return self._text(answer)
 
     async def _post(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - 9 MB, where a model is asked
+        from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415
+
         seconds = self._settings.timeout_seconds
         try:
             if self._client is None:

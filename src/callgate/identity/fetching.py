@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError
+if TYPE_CHECKING:
+    from pyreqwest.client import Client
+    from pyreqwest.exceptions import PyreqwestError
 
 Fetch = Callable[[str], Awaitable[tuple[int, bytes]]]
 """URL → (HTTP status, body). Raises FetchError where there is no whole answer."""
@@ -33,6 +35,9 @@ class HttpFetch:
 
     async def __call__(self, url: str) -> tuple[int, bytes]:
         """One GET. Issuer down, slow or talking too much: FetchError, never a partial body."""
+        from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - 9 MB, where issuers are asked
+        from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415
+
         require_fetchable(url)
         if self._client is None:
             self._client = (

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError
+from typing import TYPE_CHECKING
 
 from callgate.closed_client import (
     TooLongError,
@@ -17,6 +15,10 @@ from callgate.closed_client import (
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.pem import certificates, content
 from callgate.model import Value
+
+if TYPE_CHECKING:
+    from pyreqwest.client import Client, ClientBuilder
+    from pyreqwest.exceptions import PyreqwestError
 
 
 class PostError(Exception):
@@ -53,6 +55,8 @@ class Poster:
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> Answer:
         """One POST, once. Server down, slow or talking too much: PostError."""
+        from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 - see closed_client
+
         if self._client is None:
             self._client = self._builder.build()
         try:
@@ -85,6 +89,8 @@ def checked_url(url: str) -> str:
 
 
 def _builder(url: str, timeout_seconds: float, tls: Tls) -> ClientBuilder:
+    from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 - see closed_client
+
     builder = closed_client(url, timeout_seconds)
     if tls.authority is not None:
         builder = builder.add_root_certificate_pem(certificates(tls.authority))

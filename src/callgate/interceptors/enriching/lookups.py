@@ -6,12 +6,10 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
-from pyreqwest.client import Client
-from pyreqwest.exceptions import PyreqwestError
 
 from callgate.closed_client import (
     TooLongError,
@@ -25,6 +23,9 @@ from callgate.model import Json
 from callgate.protocol.jsonrpc import Malformed, parse_json
 from callgate.scrutiny import Request
 from callgate.settings import Settings
+
+if TYPE_CHECKING:
+    from pyreqwest.client import Client
 
 MAX_VALUE = 512  # characters of one value in a URL
 MAX_FLIGHTS = 1_000  # questions that are under way at once
@@ -99,6 +100,7 @@ class Lookup:
         self._ticks = ticks
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # the least recently used first
         self._flights: dict[str, asyncio.Task[_Entry]] = {}
+        self._builder = closed_client(settings.url, settings.timeout_seconds)
         self._client: Client | None = None
         self._subjects = subjects(settings.url)
 
@@ -160,6 +162,8 @@ class Lookup:
         return entry
 
     async def _answer(self, url: str) -> Facts:
+        from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 - see closed_client
+
         host = urlsplit(url).netloc
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
@@ -183,7 +187,7 @@ class Lookup:
 
     async def _get(self, url: str) -> tuple[int, bytes]:
         if self._client is None:
-            self._client = closed_client(url, self._settings.timeout_seconds).build()
+            self._client = self._builder.build()
         headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
         request = self._client.get(url).headers({"accept": "application/json", **headers})
         async with request.build_streamed() as response:

@@ -8,16 +8,17 @@ import re
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from pyreqwest.client import SyncClient, SyncClientBuilder
-from pyreqwest.exceptions import PyreqwestError
 
 from callgate.model import Value
 from callgate.protocol.origins import is_loopback
 from callgate.storage.blobs.blob_store import BlobError
 from callgate.storage.blobs.settings import S3Settings
+
+if TYPE_CHECKING:
+    from pyreqwest.client import SyncClient
+    from pyreqwest.exceptions import PyreqwestError
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 ATTEMPTS = 3
@@ -66,6 +67,8 @@ class Bucket:
         body: bytes = b"",
     ) -> Answer:
         """The answer, after up to ATTEMPTS where what is wrong may pass. Raises BlobError."""
+        from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 - see _connected
+
         problem = ""
         for attempt in range(ATTEMPTS):
             if attempt and self._is_closed.wait(PAUSE_SECONDS * 2 ** (attempt - 1)):
@@ -97,6 +100,8 @@ class Bucket:
             return Answer(status=response.status, body=bytes(content))
 
     def _connected(self) -> SyncClient:
+        from pyreqwest.client import SyncClientBuilder  # noqa: PLC0415 - 9 MB, for a bucket only
+
         with self._lock:
             if self._client is None:
                 builder = (
