@@ -474,15 +474,14 @@ class TestTheDoor:
         )
 
 
-def test_a_body_that_does_not_arrive_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callgate.downstream.exchange.BODY_SECONDS", 0.01)
+def test_a_body_that_does_not_arrive_is_recorded_and_not_taken() -> None:
     gateway = a_gateway()
 
     async def scenario(agent: Agent) -> Any:
         sent: list[Any] = []
 
         async def receive() -> Any:
-            await asyncio.Event().wait()
+            return {"type": "http.disconnect"}
 
         async def send(event: Any) -> None:
             sent.append(event)
@@ -498,5 +497,5 @@ def test_a_body_that_does_not_arrive_frees_its_place(monkeypatch: pytest.MonkeyP
         await agent.endpoint(scope, receive, send)
         return sent[0]["status"]
 
-    assert talk(scenario, gateway) == 408
+    assert talk(scenario, gateway) == 400
     assert codes(gateway) == ["malformed"]

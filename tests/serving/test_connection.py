@@ -27,6 +27,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture
 def is_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0.3)
     monkeypatch.setattr(connection, "IDLE_SECONDS", 0.1)
     monkeypatch.setattr(connection, "LINGER_SECONDS", 0.1)
     monkeypatch.setattr(listener, "SWEEP_SECONDS", 0.02)
@@ -367,6 +368,36 @@ def test_a_head_does_not_get_longer_by_being_sent_bit_by_bit(run: Run) -> None:
             dripping = asyncio.ensure_future(drip())
             assert (await talker.answer()).status == 408
             dripping.cancel()
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("is_impatient")
+def test_a_body_that_does_not_arrive_frees_its_place(run: Run) -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        async with serving(echo) as url, Talker(url) as talker:
+            talker.say(post(b"begun and never ended")[:-5])
+            answered = await talker.answer()
+            assert (answered.status, answered.headers["connection"]) == (408, "close")
+            assert await talker.is_closed()
+        assert echo.hung_up == 1
+        assert echo.bodies == []
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("is_impatient")
+def test_a_caller_is_not_slow_where_nobody_reads(run: Run) -> None:
+    async def scenario() -> None:
+        async def late(scope: object, receive: Receive, send: Send) -> None:
+            await asyncio.sleep(0.6)
+            body = await whole_body(receive)
+            await say(send, 200, b"%d" % len(body or b""))
+
+        async with serving(late) as url, Talker(url) as talker:
+            talker.say(post(b"x" * (4 << 20)))
+            assert (await talker.answer()).body == b"%d" % (4 << 20)
 
     run(scenario())
 

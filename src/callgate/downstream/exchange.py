@@ -32,7 +32,6 @@ from callgate.protocol.mcp import check_version, legacy_envelope, modern_envelop
 from callgate.protocol.origins import is_loopback
 
 STREAM = "text/event-stream"
-BODY_SECONDS = 30.0  # for a whole body: who sends slower holds a place that others need
 
 
 class Exchange:
@@ -78,8 +77,9 @@ class Exchange:
             if refusal is not None:
                 await respond(self._send, refusal)
                 return
-            body = await self._body_in_time()
+            body = await self._body()
             if body is None:
+                await self._turn_away()
                 return
             value = parse_json(body, max_depth=self._gateway.limits.max_depth)
             if isinstance(value, list) and await self._took_batch(value):
@@ -100,23 +100,11 @@ class Exchange:
         await self._note_malformed(problem.reason)
         return malformed_answer(problem, era)
 
-    async def _body_in_time(self) -> bytes | None:
-        """The whole body; None where the caller was turned away instead."""
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await self._body()
-        except TimeoutError:
-            await self._turn_away(408, f"The body did not arrive within {BODY_SECONDS:g} seconds.")
-            return None
-        if body is None:
-            most = self._gateway.limits.max_body_bytes
-            await self._turn_away(413, f"The body is larger than {most} bytes.")
-        return body
-
-    async def _turn_away(self, status: int, reason: str) -> None:
-        """Answers a request whose body was not read."""
+    async def _turn_away(self) -> None:
+        """Answers a request whose body is too large to be read."""
+        reason = f"The body is larger than {self._gateway.limits.max_body_bytes} bytes."
         await self._note_malformed(reason)
-        await respond(self._send, _refusal(status, reason))
+        await respond(self._send, _refusal(413, reason))
 
     async def _answer(self, message: Message, era: Era) -> None:
         principal = await self._gateway.identified(self._proof)
@@ -293,7 +281,8 @@ class Exchange:
         while True:
             event = await self._receive()
             if event["type"] == "http.disconnect":
-                raise Malformed(INVALID_REQUEST, "The caller hung up before the body was complete.")
+                why = "The caller hung up before the body was complete, or was too slow with it."
+                raise Malformed(INVALID_REQUEST, why)
             chunk = event.get("body", b"")
             size += len(chunk)
             if size > most:

@@ -13,6 +13,7 @@ import httptools
 from callgate.serving.transaction import STATUS_LINES, HungUpError, Scope, Transaction
 
 HEAD_SECONDS = 10.0  # from its first byte to its last
+BODY_SECONDS = 30.0  # for a whole body: who sends slower holds a place that others need
 IDLE_SECONDS = 75.0  # between two requests; longer than most clients and proxies keep them
 LINGER_SECONDS = 2.0  # for a caller that still sends what is not read, to see the answer
 MAX_HEAD_BYTES = 64 << 10
@@ -138,6 +139,8 @@ class Connection(asyncio.Protocol):
             self._refuse(400)
         elif arriving.buffered > MAX_BUFFERED:
             self._pause()
+        elif self.deadline == math.inf:
+            self.deadline = self._loop.time() + BODY_SECONDS
 
     # What the parser says
 
@@ -196,6 +199,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is all there."""
         self._surplus = 0
+        self.deadline = math.inf
         arriving, self._arriving = self._arriving, None
         if arriving is not None:
             arriving.ended()
@@ -246,7 +250,7 @@ class Connection(asyncio.Protocol):
             return
         if self._is_closing:
             self._transport.abort()
-        elif self._surplus:
+        elif self._surplus or self._arriving is not None:
             self._refuse(408)
         else:
             self.close()
@@ -313,6 +317,7 @@ class Connection(asyncio.Protocol):
     def _pause(self) -> None:
         if not self._is_paused:
             self._is_paused = True
+            self.deadline = math.inf  # it is not the caller that is slow
             self._transport.pause_reading()
 
     def _resume(self) -> None:
