@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callgate.deadlines import Deadlines
 from callgate.downstream import responding
 from callgate.downstream.inbound import Answer
 from callgate.downstream.responding import Outlet, Watch, respond
@@ -223,7 +224,7 @@ class TestWatch:
 
         async def scenario() -> None:
             exchange, noticed = Exchange(b""), asyncio.Event()
-            watch = Watch(exchange.receive, noticed.set)
+            watch = Watch(Deadlines(), exchange.receive, noticed.set)
             exchange.hung_up.set()
             await noticed.wait()
             watch.stop()
@@ -238,12 +239,12 @@ class TestWatch:
 
         async def scenario() -> tuple[bool, int]:
             exchange, long = Exchange(b""), asyncio.Event()
-            watch = Watch(exchange.receive, lambda: None, long.set)
+            watch = Watch(Deadlines(), exchange.receive, lambda: None, long.set)
             await long.wait()
             watch.stop()
             short = asyncio.Event()
             before = len(asyncio.all_tasks())
-            quick = Watch(exchange.receive, lambda: None, short.set)
+            quick = Watch(Deadlines(), exchange.receive, lambda: None, short.set)
             tasks = len(asyncio.all_tasks()) - before
             quick.stop()
             await asyncio.sleep(0)

@@ -168,7 +168,7 @@ class Exchange:
         )
 
     async def _finish(self, inbound: Inbound, caller: HttpCaller) -> None:
-        watch = Watch(self._receive, caller.hang_up, caller.begin)
+        watch = Watch(self._dispatcher.deadlines, self._receive, caller.hang_up, caller.begin)
         try:
             answer = await self._dispatcher.answer(inbound)
         except asyncio.CancelledError:
@@ -208,7 +208,7 @@ class Exchange:
             inbound = self._inbound(message, Era.LEGACY, principal, session, caller)
             return (await self._dispatcher.answer(inbound)).body
 
-        watch = Watch(self._receive, caller.hang_up)
+        watch = Watch(self._dispatcher.deadlines, self._receive, caller.hang_up)
         try:
             body = await batches.answer_batch(values, treat, self._note_malformed)
         finally:
@@ -225,7 +225,7 @@ class Exchange:
         session, stream, after = found
         reading = stream.attach(after)
         outlet = Outlet(self._send, reading, has_ids=True, is_primed=is_primed(session))
-        watch = Watch(self._receive, outlet.close)
+        watch = Watch(self._dispatcher.deadlines, self._receive, outlet.close)
         try:
             await outlet.done()
         finally:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from callgate.deadlines import Deadlines
 from callgate.downstream.parking import Parking
 from callgate.downstream.sessions import Session, Sessions
 from callgate.model import Call, Client, Era, FollowUp, Json, Principal, Proof
@@ -122,6 +123,7 @@ class Desk:
     active: set[asyncio.Task[object]] = field(default_factory=set)
     parking: Parking = field(default_factory=Parking)
     listeners: set[Listening] = field(default_factory=set)
+    deadlines: Deadlines = field(default_factory=Deadlines)
     _outsides: dict[str, Outside] = field(default_factory=dict)
     _used_at: dict[str, float] = field(default_factory=dict)  # keys of modern clients, see `use`
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from callgate.deadlines import Deadline, Deadlines
 from callgate.downstream.inbound import Answer
 from callgate.downstream.streams import Reading
 
@@ -137,32 +138,39 @@ class Outlet:
             await self._send(event)
 
 
-class Watch:
+class Watch(Deadline):
     """Notices that the caller hung up, for calls that take long enough to care.
 
-    Started by a timer, so that a quick call costs one timer and no task. The same timer has the
-    answer begin as a stream where the call takes longer still.
+    Begins after a moment, so that a quick call costs neither task nor timer. Where the call takes
+    longer still, its answer begins as a stream.
     """
 
     def __init__(
         self,
+        deadlines: Deadlines,
         receive: Receive,
         on_hang_up: Callable[[], None],
         on_long: Callable[[], None] | None = None,
     ) -> None:
+        self._all = deadlines
         self._receive = receive
         self._on_hang_up = on_hang_up
         self._on_long = on_long
-        self._task: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(WATCH_AFTER_SECONDS, self._begin)
+        self.at = self._loop.time() + WATCH_AFTER_SECONDS
+        deadlines.add(self, self._loop)
 
-    def _begin(self) -> None:
-        # Held here and ended by stop(): it lives no longer than its call.
-        self._task = self._loop.create_task(self._wait())
-        if self._on_long is not None:
-            rest = STREAM_AFTER_SECONDS - WATCH_AFTER_SECONDS
-            self._timer = self._loop.call_later(rest, self._on_long)
+    def pass_by(self) -> None:
+        """The call takes long; or so long that it is answered with a stream."""
+        if self._waiting is None:
+            # Held here and ended by stop(): it lives no longer than its call.
+            self._waiting = self._loop.create_task(self._wait())
+            if self._on_long is not None:
+                self.at += STREAM_AFTER_SECONDS - WATCH_AFTER_SECONDS
+                self._all.add(self, self._loop)
+        elif self._on_long is not None:
+            self._on_long()
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -171,6 +179,6 @@ class Watch:
 
     def stop(self) -> None:
         """The call is over."""
-        self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        self._all.drop(self)
+        if self._waiting is not None:
+            self._waiting.cancel()
