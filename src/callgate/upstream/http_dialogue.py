@@ -47,11 +47,15 @@ class HttpDialogue:
             self._opening = self._wire.tasks.start(self._ask_era(), "opening")
         return await join(self._opening)
 
-    async def open_for(self, era: Era) -> Era:
+    def known_for(self, era: Era) -> Era | None:
         """The era to speak for an agent of this one: its own, where the target speaks both, so
         that nothing has to be said in other words. `discover` does not tell whether it does: it
-        may until it has turned a handshake down. Raises as `open` does.
+        may until it has turned a handshake down. None: it is not known yet.
         """
+        return era if self.speaks_both and self.era is not None else self.era
+
+    async def open_for(self, era: Era) -> Era:
+        """The same, asked for where it is not known. Raises as `open` does."""
         spoken = self.era or await self.open()
         return era if self.speaks_both else spoken
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from callgate.model import Json, Offer, Ran
+from callgate.model import CALL_TOOL, Era, Json, Offer, Ran, Reply
+from callgate.ports import TargetRequest
 from callgate.protocol.eras import HEADER_MISMATCH, MISSING_CAPABILITY, MODERN_ERRORS
 from callgate.protocol.outbound import (
     CHANGES,
@@ -13,9 +14,16 @@ from callgate.protocol.outbound import (
     Headers,
     Message,
     WireError,
+    cut_reply,
+    mirrored_headers,
+    modern_headers,
     read_fault,
 )
+from callgate.upstream.http_exchange import Answer
 from callgate.upstream.http_wire import Attempt, Wire, answer_of
+from callgate.upstream.session import WORDS
+
+MAX_HEADS = 1024  # that are kept: most calls of a tool begin alike
 
 
 class ModernSide:
@@ -23,6 +31,7 @@ class ModernSide:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._heads: dict[tuple[str, str | None], bytes] = {}
 
     async def ask(self, attempt: Attempt, headers: Headers, body: bytes) -> Message:
         """The response to a request. Raises TargetError and what an exchange raises.
@@ -30,10 +39,41 @@ class ModernSide:
         Cancelled: the target learns it by the closed connection.
         """
         answer = await self._wire.post(attempt, headers, body, partial(self._hear, attempt))
+        return self._response(answer, attempt)
+
+    async def call(self, attempt: Attempt, request: TargetRequest) -> Reply:
+        """The answer to a request of an agent. Raises as `ask` does."""
+        request_id = attempt.request_id
+        meta = WORDS.meta(Era.MODERN, request.meta, attempt.token, request.offer, request.log_level)
+        body = WORDS.request(request_id, request.tool.method, request.params, meta)
+        answer = await self._wire.post_after(
+            self._head(request), attempt, body, partial(self._hear, attempt)
+        )
+        return cut_reply(self._response(answer, attempt))
+
+    def _head(self, request: TargetRequest) -> bytes:
+        """How a request begins; mostly as others of the same kind did."""
+        tool = request.tool
+        is_mirrored = bool(tool.mirrored) and tool.method == CALL_TOOL
+        if is_mirrored or request.headers:
+            headers = modern_headers(tool.method, request.item)
+            if is_mirrored:
+                headers += mirrored_headers(tool.mirrored, request.arguments)
+            return self._wire.client.head("POST", headers, request.headers)
+        key = (tool.method, request.item)
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()
+            head = self._wire.client.head("POST", modern_headers(*key))
+            self._heads[key] = head
+        return head
+
+    def _response(self, answer: Answer, attempt: Attempt) -> Message:
         message = answer_of(answer, attempt)
         if message is None:
             raise self._wire.turned_down(answer)
-        if bytes(message.error):
+        if message.error:
             self._check(read_fault(message), attempt.offer)
         return message
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from itertools import count
 
 from callgate.model import NOTHING, Era, Offer, Ran
@@ -34,17 +34,11 @@ class NoHandshake(Exception):  # noqa: N818 - a finding; an older transport may 
 class Attempt:
     """One request on its way: whose it is, and what is known about it when it fails."""
 
-    __slots__ = (
-        "asks",
-        "caller",
-        "era",
-        "exchange",
-        "notes",
-        "offer",
-        "patience",
-        "request",
-        "request_id",
-    )
+    era: Era | None = None  # None: still opening
+    patience: Patience | None = None
+    asks: Asks | None = None  # of the target, during this request
+    exchange: Exchange | None = None
+    _notes: Notes | None = None
 
     def __init__(
         self,
@@ -57,11 +51,19 @@ class Attempt:
         self.request = request  # None: the gateway's own
         self.caller = caller
         self.offer = offer if request is None else request.offer
-        self.era: Era | None = None  # None: still opening
-        self.notes: Notes | None = None
-        self.patience: Patience | None = None
-        self.asks: Asks | None = None  # of the target, during this request
-        self.exchange: Exchange | None = None
+
+    @property
+    def token(self) -> int | None:
+        """What the target is to report progress under, where the agent wants to hear of it."""
+        request = self.request
+        return self.request_id if request is not None and request.wants_progress else None
+
+    @property
+    def notes(self) -> Notes | None:
+        """Where what the target says meanwhile goes on to; None: it is no call of an agent."""
+        if self._notes is None and self.request is not None and self.caller is not None:
+            self._notes = Notes(self.request, self.caller, self.token)
+        return self._notes
 
     @property
     def session_key(self) -> str:
@@ -96,12 +98,19 @@ class Wire:
         """A JSON-RPC id, and progress token, that no other request to this target has."""
         return next(self._ids)
 
-    async def post(
+    def post(
         self, attempt: Attempt, headers: Headers, body: bytes, on_message: OnMessage
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
         """Sends a request and waits for its answer. Raises what an exchange raises."""
-        exchange = attempt.exchange = self.client.request("POST", headers, body, attempt.wanted)
-        return await converse(exchange, attempt.request_id, on_message, self.max_bytes)
+        head = self.client.head("POST", headers, attempt.wanted)
+        return self.post_after(head, attempt, body, on_message)
+
+    def post_after(
+        self, head: bytes, attempt: Attempt, body: bytes, on_message: OnMessage
+    ) -> Awaitable[Answer]:
+        """The same, with a head that is there already."""
+        exchange = attempt.exchange = self.client.exchange(head, body)
+        return converse(exchange, attempt.request_id, on_message, self.max_bytes)
 
     async def tell(
         self,
@@ -127,7 +136,7 @@ class Wire:
 def answer_of(answer: Answer, attempt: Attempt) -> Message | None:
     """The response to this very request, whichever status it came with."""
     message = answer.message
-    if message is not None and (answer.status == 200 or message.id == attempt.request_id):
+    if answer.status == 200 or (message is not None and message.id == attempt.request_id):
         return message
     return None
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 from pydantic import Field, field_validator
 
-from callgate.model import CALL_TOOL, NOTHING, Era, Features, Json, Offer, Ran, Reply
+from callgate.model import NOTHING, Era, Features, Json, Offer, Ran, Reply
 from callgate.ports import (
     Caller,
     Clock,
@@ -24,7 +24,6 @@ from callgate.ports import (
 from callgate.protocol.outbound import (
     WireError,
     cut_reply,
-    mirrored_headers,
     modern_headers,
     read_result,
 )
@@ -33,7 +32,7 @@ from callgate.upstream.http_client import HttpClient
 from callgate.upstream.http_dialogue import HttpDialogue
 from callgate.upstream.http_wire import Attempt, NoHandshake, Wire
 from callgate.upstream.onward import AUTHORIZATION, checked_names, passed
-from callgate.upstream.session import WORDS, Changes, Notes, Standing, list_pages
+from callgate.upstream.session import WORDS, Changes, Standing, list_pages
 from callgate.upstream.settings import McpTargetSettings
 from callgate.upstream.tasks import Tasks
 
@@ -239,14 +238,21 @@ class McpHttpConnector:
 
     async def call(self, request: TargetRequest, caller: Caller) -> Reply:
         """Makes one request, once. Raises TargetError. Cancelled: the target is told to stop."""
-        self._check_headers(request)
+        if request.headers:
+            self._check_headers(request)
         if not self._is_older:
             attempt = Attempt(self._wire.next_id(), request, caller)
-            attempt.patience = Patience(request.timeout_seconds)
+            patience = attempt.patience = Patience(request.timeout_seconds)
             try:
-                return await self._within(attempt.patience, attempt, self._call(attempt, request))
+                reply = await within(patience, self._faults, attempt, self._call(attempt, request))
             except NoHandshake as error:
                 await self._become_older(error)
+            except TargetError as error:
+                self._failed(error)
+                raise
+            else:
+                self._standing.works()
+                return reply
         return await self._ask_older(lambda older: older.call(request, caller))
 
     def _check_headers(self, request: TargetRequest) -> None:
@@ -257,7 +263,13 @@ class McpHttpConnector:
             reason = "An interceptor wants a header sent that cannot be; the tool did not run."
             raise TargetError("interceptor_failed", reason, ran=Ran.NO, detail=str(error)) from None
 
-    async def _call(self, attempt: Attempt, request: TargetRequest) -> Reply:
+    def _call(self, attempt: Attempt, request: TargetRequest) -> Awaitable[Reply]:
+        era = attempt.era = self._dialogue.known_for(request.era)
+        if era is Era.MODERN and request.tool.method not in SAID_OTHERWISE:
+            return self._dialogue.modern.call(attempt, request)
+        return self._call_in_some_era(attempt, request)
+
+    async def _call_in_some_era(self, attempt: Attempt, request: TargetRequest) -> Reply:
         dialogue = self._dialogue
         era = attempt.era = await dialogue.open_for(request.era)
         if era is Era.LEGACY and dialogue.era is Era.MODERN:
@@ -272,20 +284,13 @@ class McpHttpConnector:
 
     async def _call_in(self, era: Era, attempt: Attempt, request: TargetRequest) -> Reply:
         method = request.tool.method
-        token = attempt.request_id if request.wants_progress else None
-        attempt.notes = Notes(request, attempt.caller, token) if attempt.caller else None
         if era is Era.LEGACY:
-            meta = WORDS.meta(era, request.meta, token)
+            meta = WORDS.meta(era, request.meta, attempt.token)
             body = WORDS.request(attempt.request_id, method, request.params, meta)
             return _without_kind(cut_reply(await self._dialogue.legacy.ask(attempt, body)))
         if method in SAID_OTHERWISE:
             return await self._say_otherwise(request)
-        headers = modern_headers(method, request.item)
-        if method == CALL_TOOL and request.tool.mirrored:
-            headers += mirrored_headers(request.tool.mirrored, request.arguments)
-        meta = WORDS.meta(era, request.meta, token, request.offer, request.log_level)
-        body = WORDS.request(attempt.request_id, method, request.params, meta)
-        return cut_reply(await self._dialogue.modern.ask(attempt, headers, body))
+        return await self._dialogue.modern.call(attempt, request)
 
     async def _say_otherwise(self, request: TargetRequest) -> Reply:
         """What 2026-07-28 has no method for: the level goes with each request."""
@@ -343,12 +348,15 @@ class McpHttpConnector:
         try:
             result = await within(patience, self._faults, attempt, work)
         except TargetError as error:
-            if error.code != "target_timeout":
-                self._dialogue.forget_era()  # what answers there next may be another server
-            self._standing.fails(error)
+            self._failed(error)
             raise
         self._standing.works()
         return result
+
+    def _failed(self, error: TargetError) -> None:
+        if error.code != "target_timeout":
+            self._dialogue.forget_era()  # what answers there next may be another server
+        self._standing.fails(error)
 
 
 def _without_kind(reply: Reply) -> Reply:
