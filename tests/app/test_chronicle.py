@@ -101,6 +101,26 @@ store: {mask: [card.number]}
     assert modes == ["enforce", "observe"]
 
 
+def test_other_rules_of_retention_count_with_the_reload_and_the_record_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written(tmp_path, CONFIG + "store: {retention: [{class: payloads, keep: 30d}]}\n", p=ANY)
+    changed = CONFIG + "store: {retention: [{class: payloads, keep: 9y}]}\n"
+
+    async def scenario(application: Application) -> None:
+        written(tmp_path, changed, p=ANY)
+        await application.reload()
+        (rule,) = application.config.store.retention
+        assert rule.keep == "9y"
+
+    applied(tmp_path, scenario)
+
+    _, second = events(tmp_path, "config_in_force")
+    assert second["changed"] == ["store.retention"]
+    assert "from_next_start" not in second
+    assert "restart the gateway" not in caplog.text
+
+
 def test_who_only_looks_leaves_no_trace(tmp_path: Path) -> None:
     written(tmp_path, p=PERMIT)
 

@@ -137,3 +137,22 @@ def test_after_a_fault_everything_is_recorded_again_for_it_may_be_another_store(
 
     asyncio.run(play())
     assert ids(store) == ["tool:1", "tool:2", "tool:1", "tool:2"]
+
+
+def test_what_is_forgotten_is_recorded_once_more_also_what_is_being_written() -> None:
+    async def play() -> None:
+        store, definitions = SlowStore(), Definitions()
+        waiting = asyncio.ensure_future(
+            definitions.define("principal:1", named("principal:1"), store)
+        )
+        await asyncio.sleep(0)
+        definitions.forget("principal:")  # its description is looked for, and may be found
+        store.let.set()
+        await waiting
+        await definitions.define("tool:1", named("tool:1"), store)
+        definitions.forget("principal:")
+
+        assert ids(store) == ["principal:1", "principal:1", "tool:1"]
+        assert (definitions.has("principal:1"), definitions.has("tool:1")) == (False, True)
+
+    asyncio.run(play())

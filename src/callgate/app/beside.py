@@ -24,7 +24,7 @@ _log = logging.getLogger("callgate")
 
 
 class Beside:
-    """Built of the configuration at the start; like the store, it is not changed by a reload.
+    """Built of the configuration at the start; a reload changes but the rules of retention.
 
     INVARIANT: no call waits for anything here, and no fault here refuses one.
     """
@@ -34,7 +34,13 @@ class Beside:
         config, clock = application.config, application.clock
         self._application = application
         self._index = IndexKeeper(config.store)
-        self._retention = Retention(config.store, clock, application.store.append)
+        self._retention = Retention(
+            config.store,
+            clock,
+            application.store.append,
+            rules=lambda: application.config.store.retention,
+            forget=application.chronicle.forget_principals,
+        )
         self.witnessing = build_witnessing(config, clock)
         self.countersigner = build_countersigner(config, clock)
         self._exports: list[Exporting] = []

@@ -37,6 +37,7 @@ _log = logging.getLogger("callgate")
 
 MAX_KEYS = 200  # of settings, named in one event
 ONLY_AT_START = ("listeners", "store", "witnesses", "exports", "telemetry")
+BUT = "store.retention"  # of these: it counts with a reload
 
 
 class Chronicle:
@@ -141,13 +142,13 @@ class Chronicle:
     def config(self, before: Config, after: Config) -> None:
         """Another configuration is in force: what in it is not as it was. Never any value."""
         for block in ONLY_AT_START:
-            if getattr(after, block) != getattr(before, block):
+            if _waiting(before, block) != _waiting(after, block):
                 _log.warning("`%s` changed: restart the gateway for it to take effect", block)
         changed = sorted(set(changes(before.shown, after.shown)))
         said = {**_config(after), "before": before.digest, "changed": changed[:MAX_KEYS]}
         if len(changed) > MAX_KEYS:
             said["further_changes"] = len(changed) - MAX_KEYS
-        waiting = [key for key in changed if key.partition(".")[0] in ONLY_AT_START]
+        waiting = [key for key in changed if key.partition(".")[0] in ONLY_AT_START and key != BUT]
         if waiting:
             said["from_next_start"] = waiting[:MAX_KEYS]
         said["targets"] |= {
@@ -157,6 +158,10 @@ class Chronicle:
         for gone in before.targets.keys() - after.targets.keys():
             self._tools.pop(gone, None)
         self.note(CONFIG, said)
+
+    def forget_principals(self) -> None:
+        """Who calls from now on is described in the record once more: descriptions are erased."""
+        self.definitions.forget("principal:")
 
     def follow(self, catalog: LiveCatalog) -> None:
         """Tells of the tools that targets list, now and later, to who offers them nothing."""
@@ -218,6 +223,13 @@ def changes(before: Json, after: Json, path: str = "") -> Iterator[str]:
             yield from changes(before.get(key), after.get(key), at)
     elif before != after:
         yield path
+
+
+def _waiting(config: Config, block: str) -> object:
+    """What of a block counts with the next start only."""
+    if block == "store":
+        return config.store.model_copy(update={"retention": ()})
+    return getattr(config, block)
 
 
 def _config(config: Config) -> dict[str, Json]:

@@ -23,7 +23,7 @@ from callgate.review.verdicts import ReviewVerdict, verdict_entry
 from callgate.storage.blobs.opening import reader_of
 from callgate.storage.reading import Records
 from callgate.storage.retention.desk import ErasingDesk
-from callgate.storage.retention.running import appending
+from callgate.storage.retention.running import appending, from_thread
 from callgate.telemetry.prometheus import PrometheusTelemetry, Readings
 
 MOST_PRINCIPALS = 1000  # of the record, those seen last
@@ -101,6 +101,7 @@ def views_of(application: Application, beside: Beside, metrics: PrometheusTeleme
             application.config.store,
             application.clock,
             appending(application.store.append, asyncio.get_running_loop()),
+            from_thread(chronicle.forget_principals, asyncio.get_running_loop()),
         ),
         countersigner=beside.countersigner,
         beside=lambda: {"witnesses": beside.witnessing.status, "exports": beside.exports},

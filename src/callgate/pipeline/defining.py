@@ -20,6 +20,7 @@ class Definitions:
         self._durable: OrderedDict[str, None] = OrderedDict()
         self._queued: OrderedDict[str, None] = OrderedDict()
         self._pending: dict[str, asyncio.Event] = {}
+        self._forgotten = 0  # times
         self.standing: tuple[str, Callable[[], Entry]] | None = None  # what every call refers to
 
     def has(self, identifier: str) -> bool:
@@ -40,9 +41,11 @@ class Definitions:
                 await pending.wait()
                 continue
             self._pending[identifier] = asyncio.Event()
+            forgotten = self._forgotten
             try:
                 await store.append(make())
-                self._keep(self._durable, identifier)
+                if forgotten == self._forgotten:
+                    self._keep(self._durable, identifier)
             finally:
                 self._pending.pop(identifier).set()
 
@@ -53,10 +56,16 @@ class Definitions:
         store.append_soon(make())
         self._keep(self._queued, identifier)
 
-    def forget(self) -> None:
-        """After a fault of the store: who knows whether it is the one that it was before."""
-        self._durable.clear()
-        self._queued.clear()
+    def forget(self, start: str = "") -> None:
+        """What begins so is recorded once more when it is next referred to.
+
+        After a fault of the store: who knows whether it is the one that it was before. And where
+        descriptions are erased.
+        """
+        self._forgotten += 1
+        for known in (self._durable, self._queued):
+            for identifier in [one for one in known if one.startswith(start)]:
+                del known[identifier]
 
     def _keep(self, known: OrderedDict[str, None], identifier: str) -> None:
         known[identifier] = None

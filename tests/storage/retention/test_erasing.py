@@ -17,7 +17,7 @@ from callgate.ports import StoreError
 from callgate.storage import postgres, sqlite
 from callgate.storage.databases import database_of
 from callgate.storage.retention import erasing
-from callgate.storage.retention.erasing import BusyError
+from callgate.storage.retention.erasing import BusyError, Eraser
 from callgate.storage.schema import records
 from fakes.erasing import DAY, Dead, ErasedRecord, an_erased_record
 from fakes.small_entries import an_event, an_intent, an_outcome
@@ -32,6 +32,7 @@ GONE = [(False, False), (False, False)]
 @pytest.fixture(autouse=True)
 def _no_writer_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(erasing, "GRACE_SECONDS", -10.0)  # with `blobs.timeout_seconds`: none
+    monkeypatch.setattr(erasing, "SETTLE_SECONDS", 0.0)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -269,6 +270,31 @@ def test_what_a_principals_proof_said_goes_with_the_last_call(record: ErasedReco
     assert record.records().defined(f"principal:{digest}")
     record.desk.erase(Selector(principal="eve"), "calls", "asked", "operator")
     assert (record.records().defined(f"principal:{digest}") or {}).get("sha256") is None
+    assert record.failures() == []
+
+
+def test_a_principal_whose_description_goes_is_described_anew_from_before_on(
+    record: ErasedRecord,
+) -> None:
+    digest = "cd" * 32
+    who = {"id": "eve", "kind": "jwt", "claims_sha256": digest}
+    claims = {"claims": {"mail": "eve@example.com"}}
+    name = f"principal:{digest}"
+
+    def describe() -> None:
+        now, said = record.clock.now(), {"sha256": digest}
+        record.write(event("principal_described", now, said, identifier=name, payload=claims))
+
+    def call_on() -> None:  # as if a call came right after: it refers to what it has recorded
+        describe()
+        record.call("c2", principal=who)
+
+    describe()
+    record.call("c1", 1, principal=who)
+    eraser = Eraser(record.settings, record.clock, record.append, forget=call_on)
+    with eraser.at_work():
+        eraser.erase(Selector(call="c1"), "calls", {})
+    assert (record.records().defined(name) or {})["claims"] == claims["claims"]
     assert record.failures() == []
 
 

@@ -19,14 +19,19 @@ from callgate.storage.settings import StoreSettings
 
 
 class ErasingDesk:
-    """Blocking. `append` records an event durably."""
+    """Blocking. `append` records an event durably; `forget`: see Eraser."""
 
     def __init__(
-        self, settings: StoreSettings, clock: Clock, append: Callable[[Entry], None]
+        self,
+        settings: StoreSettings,
+        clock: Clock,
+        append: Callable[[Entry], None],
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._append = append
+        self._forget = forget
 
     def holds(self) -> Sequence[Hold]:
         """Those in force. StoreError."""
@@ -64,7 +69,7 @@ class ErasingDesk:
             return eraser.erase(selector, kept, {"reason": reason, "author": author})
 
     def _eraser(self) -> Eraser:
-        return Eraser(self._settings, self._clock, self._append)
+        return Eraser(self._settings, self._clock, self._append, forget=self._forget)
 
     @contextmanager
     def _alone(self) -> Iterator[Connection]:

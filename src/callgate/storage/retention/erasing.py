@@ -24,6 +24,7 @@ from callgate.storage.databases import database_of
 from callgate.storage.retention.planning import Found, Planner
 from callgate.storage.retention.reading import (
     FACTS,
+    UNREFERRED,
     Order,
     cursors_like,
     descriptions,
@@ -48,6 +49,7 @@ REST_SECONDS = 0.02  # between two of them
 GRACE_SECONDS = 15.0  # beyond `blobs.timeout_seconds`: what writers take that are not at fault
 COVER_SECONDS = 60.0  # beyond the usual, until a checkpoint must have come
 LOCK = "erasing"  # who holds it is the only one
+SETTLE_SECONDS = 1.0  # for calls on their way that refer to a description that is there still
 DONE = "erasing"  # the cursor: which `erased` events are finished
 BLOBS, CLAIMS = "erased blobs ", "erased claims "  # cursors: digests that are still to be seen to
 
@@ -78,11 +80,14 @@ class Eraser:
         clock: Clock,
         append: Callable[[Entry], None],
         stop: threading.Event | None = None,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
+        """`forget`: from then on this process describes principals anew that it refers to."""
         self._settings = settings
         self._clock = clock
         self._append = append
         self._stop = stop or threading.Event()
+        self._forget = forget
         self._has_erased = False
         self._writing: Connection
         self._reading: Connection
@@ -300,10 +305,12 @@ class Eraser:
         pending = self._read(lambda kept: cursors_like(kept, CLAIMS))
         if not pending:
             return
+        self._forget()  # INVARIANT: before it is looked for, so that what comes now stays
+        self._pause(SETTLE_SECONDS)
         gone: list[int] = []
         for digest in sorted({one for digests in pending.values() for one in digests}):
             gone += self._read(partial(descriptions, claims=digest))
-        said: dict[str, Json] = {"why": "nothing refers to it", "author": "retention"}
+        said: dict[str, Json] = {"why": UNREFERRED, "author": "retention"}
         self._announced(gone, "body", said)
         self._drop(pending)
 

@@ -15,11 +15,12 @@ from callgate.audit.place import place, position
 from callgate.audit.selecting import Facts
 from callgate.model import Json, Value
 from callgate.ports import StoreError
-from callgate.storage.rows.opening import chosen_rows
+from callgate.storage.rows.opening import chosen_rows, heads
 from callgate.storage.rows.telling import told
 from callgate.storage.schema import checkpoints, cursors, records
 
 _COLUMNS = "position kind call_id at run principal agent target tool code"
+UNREFERRED = "nothing refers to it"  # why a description was erased
 FACTS: tuple[Column[Any], ...] = tuple(records.c[name] for name in _COLUMNS.split())
 
 
@@ -108,6 +109,19 @@ def read_orders(connection: Connection, done: Mapping[int, int]) -> Sequence[Ord
             Order(id=row.call_id, position=row.position, what=said.what, places=tuple(said.places))
         )
     return found
+
+
+def descriptions_went(connection: Connection, seen: dict[int, int]) -> bool:
+    """Whether one has said since, what `seen` says, that descriptions go: log → the next seq."""
+    is_said = False
+    for log, end in heads(connection).items():
+        query = _events(ERASED).where(
+            records.c.position.between(position(log, seen.get(log, 0)), position(log, end) - 1)
+        )
+        for row in connection.execute(query):
+            is_said |= f'"why":"{UNREFERRED}"' in (row.body or "")
+        seen[log] = end
+    return is_said
 
 
 def taken_back(connection: Connection, order: str) -> set[int]:
