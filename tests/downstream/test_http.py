@@ -353,12 +353,13 @@ class TestTheDoor:
     def test_a_body_over_the_limit_is_not_read(self) -> None:
         gateway = a_gateway(limits=Limits(max_body_bytes=100))
 
-        async def scenario(agent: Agent) -> list[int]:
-            declared = await agent.post(b" " * 10, content_length="101")
+        async def scenario(agent: Agent) -> list[tuple[int, int]]:
+            announced = await in_pieces(agent, "101", b" " * 10)
+            unannounced = await in_pieces(agent, None, b" " * 40)
             actual = await agent.post(b" " * 101)
-            return [declared.status, actual.status]
+            return [announced, unannounced, (actual.status, 1)]
 
-        assert talk(scenario, gateway) == [413, 413]
+        assert talk(scenario, gateway) == [(413, 1), (413, 3), (413, 1)]
 
     @pytest.mark.parametrize(
         ("headers", "status"),
@@ -474,28 +475,37 @@ class TestTheDoor:
         )
 
 
-def test_a_body_that_does_not_arrive_is_recorded_and_not_taken() -> None:
+async def in_pieces(agent: Agent, length: str | None, *pieces: bytes | None) -> tuple[int, int]:
+    """Posts an endless body, or one that breaks off (None); the status, and what was read of it."""
+    sent: list[Any] = []
+    reads = 0
+
+    async def receive() -> Any:
+        nonlocal reads
+        piece = pieces[reads % len(pieces)]
+        reads += 1
+        if piece is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": piece, "more_body": True}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    if length is not None:
+        headers.append((b"content-length", length.encode()))
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": headers, "client": None}
+    await agent.endpoint(scope, receive, send)
+    return sent[0]["status"], reads
+
+
+@pytest.mark.parametrize("pieces", [(None,), (b"{", None)])
+def test_a_body_that_does_not_arrive_is_recorded_and_not_taken(
+    pieces: tuple[bytes | None, ...],
+) -> None:
     gateway = a_gateway()
 
-    async def scenario(agent: Agent) -> Any:
-        sent: list[Any] = []
+    status, reads = talk(lambda agent: in_pieces(agent, "50", *pieces), gateway)
 
-        async def receive() -> Any:
-            return {"type": "http.disconnect"}
-
-        async def send(event: Any) -> None:
-            sent.append(event)
-
-        headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/mcp",
-            "headers": headers,
-            "client": None,
-        }
-        await agent.endpoint(scope, receive, send)
-        return sent[0]["status"]
-
-    assert talk(scenario, gateway) == 400
+    assert (status, reads) == (400, len(pieces))
     assert codes(gateway) == ["malformed"]

@@ -211,7 +211,6 @@ def test_a_whole_answer_has_its_length() -> None:
     response = run(scenario)
 
     assert response.headers == {
-        "content-length": "2",
         "content-type": "application/json",
         "mcp-session-id": "s",
     }

@@ -7,31 +7,27 @@ import asyncio
 from callgate.downstream import batches, metadata
 from callgate.downstream.callers import HttpCaller, is_primed
 from callgate.downstream.dispatch import Dispatcher, malformed_answer, unidentified_answer
+from callgate.downstream.heads import STREAM, Head, refusal
 from callgate.downstream.inbound import Answer, Inbound
 from callgate.downstream.responding import Outlet, Receive, Scope, Send, Watch, respond
 from callgate.downstream.sessions import Session
 from callgate.downstream.streams import Stream
-from callgate.model import Call, Era, Json, Principal, Proof, Refused
+from callgate.model import Call, Era, Json, Principal, Refused
 from callgate.pipeline.pipeline import record_refusal
 from callgate.protocol import headers as routing
 from callgate.protocol.eras import (
     ASSUMED_VERSION,
     HEADER_MISMATCH,
     VERSIONS,
-    is_legacy_version,
 )
 from callgate.protocol.jsonrpc import (
     INVALID_REQUEST,
     Malformed,
     Message,
-    error_response,
     parse_json,
     read_message,
 )
 from callgate.protocol.mcp import check_version, legacy_envelope, modern_envelope
-from callgate.protocol.origins import is_loopback
-
-STREAM = "text/event-stream"
 
 
 class Exchange:
@@ -43,7 +39,7 @@ class Exchange:
         scope: Scope,
         receive: Receive,
         send: Send,
-        headers: dict[str, list[str]],
+        head: Head,
         route: str | None,
     ) -> None:
         self._dispatcher = dispatcher
@@ -52,13 +48,13 @@ class Exchange:
         self._method: str = scope["method"]
         self._receive = receive
         self._send = send
-        self._headers = headers
+        self._head = head
         self._route = route
-        self._proof = _proof(scope, headers)
+        self._proof = head.proof
 
     async def run(self) -> None:
         """Answers it. Never raises for what the agent did."""
-        is_legacy = is_legacy_version(self._header(routing.VERSION))
+        is_legacy = self._head.is_legacy
         if self._method == "POST":
             await self._post()
         elif self._method == "GET" and is_legacy:
@@ -73,9 +69,8 @@ class Exchange:
         message: Message | None = None
         era: Era | None = None
         try:
-            refusal = self._check_media()
-            if refusal is not None:
-                await respond(self._send, refusal)
+            if self._head.unfit is not None:
+                await respond(self._send, self._head.unfit)
                 return
             body = await self._body()
             if body is None:
@@ -104,7 +99,7 @@ class Exchange:
         """Answers a request whose body is too large to be read."""
         reason = f"The body is larger than {self._gateway.limits.max_body_bytes} bytes."
         await self._note_malformed(reason)
-        await respond(self._send, _refusal(413, reason))
+        await respond(self._send, refusal(413, reason))
 
     async def _answer(self, message: Message, era: Era) -> None:
         principal = await self._gateway.identified(self._proof)
@@ -119,17 +114,12 @@ class Exchange:
             self._take(message, session)
             await respond(self._send, Answer(202))
             return
-        may_stream = STREAM in (self._header("accept") or "")
         is_handshake = session is None and era is Era.LEGACY  # its answer carries a header
-        caller = HttpCaller(self._send, session, may_stream=may_stream and not is_handshake)
-        if session is not None and self._prefers_stream():
+        may_stream = self._head.may_stream and not is_handshake
+        caller = HttpCaller(self._send, session, may_stream=may_stream)
+        if session is not None and self._head.prefers_stream:
             caller.begin()
         await self._finish(self._inbound(message, era, principal, session, caller), caller)
-
-    def _prefers_stream(self) -> bool:
-        """Whether the agent names the stream before JSON: equals go by their order then."""
-        accept = self._header("accept") or ""
-        return -1 < accept.find(STREAM) < accept.find("application/json")
 
     def _take(self, message: Message, session: Session | None) -> None:
         """A message that gets no answer: a notification, or the response to a request of ours."""
@@ -150,7 +140,7 @@ class Exchange:
     ) -> Inbound:
         if era is Era.MODERN:
             envelope = modern_envelope(message)
-            routing.check_routing(message, envelope.version, self._headers)
+            routing.check_routing(message, envelope.version, self._head.headers)
             check_version(message, envelope.version)
         else:
             version = session.version if session else ASSUMED_VERSION
@@ -164,7 +154,7 @@ class Exchange:
             principal=principal,
             caller=caller,
             session=session,
-            headers=self._headers,
+            headers=self._head.headers,
         )
 
     async def _finish(self, inbound: Inbound, caller: HttpCaller) -> None:
@@ -193,7 +183,7 @@ class Exchange:
 
     async def _took_batch(self, values: list[Json]) -> bool:
         """Answers a batch, where the session is of the revision that has them."""
-        if not is_legacy_version(self._header(routing.VERSION)):
+        if not self._head.is_legacy:
             return False
         principal = await self._gateway.identified(self._proof)
         session = self._session(principal, None)
@@ -235,9 +225,9 @@ class Exchange:
 
     async def _to_read(self) -> tuple[Session, Stream, int] | Answer:
         """Which stream of which session, and after which message; or why there is none."""
-        accept = self._header("accept") or ""
+        accept = self._head.accept
         if STREAM not in accept and "*/*" not in accept:
-            return _refusal(406, "Accept must list text/event-stream.")
+            return refusal(406, "Accept must list text/event-stream.")
         try:
             principal = await self._gateway.identified(self._proof)
         except Refused as refused:
@@ -245,7 +235,7 @@ class Exchange:
         session = self._session(principal, None)
         if isinstance(session, Answer):
             return session
-        last_event_id = self._header("last-event-id")
+        last_event_id = self._head.first("last-event-id")
         if last_event_id is None:
             standing = session.streams.standing
             return session, standing, standing.taken
@@ -253,33 +243,25 @@ class Exchange:
         if found is None:
             # Not 404, which would mean that the whole session is gone; and not the session's own
             # stream, on which the client would wait for an answer that never comes.
-            return _refusal(400, "There is no such event any more; send the request again.")
+            return refusal(400, "There is no such event any more; send the request again.")
         stream, after = found
         if stream.is_ended and stream.next_after(after) is None:
             # An empty stream would make clients come back for more, again and again.
-            return _refusal(405, "Nothing more comes on this stream.")
+            return refusal(405, "Nothing more comes on this stream.")
         return session, stream, after
-
-    def _check_media(self) -> Answer | None:
-        media = (self._header("content-type") or "").partition(";")[0].strip().lower()
-        if media != "application/json":
-            return _refusal(415, "Content-Type must be application/json.")
-        accept = self._header("accept") or "*/*"
-        accepts_all = "*/*" in accept
-        if not accepts_all and "application/json" not in accept:
-            return _refusal(406, "Accept must list application/json and text/event-stream.")
-        return None
 
     async def _body(self) -> bytes | None:
         """The whole body; None where it is larger than allowed."""
         most = self._gateway.limits.max_body_bytes
-        declared = self._header("content-length")
-        if declared is not None and declared.isdecimal() and int(declared) > most:
+        event = await self._receive()
+        if event["type"] == "http.request" and not event.get("more_body"):  # mostly
+            body: bytes = event.get("body", b"")
+            return body if len(body) <= most else None
+        if self._announced_bytes() > most:
             return None
         chunks: list[bytes] = []
         size = 0
         while True:
-            event = await self._receive()
             if event["type"] == "http.disconnect":
                 why = "The caller hung up before the body was complete, or was too slow with it."
                 raise Malformed(INVALID_REQUEST, why)
@@ -287,15 +269,20 @@ class Exchange:
             size += len(chunk)
             if size > most:
                 return None
-            if not event.get("more_body") and not chunks:
-                return bytes(chunk)
             chunks.append(chunk)
             if not event.get("more_body"):
                 return b"".join(chunks)
+            event = await self._receive()
+
+    def _announced_bytes(self) -> int:
+        """What the head says that the body will be, where it says so."""
+        for name, value in self._scope["headers"]:
+            if name == b"content-length" and value.isdigit():
+                return int(value[:20])
+        return 0
 
     def _era(self, message: Message) -> Era:
-        version = self._header(routing.VERSION)
-        if not is_legacy_version(version):
+        if not self._head.is_legacy:
             return Era.MODERN
         meta = message.params.get("_meta")
         if isinstance(meta, dict) and routing.names_modern_version(meta):
@@ -307,13 +294,13 @@ class Exchange:
         return Era.LEGACY
 
     def _session(self, principal: Principal, message_id: Json) -> Session | Answer:
-        session_id = self._header("mcp-session-id")
+        session_id = self._head.session_id
         if session_id is None:
             reason = "The header Mcp-Session-Id is missing; send `initialize` first."
-            return _refusal(400, reason, message_id)
+            return refusal(400, reason, message_id)
         session = self._dispatcher.sessions.find(session_id, principal)
         if session is None:
-            return _refusal(404, "There is no such session; send `initialize` again.", message_id)
+            return refusal(404, "There is no such session; send `initialize` again.", message_id)
         return session
 
     async def _delete(self) -> Answer:
@@ -321,7 +308,7 @@ class Exchange:
             principal = await self._gateway.identified(self._proof)
         except Refused as refused:
             return unidentified_answer(refused, None, self._challenge())
-        session = self._dispatcher.sessions.find(self._header("mcp-session-id") or "", principal)
+        session = self._dispatcher.sessions.find(self._head.session_id or "", principal)
         if session is None:
             return Answer(404)
         self._dispatcher.sessions.close(session)
@@ -334,11 +321,11 @@ class Exchange:
         except Refused:
             return
         gateway = self._gateway
-        version = self._header(routing.VERSION) or ""
+        version = self._head.version or ""
         call = Call(
             id=gateway.new_call_id(),
             received_at=gateway.clock.now(),
-            era=Era.LEGACY if is_legacy_version(self._header(routing.VERSION)) else Era.MODERN,
+            era=Era.LEGACY if self._head.is_legacy else Era.MODERN,
             protocol_version=version if version in VERSIONS else "",
             proof=self._proof,
             requested_name="",
@@ -350,26 +337,5 @@ class Exchange:
     def _challenge(self) -> str:
         """Where a caller without a token can get one."""
         protection = self._gateway.protection
-        base = metadata.base_of(protection, self._scope, self._header("host") or "")
+        base = metadata.base_of(protection, self._scope, self._head.first("host") or "")
         return metadata.challenge(protection, base, self._scope["path"])
-
-    def _header(self, name: str) -> str | None:
-        values = self._headers.get(name)
-        return values[0] if values else None
-
-
-def _refusal(status: int, reason: str, message_id: Json = None) -> Answer:
-    return Answer(status, error_response(message_id, INVALID_REQUEST, reason))
-
-
-def _proof(scope: Scope, headers: dict[str, list[str]]) -> Proof:
-    authorization = headers.get("authorization")
-    api_key = headers.get("x-api-key")
-    client = scope.get("client")
-    return Proof(
-        authorization=authorization[0] if authorization else None,
-        api_key=api_key[0] if api_key else None,
-        is_loopback=client is not None
-        and is_loopback(client[0]) and "forwarded" not in headers
-        and "x-forwarded-for" not in headers,
-    )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from callgate.deadlines import Deadline, Deadlines
@@ -21,7 +21,7 @@ STREAM_AFTER_SECONDS = 1.0  # a call this long is answered with a stream, so tha
 KEEP_ALIVE_SECONDS = 15.0  # proxies often close what is silent for 30 s or 60 s
 SLOW_SECONDS = 30.0  # an agent that takes nothing for this long counts as gone
 RETRY_MS = 1000  # when to come back: the same on every attempt, where clients would wait longer
-_JSON = (b"content-type", b"application/json")
+_JSON = ((b"content-type", b"application/json"),)
 _STREAM = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
@@ -29,19 +29,14 @@ _STREAM = (
 )
 
 
-def _start(status: int, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
-    return {"type": "http.response.start", "status": status, "headers": list(headers)}
-
-
 async def respond(send: Send, answer: Answer) -> None:
-    """One whole response."""
-    body = answer.body or b""
-    headers = [(b"content-length", str(len(body)).encode())]
-    if answer.body is not None:
-        headers.append(_JSON)
-    headers.extend((name.encode(), value.encode()) for name, value in answer.headers)
-    await send(_start(answer.status, headers))
-    await send({"type": "http.response.body", "body": body})
+    """One whole response. Its length is the server's to say."""
+    headers: tuple[tuple[bytes, bytes], ...] = () if answer.body is None else _JSON
+    if answer.headers:
+        more = ((name.encode(), value.encode()) for name, value in answer.headers)
+        headers = (*headers, *more)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body or b""})
 
 
 class Outlet:
@@ -85,7 +80,8 @@ class Outlet:
 
     async def _run(self) -> None:
         try:
-            await self._write(_start(200, _STREAM))
+            start = {"type": "http.response.start", "status": 200, "headers": _STREAM}
+            await self._write(start)
             await self._piece(self._opening())
             await self._copy()
             await self._write({"type": "http.response.body", "body": b"", "more_body": False})
