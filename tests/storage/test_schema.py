@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
@@ -18,3 +21,12 @@ def test_body_and_payload_are_the_last_columns_so_that_what_precedes_it_is_read_
     None
 ):
     assert metadata.tables["records"].columns.keys()[-2:] == ["body", "payload"]
+
+
+def test_a_store_in_sqlite_loads_nothing_that_knows_of_postgresql() -> None:
+    program = (
+        "import sys, callgate.storage.store;"
+        "sys.exit('sqlalchemy.dialects.postgresql' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
