@@ -81,8 +81,9 @@ def test_heads_that_differ_in_nothing_but_the_length_have_their_own() -> None:
     for body in (b"hello", b"hello there", b""):
         stream = LENGTH.replace(b"5", b"%d" % len(body)).replace(b"hello", body)
         parser, found = read(stream)
-        assert isinstance(parser, ResponseParser) and parser.head is not None
-        assert (found, parser.head.headers["content-length"]) == (body, str(len(body)))
+        assert isinstance(parser, ResponseParser)
+        assert found == body
+        assert parser.head == Head(status=200, headers={"content-type": "a/b"})
         assert parser.is_reusable
 
 
@@ -184,10 +185,11 @@ def responses(draw: st.DrawFn) -> tuple[bytes, Head, bytes]:
     """A response whose end can be told, the head in it, the body in it."""
     status, body = draw(st.integers(200, 599)), draw(bodies)
     headers = draw(st.dictionaries(names, values, max_size=4))
+    lengths: dict[str, str] = {}
     if status in (204, 304):
         sent = body = b""
     elif draw(st.booleans()):
-        headers["content-length"] = str(len(body))
+        lengths = {"content-length": str(len(body))}
         sent = body
     else:
         headers["transfer-encoding"] = "chunked"
@@ -196,7 +198,8 @@ def responses(draw: st.DrawFn) -> tuple[bytes, Head, bytes]:
         pieces = [body[start:end] for start, end in pairwise(edges)]
         sent = b"".join(b"%X%s\r\n%s\r\n" % (len(p), extension, p) for p in pieces)
         sent += b"0\r\n%s\r\n" % draw(st.sampled_from((b"", b"trailer: x\r\n")))
-    lines = [f"HTTP/1.1 {status} ", *(f"{name}:{value}\t" for name, value in headers.items())]
+    said = draw(st.permutations([*headers.items(), *lengths.items()]))
+    lines = [f"HTTP/1.1 {status} ", *(f"{name}:{value}\t" for name, value in said)]
     head = "\r\n".join([*lines, "", ""]).encode("latin-1")
     interim = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * draw(st.integers(0, 2))
     return interim + head + sent, Head(status=status, headers=headers), body

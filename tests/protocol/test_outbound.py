@@ -150,6 +150,28 @@ def test_a_result_is_cut_out_byte_for_byte(result: bytes, kind: str | None) -> N
     assert cut_reply(message) == Reply(body=result, kind=kind)
 
 
+SAYINGS = st.sampled_from(["resultType", "complete", "task", ',"resultType":"complete"}', "a"])
+RESULTS = st.recursive(
+    SAYINGS | st.integers(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(SAYINGS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(SAYINGS, RESULTS, max_size=4))
+def test_the_kind_of_a_result_is_what_it_says_itself_and_nothing_in_it_does(
+    result: dict[str, Any],
+) -> None:
+    said = msgspec.json.encode(result)
+    message = read_message(b'{"jsonrpc":"2.0","id":1,"result":%b}' % said)
+    kind = result.get("resultType")
+    if kind is None or kind in ("complete", "task"):
+        assert cut_reply(message) == Reply(body=said, kind=kind)
+    else:
+        with pytest.raises(WireError):
+            cut_reply(message)
+
+
 def test_an_error_is_cut_out_byte_for_byte() -> None:
     error = b'{"code":-32602,"message":"no","data":{"a": 1.0},"x":null}'
     message = read_message(b'{"id":1,"error":' + error + b"}")

@@ -26,7 +26,10 @@ class HttpError(Exception):
 
 
 class Head(Value):
-    """Status and headers: names in lower case, repeated ones joined with a comma."""
+    """Status and headers: names in lower case, repeated ones joined with a comma.
+
+    Content-Length is not among them: it belongs to the body.
+    """
 
     status: int
     headers: dict[str, str]
@@ -55,15 +58,15 @@ class _Framed(NamedTuple):
 class ResponseParser:
     """Reads one response. `head` is None until it is there; interim (1xx) responses are skipped."""
 
-    def __init__(self) -> None:
-        self.head: Head | None = None
-        self.is_complete = False  # the whole response has been read
-        self._part: str = _HEAD_PART
-        self._buffer = b""
-        self._left = 0  # bytes of the body or of the chunk still to come
-        self._trailer_bytes = 0
-        self._interim = 0
-        self._may_reuse = False
+    # How each begins.
+    head: Head | None = None
+    is_complete = False  # the whole response has been read
+    _part: str = _HEAD_PART
+    _buffer = b""
+    _left = 0  # bytes of the body or of the chunk still to come
+    _trailer_bytes = 0
+    _interim = 0
+    _may_reuse = False
 
     @property
     def is_reusable(self) -> bool:
@@ -124,7 +127,7 @@ class ResponseParser:
             block = block[:at] + block[until:]
         head, part, may_reuse = _read_head(block)
         if length is not None:
-            head = _with_length(head, length)
+            _check_length(length, head.headers)
             if part == _UNTIL_CLOSE:
                 self._left = int(length)
                 part = _LENGTH if self._left else _NOTHING
@@ -141,10 +144,11 @@ class ResponseParser:
     def _take_body(self, data: bytes, start: int, pieces: list[bytes]) -> int:
         piece = data[start : start + self._left]
         pieces.append(piece)
-        self._left -= len(piece)
+        size = len(piece)
+        self._left -= size
         if not self._left:
             self._go_on(_CHUNK_END if self._part == _CHUNK_BODY else _NOTHING)
-        return start + len(piece)
+        return start + size
 
     def _take_line(self, data: bytes, start: int) -> int:
         end = _find(b"\r\n", data, start, MAX_LINE_BYTES)
@@ -205,15 +209,12 @@ def _read_head(block: bytes) -> _Framed:
     return _Framed(head, part, may_reuse)
 
 
-def _with_length(head: Head, length: bytes) -> Head:
-    """The head with its Content-Length; two answers to where the body ends are an error."""
-    headers = head.headers
+def _check_length(length: bytes, headers: dict[str, str]) -> None:
+    """Two answers to where the body ends are an error."""
     if "transfer-encoding" in headers:
         raise HttpError("both Transfer-Encoding and Content-Length")
     if "content-length" in headers or not (length.isdigit() and len(length) < 16):
         raise HttpError("a Content-Length that is not one number")
-    headers = {**headers, "content-length": length.decode()}
-    return Head(status=head.status, headers=headers, is_http10=head.is_http10)
 
 
 def _headers(block: bytes) -> dict[str, str]:

@@ -70,6 +70,7 @@ class WireError(Exception):
         self.ran = ran
 
 
+_ENDS_COMPLETE = b',"resultType":"complete"}'
 _read_message = msgspec.json.Decoder(Message).decode
 _read_fault = msgspec.json.Decoder(Fault).decode
 _read_head = msgspec.json.Decoder(_ResultHead).decode
@@ -88,21 +89,25 @@ def read_message(data: bytes) -> Message:
 
 def cut_reply(message: Message) -> Reply:
     """The raw result or error of a response, byte for byte. Raises WireError."""
-    result, error = bytes(message.result), bytes(message.error)
-    if error:
+    result = bytes(message.result)
+    if message.error:
         if result:
             raise WireError("a response with both result and error")
         read_fault(message)
-        return Reply(body=error, is_error=True)
+        return Reply(body=bytes(message.error), is_error=True)
     if not result:
         raise WireError("a response with neither result nor error")
     if result[:1] != b"{":
         raise WireError("a result that is not an object", ran=Ran.YES)
-    has_kind = b"resultType" in result or b"\\u" in result
-    return Reply(body=result, kind=_kind(result) if has_kind else None)
+    return Reply(body=result, kind=_kind(result))
 
 
 def _kind(result: bytes) -> str | None:
+    """The `resultType` of an object; of several the last."""
+    if result.endswith(_ENDS_COMPLETE):
+        return "complete"  # what is last in it is no part of anything else in it
+    if b"resultType" not in result and b"\\u" not in result:
+        return None
     try:
         kind = _read_head(result).result_type
     except (msgspec.DecodeError, RecursionError):
@@ -191,6 +196,8 @@ class Words:
         caller says about itself is never said to the target in our name.
         """
         is_modern = era is Era.MODERN
+        if token is None and not onward:
+            return self._envelope(offer, log_level) + b"}" if is_modern else b""
         parts = [self._envelope(offer, log_level)] if is_modern else [b"{"]
         if token is not None:
             parts.append(b'"progressToken":%d' % token)

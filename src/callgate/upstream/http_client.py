@@ -46,7 +46,7 @@ class _Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.parser: ResponseParser | None = None
         self.idle_since = 0.0
-        self.pieces: deque[bytes] = deque()
+        self._pieces: list[bytes] = []  # of the body, that nobody has taken yet
         self._unread = 0
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -68,7 +68,7 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         if pieces:
-            self.pieces += pieces
+            self._pieces += pieces
             self._unread += sum(map(len, pieces))
         if self._keep is not None:
             self._linger_on(self._keep)
@@ -127,16 +127,13 @@ class _Connection(asyncio.Protocol):
         self.transport.write(request)
         return parser
 
-    def take(self) -> bytes | None:
-        """The next piece of the body that is there; None where none is."""
-        if not self.pieces:
-            return None
-        piece = self.pieces.popleft()
-        self._unread -= len(piece)
-        if self._is_paused and self._unread <= PAUSE_BYTES and self.transport is not None:
+    def take(self) -> bytes:
+        """What of the body has come since; empty where nothing has."""
+        pieces, self._pieces, self._unread = self._pieces, [], 0
+        if self._is_paused and self.transport is not None:
             self._is_paused = False
             self.transport.resume_reading()
-        return piece
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def more(self) -> asyncio.Future[None]:
         """What to wait for where more must come first. Raises what ended the exchange."""
@@ -146,15 +143,12 @@ class _Connection(asyncio.Protocol):
         return waiter
 
     @property
-    def is_over(self) -> bool:
-        """Whether the response is there to its end."""
-        return self.parser is None or self.parser.is_complete
-
-    @property
     def is_reusable(self) -> bool:
         """Whether the exchange is over and the connection fit for another."""
         parser = self.parser
-        return parser is not None and parser.is_reusable and not self.pieces and self._error is None
+        return (
+            parser is not None and parser.is_reusable and not self._pieces and self._error is None
+        )
 
     def linger(self, keep: Callable[[_Connection], None]) -> None:
         """Lets an answered stream end, so that the connection can be kept; within bounds."""
@@ -163,7 +157,7 @@ class _Connection(asyncio.Protocol):
         self._linger_on(keep)
 
     def _linger_on(self, keep: Callable[[_Connection], None]) -> None:
-        self.pieces.clear()
+        self._pieces.clear()
         if self.is_reusable:
             self._keep, self._unread = None, 0
             keep(self)
@@ -183,6 +177,7 @@ class Exchange:
     status = 0
     headers: Mapping[str, str] = {}  # of the response, by lower-case names
     _connection: _Connection | None = None
+    _parser: ResponseParser | None = None
 
     def __init__(self, client: HttpClient, request: bytes) -> None:
         self._client = client
@@ -194,7 +189,7 @@ class Exchange:
         connection = self._connection = client.take() or await client.open()
         self.is_sent = True
         try:
-            parser = connection.begin(self._request)
+            parser = self._parser = connection.begin(self._request)
             while (head := parser.head) is None:
                 await connection.more()
         except BaseException:  # also cancellation: the target must see that nobody waits
@@ -220,28 +215,30 @@ class Exchange:
             connection.abort()
 
     async def chunk(self) -> bytes | None:
-        """The next piece of the body as it arrives, None at its end. Raises Lost, HttpError."""
-        connection = self._connection
-        assert connection is not None  # noqa: S101 - entered before
-        while (piece := connection.take()) is None and not connection.is_over:
+        """What of the body has come since, None at its end. Raises Lost, HttpError."""
+        connection, parser = self._connection, self._parser
+        assert connection is not None and parser is not None  # noqa: S101 - entered before
+        while not (piece := connection.take()):
+            if parser.is_complete:
+                return None
             await connection.more()
         return piece
 
     async def read(self, max_bytes: int) -> bytes:
         """The whole body. Raises FramingError, Lost, HttpError."""
-        connection = self._connection
-        assert connection is not None  # noqa: S101 - entered before
-        pieces: list[bytes] = []
-        size = 0
-        while size <= max_bytes:
-            if (piece := connection.take()) is not None:
-                pieces.append(piece)
-                size += len(piece)
-            elif connection.is_over:
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            else:
+        connection, parser = self._connection, self._parser
+        assert connection is not None and parser is not None  # noqa: S101 - entered before
+        body = connection.take()
+        if not parser.is_complete:
+            pieces, size = [body], len(body)
+            while not parser.is_complete and size <= max_bytes:
                 await connection.more()
-        raise FramingError(f"a response of more than {max_bytes} bytes")
+                pieces.append(connection.take())
+                size += len(pieces[-1])
+            body = b"".join(pieces)
+        if len(body) > max_bytes:
+            raise FramingError(f"a response of more than {max_bytes} bytes")
+        return body
 
 
 class HttpClient:

@@ -13,6 +13,8 @@ from callgate.upstream.http_client import Exchange
 
 MAX_ERROR_BYTES = 64 << 10  # how much of a body that is no answer we read
 
+JSON = "application/json"
+EVENTS = "text/event-stream"
 NO_STREAM = 405  # how a target says that it has none
 
 OnMessage = Callable[[Message], Awaitable[None]]
@@ -59,30 +61,28 @@ async def converse(
     HttpError, FramingError, WireError.
     """
     async with exchange:
-        status = exchange.status
         if is_compressed(exchange):
             raise WireError("a compressed response, although we accept none")
         kind = kind_of(exchange)
-        if status == 200 and kind == "text/event-stream":
+        if exchange.status != 200:
+            return await _read_refusal(exchange, kind)
+        if kind == JSON:
+            message = read_message(await exchange.read(max_bytes))
+            _check_response(message, request_id)
+        elif kind == EVENTS:
             events = _Stream(max_bytes, is_endless=is_endless)
             message = await events.find(exchange, request_id, on_message)
             exchange.is_answered = True
-        elif status == 200:
-            message = await _read_json(exchange, kind, request_id, max_bytes)
         else:
-            return await _read_refusal(exchange, kind)
+            raise WireError(f"HTTP 200 with the content type {kind[:80]!r}")
         return Answer(
             status=200, message=message, session_id=exchange.headers.get("mcp-session-id")
         )
 
 
-async def _read_json(exchange: Exchange, kind: str, request_id: int, max_bytes: int) -> Message:
-    if kind != "application/json":
-        raise WireError(f"HTTP 200 with the content type {kind[:80]!r}")
-    message = read_message(await exchange.read(max_bytes))
-    if not message.is_response or message.id != request_id:
+def _check_response(message: Message, request_id: int) -> None:
+    if message.method is not None or message.id != request_id:
         raise WireError("a response to another request than ours")
-    return message
 
 
 class _Stream:
@@ -100,10 +100,9 @@ class _Stream:
             while (chunk := await exchange.chunk()) is not None:
                 for data in self.feed(chunk):
                     message = read_message(data)
-                    if message.is_response and message.id == request_id:
-                        return message
                     if message.is_response:
-                        raise WireError("a response to another request than ours")
+                        _check_response(message, request_id)
+                        return message
                     await on_message(message)
         except Lost as error:
             raise StreamCut(str(error), events.last_id, events.retry_seconds) from None
@@ -131,7 +130,7 @@ async def overhear(
     async with exchange:
         if exchange.status != 200:
             return StreamEnd(status=exchange.status)
-        if kind_of(exchange) != "text/event-stream" or is_compressed(exchange):
+        if kind_of(exchange) != EVENTS or is_compressed(exchange):
             return StreamEnd(status=NO_STREAM)
         await on_open()
         events = Events(max_bytes)
@@ -160,7 +159,7 @@ async def _read_refusal(exchange: Exchange, kind: str) -> Answer:
     message = None
     try:
         body = await exchange.read(MAX_ERROR_BYTES)
-        if kind == "application/json":
+        if kind == JSON:
             message = read_message(body)
     except (FramingError, Lost, WireError):
         message = None  # the status alone is answer enough

@@ -15,7 +15,7 @@ from callgate.protocol.outbound import Message, WireError, read_message
 from callgate.upstream.duplex import Asked, Duplex, Terms
 from callgate.upstream.faults import Lost, Unreachable
 from callgate.upstream.http_client import Exchange, HttpClient
-from callgate.upstream.http_exchange import is_compressed, kind_of
+from callgate.upstream.http_exchange import EVENTS, is_compressed, kind_of
 from callgate.upstream.mcp_http import HttpTargetSettings
 from callgate.upstream.opening import Opening
 from callgate.upstream.pipes import EVERYBODY, Pipe, PipeRules, Pipes
@@ -168,7 +168,7 @@ def _check_stream(exchange: Exchange) -> None:
     kind = kind_of(exchange)
     if exchange.status != 200:
         raise Lost(f"HTTP {exchange.status}")
-    if kind != "text/event-stream":
+    if kind != EVENTS:
         raise WireError(f"no event stream, but {kind[:80]!r}", ran=Ran.NO)
     if is_compressed(exchange):
         raise WireError("a compressed event stream, although we accept none", ran=Ran.NO)
