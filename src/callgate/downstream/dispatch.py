@@ -24,18 +24,10 @@ from callgate.protocol.refusals import META_KEY, refusal_data, refusal_of
 class Dispatcher(Desk):
     """Answers messages for whichever gateway is current."""
 
-    async def answer(self, inbound: Inbound) -> Answer:
+    def answer(self, inbound: Inbound) -> Awaitable[Answer]:
         """The answer to one request. Raises Malformed for what cannot be answered properly."""
-        method = inbound.message.method or ""
-        entry = METHODS.get((inbound.era, method))
-        if entry is None:
-            other = Era.MODERN if inbound.era is Era.LEGACY else Era.LEGACY
-            why = f"The method {method[:64]!r} is not offered here."
-            if (other, method) in METHODS:
-                why = f"{method} does not exist in protocol version {inbound.envelope.version}."
-            status = 404 if inbound.era is Era.MODERN else 200
-            return Answer(status, error_response(inbound.message.id, METHOD_NOT_FOUND, why))
-        return await entry(self, inbound)
+        answerer = METHODS.get((inbound.era, inbound.message.method or ""), unheard_of)
+        return answerer(self, inbound)
 
     def take_note(self, message: Message, session: Session | None) -> None:
         """A notification: cancellation ends a call, changed roots are passed on; nothing else."""
@@ -45,6 +37,17 @@ class Dispatcher(Desk):
             session.in_flight.cancel(message.params.get("requestId"))
         elif message.method == ROOTS_CHANGED:
             self.tell_roots(session.key)
+
+
+async def unheard_of(_: Desk, inbound: Inbound) -> Answer:
+    """The answer to a method that is not in the table."""
+    method = inbound.message.method or ""
+    other = Era.MODERN if inbound.era is Era.LEGACY else Era.LEGACY
+    why = f"The method {method[:64]!r} is not offered here."
+    if (other, method) in METHODS:
+        why = f"{method} does not exist in protocol version {inbound.envelope.version}."
+    status = 404 if inbound.era is Era.MODERN else 200
+    return Answer(status, error_response(inbound.message.id, METHOD_NOT_FOUND, why))
 
 
 def malformed_answer(malformed: Malformed, era: Era | None) -> Answer:

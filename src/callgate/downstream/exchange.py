@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from callgate.downstream import batches, metadata
 from callgate.downstream.callers import HttpCaller, is_primed
@@ -52,18 +53,17 @@ class Exchange:
         self._route = route
         self._proof = head.proof
 
-    async def run(self) -> None:
+    def run(self) -> Awaitable[None]:
         """Answers it. Never raises for what the agent did."""
         is_legacy = self._head.is_legacy
         if self._method == "POST":
-            await self._post()
-        elif self._method == "GET" and is_legacy:
-            await self._get()
-        elif self._method == "DELETE" and is_legacy:
-            await respond(self._send, await self._delete())
-        else:
-            allowed = "POST, GET, DELETE" if is_legacy else "POST"
-            await respond(self._send, Answer(405, headers=(("allow", allowed),)))
+            return self._post()
+        if self._method == "GET" and is_legacy:
+            return self._get()
+        if self._method == "DELETE" and is_legacy:
+            return self._delete()
+        allowed = "POST, GET, DELETE" if is_legacy else "POST"
+        return respond(self._send, Answer(405, headers=(("allow", allowed),)))
 
     async def _post(self) -> None:
         message: Message | None = None
@@ -303,16 +303,16 @@ class Exchange:
             return refusal(404, "There is no such session; send `initialize` again.", message_id)
         return session
 
-    async def _delete(self) -> Answer:
+    async def _delete(self) -> None:
         try:
             principal = await self._gateway.identified(self._proof)
         except Refused as refused:
-            return unidentified_answer(refused, None, self._challenge())
+            await respond(self._send, unidentified_answer(refused, None, self._challenge()))
+            return
         session = self._dispatcher.sessions.find(self._head.session_id or "", principal)
-        if session is None:
-            return Answer(404)
-        self._dispatcher.sessions.close(session)
-        return Answer(204)
+        if session is not None:
+            self._dispatcher.sessions.close(session)
+        await respond(self._send, Answer(404 if session is None else 204))
 
     async def _note_malformed(self, reason: str) -> None:
         """A message that cannot be read is recorded where its sender is known."""

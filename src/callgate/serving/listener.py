@@ -10,6 +10,7 @@ import ssl
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
+from typing import cast
 
 from callgate.serving.connection import Connection
 from callgate.serving.transaction import AsgiApplication, HungUpError, Scope, Transaction
@@ -107,9 +108,7 @@ class Listening:
 
     def serve(self, transaction: Transaction, connection: Connection) -> None:
         """Has the application answer, in a task that is held here until it ends."""
-        task = self._loop.create_task(self._answer(transaction, connection))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.add(self._loop.create_task(self._answer(transaction, connection)))
 
     def date_line(self) -> bytes:
         """The `date` header (RFC 9110, 6.6.1), made once a second."""
@@ -130,6 +129,7 @@ class Listening:
         finally:
             if not transaction.is_finished:
                 connection.fail(transaction)
+            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task(self._loop)))
 
     def _sweep(self) -> None:
         self._sweeping = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -18,8 +20,9 @@ WITHOUT_BODY = frozenset({204, 304})
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
-_CLOSE = b"connection: close\r\n"
-_KEEP_ALIVE = b"connection: keep-alive\r\n"  # HTTP/1.0 has to be told
+MOST_KEPT = 256  # beginnings of responses: most are alike
+_CLOSE = b"connection: close\r\n\r\n"
+_KEEP_ALIVE = b"connection: keep-alive\r\n\r\n"  # HTTP/1.0 has to be told
 
 
 class HungUpError(ConnectionError):
@@ -99,12 +102,14 @@ class Transaction:
         """A piece of the request's body."""
         self._body.append(piece)
         self.buffered += len(piece)
-        self.wake()
+        if self._waiter is not None:
+            self.wake()
 
     def ended(self) -> None:
         """The request is complete."""
         self.is_read = True
-        self.wake()
+        if self._waiter is not None:
+            self.wake()
 
     def wake(self) -> None:
         """Something has changed for whoever waits in `receive`."""
@@ -158,7 +163,8 @@ class Transaction:
         self.has_begun = True
         if is_last:
             self.is_finished = True
-            self.wake()
+            if self._waiter is not None:
+                self.wake()
             self._wire.finished()
         else:
             await self._wire.drained()
@@ -187,42 +193,62 @@ class Transaction:
         start = self._start
         assert start is not None  # noqa: S101 - `send` has seen to it
         status: int = start["status"]
-        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-        for name, value in start.get("headers", ()):
-            if name == b"content-length":
-                self._left = int(value)
-            elif name == b"connection":
-                self.keeps_alive = self.keeps_alive and value.lower() != b"close"
-            else:
-                lines.append(b"%b: %b\r\n" % (name, value))
-        self._frame(status, length, lines)
-        lines.append(self._wire.date_line())
-        if not self.keeps_alive or not self.is_read or self._wire.is_stopping:
+        said = _said(status, tuple(start.get("headers", ())))
+        if said.closes or not self.is_read or self._wire.is_stopping:
             self.keeps_alive = False
-            lines.append(_CLOSE)
+        if said.length is not None:
+            self._left = said.length
+        elif length is not None and self._has_body and status not in WITHOUT_BODY:
+            self._left = length
+        framing = self._framing(status)
+        ending = b"\r\n"
+        if not self.keeps_alive:
+            ending = _CLOSE
         elif self.scope["http_version"] == "1.0":
-            lines.append(_KEEP_ALIVE)
-        head = b"".join(lines)
-        if not len(lines) == head.count(b"\n") == head.count(b"\r"):
-            raise RuntimeError("a header of the response has a line break in it")
-        return head + b"\r\n"
+            ending = _KEEP_ALIVE
+        return b"".join((said.lines, framing, self._wire.date_line(), ending))
 
-    def _frame(self, status: int, length: int | None, lines: list[bytes]) -> None:
+    def _framing(self, status: int) -> bytes:
         """How the caller will know where the body ends (RFC 9112, 6.3)."""
         if status in WITHOUT_BODY:
             self._has_body = False
-            return
-        if self._left < 0 and length is not None and self._has_body:
-            self._left = length
+            return b""
         if self._left >= 0:
-            lines.append(b"content-length: %d\r\n" % self._left)
-        elif not self._has_body:
-            pass
-        elif self.scope["http_version"] == "1.1":
+            return b"content-length: %d\r\n" % self._left
+        if not self._has_body:
+            return b""
+        if self.scope["http_version"] == "1.1":
             self._is_chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
+            return b"transfer-encoding: chunked\r\n"
+        self.keeps_alive = False  # the body ends with the connection
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an application says before the body."""
+
+    lines: bytes  # the status and its headers, without those below
+    length: int | None
+    closes: bool
+
+
+@lru_cache(MOST_KEPT)
+def _said(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> _Said:
+    """Raises RuntimeError where a header would break out of its line."""
+    lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
+    length, closes = None, False
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"connection":
+            closes = closes or value.lower() == b"close"
         else:
-            self.keeps_alive = False  # the body ends with the connection
+            lines.append(b"%b: %b\r\n" % (name, value))
+    text = b"".join(lines)
+    if not len(lines) == text.count(b"\n") == text.count(b"\r"):
+        raise RuntimeError("a header of the response has a line break in it")
+    return _Said(text, length, closes)
 
 
 def _expects_continue(scope: Scope) -> bool:
