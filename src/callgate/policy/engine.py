@@ -73,6 +73,9 @@ class Engine:
         self._outlook = Outlook(self._plans, tooling.validator)
         self._asked: OrderedDict[tuple[tuple[str, ...], ...], Inquiry] = OrderedDict()
         self._resource = names.uid(names.GATEWAY, names.gateway)
+        self._permitted = Verdict(
+            is_permitted=True, version=self.version, is_enforced=self.is_enforced
+        )
 
     @property
     def plans(self) -> Plans:
@@ -97,9 +100,9 @@ class Engine:
         plan = self._plans.plan(principal, tool)
         if plan.verdict is not None:
             return plan.verdict
-        if plan.trials:
-            return self._permitted()  # what would flip is only known with the arguments
-        return self._refused_by_scope(plan.part) or self._permitted()
+        if plan.trials or plan.part.key in plan.scoped:
+            return self._permitted  # what trials would flip is only known with the arguments
+        return self._refused_by_scope(plan.part) or self._permitted
 
     def in_scope(self, principal: Principal, tool: Tool) -> Part:
         """The policies that decide of this principal at this tool, and what they read."""
@@ -222,11 +225,13 @@ class Engine:
 
     def _decided(self, plan: Plan, part: Part, question: Question) -> Verdict:
         """The verdict of some policies."""
-        early = self._refused_by_scope(part)
-        if early is not None:
-            return early
-        if not self._plans.are_in_scope(plan, part):
-            return self._refused("the engine and its index do not agree on the scopes of policies")
+        if part.key not in plan.scoped:
+            early = self._refused_by_scope(part)
+            if early is not None:
+                return early
+            if not self._plans.are_in_scope(plan, part):
+                reason = "the engine and its index do not agree on the scopes of policies"
+                return self._refused(reason)
         verdict = self._evaluated(plan, part, question)
         return verdict if self.is_enforced else replace(verdict, is_enforced=False)
 
@@ -310,9 +315,6 @@ class Engine:
             is_permitted=False, reason=reason, version=self.version, is_enforced=self.is_enforced
         )
 
-    def _permitted(self) -> Verdict:
-        return Verdict(is_permitted=True, version=self.version, is_enforced=self.is_enforced)
-
     def _raw(
         self,
         plan: Plan,
@@ -327,12 +329,9 @@ class Engine:
             "resource": self._resource,
             "context": encode(context).decode(),
         }
+        entities, schema = plan.entities, part.schema
+        if entities is None or schema is None:
+            entities, schema = self._plans.entities(plan), self._plans.schema(plan.action, part)
         # The wrapper around this call costs a fifth of the whole; the raw one is the same engine.
-        raw: str = _internal.is_authorized(
-            request,
-            handle,
-            self._plans.entities(plan)._inner,
-            self._plans.schema(plan.action, part),
-            False,
-        )
+        raw: str = _internal.is_authorized(request, handle, entities._inner, schema, False)
         return raw

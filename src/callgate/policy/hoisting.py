@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
 from callgate.model import Json
 from callgate.policy.context import Unrepresentable, build
-from callgate.policy.exact import convert
+from callgate.policy.exact import LONG_MAX, LONG_MIN, convert
 from callgate.policy.expressions import Chain, Expression, chain_of, operands_of, rebuilt
 from callgate.policy.shapes import Field, Kind, Shape
 
-_PLAIN = {Kind.STRING: str, Kind.BOOL: bool}  # what policies see as it came
+_PLAIN = {Kind.STRING: str, Kind.BOOL: bool, Kind.LONG: int}  # what policies see as it came
 
 
 class Attribute(NamedTuple):
@@ -22,7 +22,7 @@ class Attribute(NamedTuple):
 
     name: str
     at: str  # its name at the top
-    plain: type | None
+    plain: type[Any] | None
     shape: Shape
     is_nullable: bool
 
@@ -52,7 +52,7 @@ class Level:
             return False
         for name, at, plain, shape, is_nullable in self.attributes:
             value = record.get(name, UNSET)
-            if type(value) is plain:
+            if type(value) is plain and (plain is not int or LONG_MIN <= value <= LONG_MAX):
                 into[at] = value
             elif value is not UNSET and not (value is None and is_nullable):
                 into[at] = convert(shape, value, name)

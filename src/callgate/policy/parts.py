@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cedarpy
 
@@ -44,19 +45,16 @@ class Deciders:
         self.chains = frozenset(chain for one in left for chain in one.chains)
         self.reads_context = bool(self.chains)
         self.schema: cedarpy.Schema | None = None
-        self._flat: Flat | None = None
 
-    @property
+    @cached_property
     def flat(self) -> Flat:
         """The same of a context without levels."""
-        if self._flat is None:
-            records = hoisted(self.context, self.chains)
-            left = tuple(without_levels(one, records) for one in self.left)
-            self._flat = Flat(
-                flattening=Flattening(self.context, records),
-                deciders=Deciders(left, flat(self.context, records)),
-            )
-        return self._flat
+        records = hoisted(self.context, self.chains)
+        left = tuple(without_levels(one, records) for one in self.left)
+        return Flat(
+            flattening=Flattening(self.context, records),
+            deciders=Deciders(left, flat(self.context, records)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,42 +80,31 @@ class Part:
         self.narrowing: Narrowing | None = None  # where no condition looks beyond the context
         self.verdicts = Verdicts({policy.id: policy for policy in choice.policies})
         self._validator = validator
-        self._context: Shape | None = None
-        self._deciders: Deciders | None = None
-        self._invalid: frozenset[str] | None = None
-        self._problem: str | None = None
 
-    @property
+    @cached_property
     def context(self) -> Shape:
         """The context, cut to what these policies can read."""
-        if self._context is None:
-            self._context = cut(self.action.context, self.choice.chains)
-        return self._context
+        return cut(self.action.context, self.choice.chains)
 
-    @property
+    @cached_property
     def deciders(self) -> Deciders:
         """What is left of them to evaluate, for requests that their scopes match."""
-        if self._deciders is None:
-            left = deciding(self.policies, self.action.context)
-            chains = {chain for one in left for chain in one.chains}
-            self._deciders = Deciders(left, cut(self.action.context, chains))
-        return self._deciders
+        left = deciding(self.policies, self.action.context)
+        chains = {chain for one in left for chain in one.chains}
+        return Deciders(left, cut(self.action.context, chains))
 
-    @property
+    @cached_property
     def invalid(self) -> frozenset[str]:
         """Ids of the policies that do not type-check for this tool."""
-        if self._invalid is None:
-            action = self.action
-            found = self._validator.invalid(action.tool, action.context, self.policies)
-            self._invalid = frozenset(found)
-            if found:
-                self._problem = f"policy {', '.join(sorted(found))} does not fit the tool's schema"
-        return self._invalid
+        action = self.action
+        return frozenset(self._validator.invalid(action.tool, action.context, self.policies))
 
-    @property
+    @cached_property
     def problem(self) -> str | None:
         """Why these policies refuse every call of this tool."""
-        return self._problem if self._invalid is not None or self.invalid else None
+        if not self.invalid:
+            return None
+        return f"policy {', '.join(sorted(self.invalid))} does not fit the tool's schema"
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ class Plan:
     narrowing: Narrowing | None = None
     is_forbidden: bool | None = None
     is_constant: bool | None = None
-    scoped: set[frozenset[str]] = field(default_factory=set)  # keys of parts: see `are_in_scope`
+    scoped: set[frozenset[str]] = field(default_factory=set)
+    """Keys of the parts that Cedar decides on: nothing else refuses first, see `are_in_scope`."""
 
     @property
     def reads_context(self) -> bool:
@@ -207,12 +208,10 @@ class Plans:
 
         INVARIANT: only such policies are decided on without their scopes.
         """
-        if part.key not in plan.scoped:
-            permits = documented(scopes_of(part.policies))
-            situation = self.situation(plan)
-            if satisfied(permits, self.entities(plan), situation) != part.key:
-                return False
-            plan.scoped.add(part.key)
+        permits = documented(scopes_of(part.policies))
+        if satisfied(permits, self.entities(plan), self.situation(plan)) != part.key:
+            return False
+        plan.scoped.add(part.key)
         return True
 
     def situation(self, plan: Plan, now: float = 0.0) -> Situation:
