@@ -174,15 +174,13 @@ def read_message(value: Json) -> Message:
         raise Malformed(INVALID_REQUEST, "Batches are not supported; send one message per request.")
     if not isinstance(value, dict):
         raise Malformed(INVALID_REQUEST, "A JSON-RPC message is an object.")
-    message_id = value.get("id")
-    has_id = "id" in value
-    if has_id and (type(message_id) is not int and type(message_id) is not str):
+    message_id, method = value.get("id"), value.get("method")
+    if type(message_id) is not int and type(message_id) is not str and "id" in value:
         raise Malformed(INVALID_REQUEST, "`id` must be a string or an integer.")
     if value.get("jsonrpc") != "2.0":
         raise Malformed(INVALID_REQUEST, '`jsonrpc` must be "2.0".', message_id=message_id)
-    if "method" not in value:
-        return _read_response(value, message_id, has_id)
-    method = value["method"]
+    if method is None and "method" not in value:
+        return _read_response(value, message_id)
     if not isinstance(method, str):
         raise Malformed(INVALID_REQUEST, "`method` must be a string.", message_id=message_id)
     params = value.get("params", {})
@@ -191,8 +189,8 @@ def read_message(value: Json) -> Message:
     return Message(id=message_id, method=method, params=params)
 
 
-def _read_response(value: dict[str, Json], message_id: Json, has_id: bool) -> Message:
-    if not has_id or ("result" in value) == ("error" in value):
+def _read_response(value: dict[str, Json], message_id: Json) -> Message:
+    if message_id is None or ("result" in value) == ("error" in value):
         raise Malformed(INVALID_REQUEST, "The message is neither a request nor a response.")
     return Message(
         id=message_id, is_response=True, result=value.get("result"), error=value.get("error")

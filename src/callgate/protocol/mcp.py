@@ -23,6 +23,7 @@ from callgate.protocol.eras import (
 from callgate.protocol.jsonrpc import INVALID_PARAMS, Malformed, Message
 from callgate.protocol.methods import METHODS, TASKS_EXTENSION
 
+_OWN = frozenset({META_VERSION, META_CAPABILITIES, META_CLIENT, META_LOG_LEVEL, META_PROGRESS})
 _PLAIN = frozenset({"_meta"})
 _FOLLOWED = _PLAIN | {"inputResponses", "requestState"}
 DISCOVER_TTL_MS = 60_000
@@ -130,6 +131,8 @@ def _onward(message: Message, meta: dict[str, Json]) -> tuple[Json, dict[str, Js
     token = meta.get(META_PROGRESS)
     if token is not None and type(token) is not str and type(token) is not int:
         raise _invalid(message, "`progressToken` must be a string or an integer.")
+    if _OWN.issuperset(meta):
+        return token, {}
     onward = {
         key: value
         for key, value in meta.items()
