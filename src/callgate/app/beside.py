@@ -46,6 +46,11 @@ class Beside:
         self._exports: list[Exporting] = []
 
     @property
+    def erasures_passed_over(self) -> int:
+        """Events of deletions that the index could not take in, for they cannot be read."""
+        return self._index.passed_over
+
+    @property
     def exports(self) -> list[ExportStatus]:
         """How each export is doing."""
         return [one.status for one in self._exports]

@@ -41,6 +41,7 @@ def readings_of(application: Application, beside: Beside) -> Readings:
         ),
         policy_findings=lambda: len(application.checks.present),
         damaged_logs=lambda: len(application.store.damage),
+        erasures_passed_over=lambda: beside.erasures_passed_over,
         witnesses=lambda: [
             (one.name, one.behind, one.is_disputed) for one in beside.witnessing.status
         ],

@@ -109,6 +109,11 @@ DAMAGED_LOGS = Described(
     kind="gauge",
     says="Logs of the record that are not continued, because they are not what was signed.",
 )
+ERASURES_PASSED_OVER = Described(
+    name="callgate_search_erasures_unreadable",
+    kind="gauge",
+    says="Events of deletions that cannot be read: the index for searches was made anew without.",
+)
 WITNESS_DISPUTED = Described(
     name="callgate_witness_disputed",
     kind="gauge",
@@ -141,8 +146,9 @@ EVALUATIONS = Described(
 )
 
 METRICS = (CALLS, CALL_SECONDS, STAGE_SECONDS, IN_FLIGHT, SESSIONS, TARGET_READY, TARGET_TOOLS,
-           STORE_HEALTHY, DAMAGED_LOGS, POLICIES, POLICY_FINDINGS, POLICY_SET, WITNESS_BEHIND,
-           WITNESS_DISPUTED, EXPORTED, EXPORT_FAILING, EVALUATIONS)  # fmt: skip
+           STORE_HEALTHY, DAMAGED_LOGS, ERASURES_PASSED_OVER, POLICIES, POLICY_FINDINGS,
+           POLICY_SET, WITNESS_BEHIND, WITNESS_DISPUTED, EXPORTED, EXPORT_FAILING,
+           EVALUATIONS)  # fmt: skip
 """Every metric there is, besides the process's own."""
 
 
@@ -159,6 +165,7 @@ class Readings:
     policies: Callable[[], tuple[int, str]] = lambda: (0, "")  # how many; the set's version
     policy_findings: Callable[[], int] = lambda: 0
     damaged_logs: Callable[[], int] = lambda: 0
+    erasures_passed_over: Callable[[], int] = lambda: 0
     witnesses: Callable[[], Sequence[tuple[str, int, bool]]] = (
         lambda: ()
     )  # name; how far behind; whether it disputes
@@ -297,6 +304,7 @@ class _Scrape(Collector):
         yield _gauge(TARGET_TOOLS, {(target.name,): target.tools for target in targets})
         yield _gauge(STORE_HEALTHY, {(): readings.is_store_healthy()})
         yield _gauge(DAMAGED_LOGS, {(): readings.damaged_logs()})
+        yield _gauge(ERASURES_PASSED_OVER, {(): readings.erasures_passed_over()})
         count, version = readings.policies()
         yield _gauge(POLICIES, {(): count})
         yield _gauge(POLICY_FINDINGS, {(): readings.policy_findings()})

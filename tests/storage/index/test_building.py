@@ -101,6 +101,40 @@ def test_what_is_to_be_erased_leaves_the_index_even_before_it_leaves_the_record(
     assert found(records, code="ok") == ["spans"]
 
 
+@pytest.mark.parametrize("body", ["{}", "no JSON", None])
+def test_an_event_of_a_deletion_that_cannot_be_read_is_passed_over_once_and_all_made_anew(
+    settings: StoreSettings, caplog: pytest.LogCaptureFixture, body: str | None
+) -> None:
+    fill(settings)
+    records = Records(settings, lambda _: None)
+    while records.catch_up(1 << 20):
+        pass
+    write(settings, erased([(1, 0, 0)], "payload", NOW + 20_000, {}))
+    at = (1 << 40) + 2 * BLOCK + 1  # after `open` was interrupted
+    said = _body(settings, at)
+    execute(settings, "UPDATE records SET body = :body WHERE position = :at", body=body, at=at)
+    execute(settings, "UPDATE records SET payload = NULL WHERE position = :at", at=1 << 40)
+    for _ in range(2):
+        while records.catch_up(1 << 20):
+            pass
+    assert (
+        caplog.text.count(f"record 1/{2 * BLOCK + 1} says what was erased, and cannot be read") == 1
+    )
+    lag = records.lag()
+    assert (lag.behind, lag.is_to_be_erased, lag.passed_over) == (0, False, 1)
+    assert _words_within(settings, "needle") == 0
+    execute(settings, "UPDATE records SET body = :body WHERE position = :at", body=said, at=at)
+    while records.catch_up(1 << 20):
+        pass
+    assert (records.lag().behind, records.lag().passed_over) == (0, 0)
+
+
+def _body(settings: StoreSettings, at: int) -> str:
+    with database_of(settings).open_to_read().connect() as connection:
+        query = "SELECT body FROM records WHERE position = :at"
+        return str(connection.execute(text(query), {"at": at}).scalar_one())
+
+
 def _words_within(settings: StoreSettings, word: str) -> int:
     if settings.url is not None:
         database = database_of(settings)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from callgate.audit.erasure import Erasures
+from callgate.audit.erasure import Erasures, Stretch, read_erased
 from callgate.audit.place import place, position
 from callgate.ports import StoreError
 from callgate.storage.index import record as asked
@@ -118,11 +118,15 @@ class Builder:
     def _forget_all(self) -> None:
         """Another record lies where the one was that this index is of."""
         with one_change(self._index):
-            self._words.drop(self._index)
-            self._words.create(self._index)
-            for table in TABLES:
-                where = "WHERE name <> 'form'" if table == "search_facts" else ""
-                self._index.ask(f"DELETE FROM {table} {where}")  # noqa: S608 - a table of ours
+            self._forget_blocks()
+            self._index.ask("DELETE FROM search_facts WHERE name <> 'form'")
+
+    def _forget_blocks(self) -> None:
+        self._words.drop(self._index)
+        self._words.create(self._index)
+        for table in TABLES:
+            if table != "search_facts":
+                self._index.ask(f"DELETE FROM {table}")  # noqa: S608 - a table of ours
 
     def _missing(self) -> Iterator[tuple[int, int]]:
         """Whole blocks of one shelf that are not indexed, the latest first."""
@@ -282,24 +286,47 @@ class Builder:
 
     def _take_in_erasures(self) -> None:
         """Takes out what events say was erased, once for each event."""
-        seen = self._seen()
+        seen, passed_over = self._seen(), asked.erasures_passed_over(self._index)
         for row, takes_back in asked.erasures(self._record):
             self._is_anything_erased = True
-            if row.body is None:
-                raise StoreError(f"record {place(row.position)} was tampered with: it is erased")
-            self._erasures.take_back(row.body) if takes_back else self._erasures.add(row.body)
             log, seq = place(row.position)
-            if seq < seen.get(log, 0):
+            is_new = seq >= seen.get(log, 0) or row.position in passed_over
+            try:
+                places = self._places(row) if is_new else ()
+                body = row.body or b""  # which says nothing
+                self._erasures.take_back(body) if takes_back else self._erasures.add(body)
+            except (StoreError, ValueError) as error:
+                if row.position not in passed_over:
+                    self._pass_over(row.position, error)
                 continue
-            affected = {
-                block
-                for of, first, last in told(row.kept(), None)["places"]
-                for block in self._affected(of, first, last)
-            }
+            if not is_new:
+                continue
+            affected = {block for stretch in places for block in self._affected(*stretch)}
             with one_change(self._index):
                 for block in sorted(affected):
                     self._remove(*block)
-                self._note_seen(log, seq + 1)
+                self._note_seen(log, max(seq + 1, seen.get(log, 0)))
+                asked.note_passed_over(self._index, row.position, is_so=False)
+
+    def _places(self, row: Raws) -> Sequence[Stretch]:
+        """What an event names. Raises StoreError, ValueError."""
+        told(row.kept(), None)  # StoreError where it is not what was hashed
+        return read_erased(row.body or b"").places
+
+    def _pass_over(self, at: int, error: Exception) -> None:
+        """What it names cannot be known, so all is indexed anew: of what is still there."""
+        log, seq = place(at)
+        _log.error(
+            "record %d/%d says what was erased, and cannot be read: the index is made anew without"
+            " it; see `callgate audit verify`: %s",
+            log,
+            seq,
+            error,
+        )
+        with one_change(self._index):
+            self._forget_blocks()
+            self._note_seen(log, max(seq + 1, self._seen().get(log, 0)))
+            asked.note_passed_over(self._index, at, is_so=True)
 
     def _affected(self, log: int, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The blocks with anything of these entries: an outcome's block has the arguments, too."""

@@ -154,6 +154,20 @@ def erasures_seen(index: Link) -> dict[int, int]:
     return {int(name.split()[1]): int(value) for name, value in index.ask(query)}
 
 
+def erasures_passed_over(index: Link) -> set[int]:
+    """The positions of events of deletions that cannot be read."""
+    query = "SELECT name FROM search_facts WHERE name LIKE 'unreadable %'"
+    return {int(name.split()[1]) for (name,) in index.ask(query)}
+
+
+def note_passed_over(index: Link, at: int, *, is_so: bool) -> None:
+    """Whether one is one of them."""
+    name = f"unreadable {at}"
+    index.ask("DELETE FROM search_facts WHERE name = ?", (name,))
+    if is_so:
+        index.ask("INSERT INTO search_facts VALUES (?, ?)", (name, "1"))
+
+
 def has_to_forget(record: Link, index: Link) -> bool:
     """Whether an event of a deletion has not been taken in yet."""
     query = (

@@ -35,6 +35,7 @@ _TABLES = {
         position {number} NOT NULL, at {instant} NOT NULL,
         PRIMARY KEY (key)""",
     # `form`: FORM. `erased`: up to which position events of deletions were taken in, for each log.
+    # `unreadable`: the position of one that could not be.
     "search_facts": """
         name TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (name)""",

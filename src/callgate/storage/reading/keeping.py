@@ -37,6 +37,7 @@ class IndexKeeper:
         self._records = Records(settings)
         self._due = Due()
         self._fault: str | None = None
+        self.passed_over = 0  # events of deletions that cannot be read, as it was last looked
 
     async def run(self) -> None:
         """Until it is cancelled. Raises nothing."""
@@ -44,6 +45,7 @@ class IndexKeeper:
             fault = None
             try:
                 lag = await asyncio.to_thread(self._records.lag)
+                self.passed_over = lag.passed_over
                 self._due = self._due.after(lag)
                 if self._due.is_now:
                     fault = await self._work(lag)

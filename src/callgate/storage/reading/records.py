@@ -17,7 +17,7 @@ from callgate.storage.index.building import Builder
 from callgate.storage.index.finding import Finder, count_blocks
 from callgate.storage.index.link import link_of
 from callgate.storage.index.opening import Index
-from callgate.storage.index.record import has_to_forget
+from callgate.storage.index.record import erasures_passed_over, has_to_forget
 from callgate.storage.reading import cursors, scanning
 from callgate.storage.reading.cursors import Standing
 from callgate.storage.reading.paging import Walk
@@ -40,6 +40,7 @@ class Lag(Value):
     records: int  # that there are
     behind: int  # that an index could have, and does not have
     is_to_be_erased: bool = False  # whether it has something of which the record says it is not
+    passed_over: int = 0  # events of deletions that cannot be read
 
 
 class Records:
@@ -226,6 +227,7 @@ class Records:
                 records=sum(ends.values()),
                 behind=(blocks - count_blocks(index)) * BLOCK,
                 is_to_be_erased=index is not None and has_to_forget(link_of(connection), index),
+                passed_over=0 if index is None else len(erasures_passed_over(index)),
             )
 
 
