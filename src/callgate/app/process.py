@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from callgate.app.application import Application
 from callgate.app.beside import Beside
+from callgate.app.open_files import raise_limit
 from callgate.app.operators import readings_of, views_of
 from callgate.app.signals import until_signalled
 from callgate.config import Config
@@ -36,6 +37,7 @@ async def serve(config: Config, *, ready: Callable[[Application], Awaitable[None
 
     Raises PartError, StoreError, ListenError where it cannot start.
     """
+    raise_limit()
     exporter = exporting(config.telemetry, VERSION)
     application = Application(config)
     beside = Beside(application)
