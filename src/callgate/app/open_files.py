@@ -1,4 +1,4 @@
-"""How many files this process may open: each connection is one, and the usual 1,024 are soon gone."""
+"""How many files this process may open: each connection is one, and 1,024 are soon gone."""
 
 from __future__ import annotations
 
