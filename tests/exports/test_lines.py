@@ -24,6 +24,14 @@ def test_line_ends_of_unicode_come_back_as_they_were() -> None:
     assert json.loads(line(call))["reason"] == HOSTILE + "\u0085\u2029"
 
 
+def test_what_a_terminal_acts_on_is_escaped_and_comes_back_as_it_was() -> None:
+    reason = "\x7f\x9b2J \u202ebidi\u2066 \U000e0041 \u2028 é 中"
+    raw = line(a_recorded_call(reason=reason))
+    assert raw[:-1].decode().isprintable()
+    assert "é 中".encode() in raw
+    assert json.loads(raw)["reason"] == reason
+
+
 def test_a_chain_goes_on_where_it_was_left() -> None:
     first = speaker("sep-3004", ORIGIN)(a_recorded_call())
     second = speaker("sep-3004", ORIGIN, first["event_hash"])(a_recorded_call(number=8))

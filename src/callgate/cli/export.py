@@ -14,7 +14,6 @@ import msgspec
 from callgate.audit.questions import ExportCursor
 from callgate.cli.calls import filter_options
 from callgate.cli.progress import progress
-from callgate.cli.shown import harmless
 from callgate.cli.store import open_records, store_options, store_settings
 from callgate.exports import lake
 from callgate.exports.batches import MAX_BATCH, MAX_BATCH_BYTES, Wanted, batches
@@ -112,7 +111,7 @@ def _writer(form: str, out: Path | None) -> Iterator[Any]:
             raise click.ClickException("needs `pip install 'callgate[parquet]'`") from None
         yield lambda batch: write(batch.records, out or Path())
     elif out is None:
-        yield lambda batch: click.echo(harmless(b"".join(batch.lines).decode()), nl=False)
+        yield lambda batch: click.echo(b"".join(batch.lines), nl=False)
     else:
         with out.open("ab") as file:
             yield lambda batch: _synced(file, batch)

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 from callgate.audit.explain import printable
 from callgate.cli.policy.grounds import Grounds, counted
 from callgate.cli.policy.telling import told
-from callgate.cli.shown import as_json as shown_json
 from callgate.model import Json
 from callgate.pipeline.replay import Rehearsed
 from callgate.policy.account import Account, PolicyAccount, State
 from callgate.policy.cases import Ruling
 from callgate.policy.simulated import Example, Kind, Tally, Use
 from callgate.policy.source import SHADOW, Policy
+from callgate.protocol.harmless import as_json as shown_json
 
 FORMS = ("text", "json", "markdown", "junit")
 MAX_NAMES = 5

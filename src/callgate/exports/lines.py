@@ -9,6 +9,7 @@ from callgate.exports.cloudevents import cloud_event
 from callgate.exports.ocsf import api_activity
 from callgate.exports.sep3004 import FIRST, AuditChain
 from callgate.model import Json, Value
+from callgate.protocol.harmless import harmless
 from callgate.protocol.jsonrpc import encode
 
 LineFormat = Literal["calls", "records", "ocsf", "cloudevents", "sep-3004"]
@@ -30,11 +31,6 @@ LINE_FORMATS: dict[LineFormat, Described] = {
     "sep-3004": Described(of="calls", says="MCP's draft of an audit record, chained"),
 }
 
-# Within JSON these stand in texts only. Some readers take them for the end of a line.
-_LINE_ENDS = tuple(
-    (letter.encode(), f"\\u{ord(letter):04x}".encode()) for letter in "\u0085\u2028\u2029"
-)
-
 
 def speaker(name: LineFormat, origin: str, previous_hash: str = FIRST) -> Say:
     """What says a call or an entry in this format. `previous_hash` is for sep-3004 alone."""
@@ -48,9 +44,5 @@ def speaker(name: LineFormat, origin: str, previous_hash: str = FIRST) -> Say:
 
 
 def line(said: Json) -> bytes:
-    """One line, its end included; whatever stands in it, it is one."""
-    text = encode(said)
-    for raw, escaped in _LINE_ENDS:
-        if raw in text:
-            text = text.replace(raw, escaped)
-    return text + b"\n"
+    """One line, its end included; whatever stands in it, it is one, and may be shown."""
+    return harmless(encode(said).decode()).encode() + b"\n"

@@ -21,11 +21,11 @@ from callgate.cli.policy.asking import (
 )
 from callgate.cli.policy.grounds import Chosen, Grounds, grounded, grounds_options
 from callgate.cli.policy.telling import told
-from callgate.cli.shown import as_json as shown_json
 from callgate.model import Json, Value
 from callgate.policy.cases import Ruled, Ruling, rule
 from callgate.policy.context import instant
 from callgate.policy.engine import Question
+from callgate.protocol.harmless import as_json as shown_json
 
 REFUSED = 1
 _WORDS = {

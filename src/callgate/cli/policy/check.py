@@ -33,13 +33,13 @@ from callgate.cli.policy.grounds import (
     grounds_options,
     shown_path,
 )
-from callgate.cli.shown import as_json as shown_json
 from callgate.model import CALL_TOOL, Json, Tool, Value
 from callgate.policy.analysis.findings import Report, Subject, Undecided
 from callgate.policy.diagnosis import excerpt
 from callgate.policy.index import ScopeIndex
 from callgate.policy.source import ACTIVE, Policy, PolicyError, read_policies
 from callgate.policy.validation import findings, is_meant
+from callgate.protocol.harmless import as_json as shown_json
 from callgate.protocol.methods import METHODS, method_tool
 
 FOUND = 1

@@ -27,11 +27,11 @@ from callgate.cli.policy.grounds import (
     tools_options,
 )
 from callgate.cli.policy.revisions import PREFIX, at_revision
-from callgate.cli.shown import as_json as shown_json
 from callgate.config import Config
 from callgate.model import Json, Value
 from callgate.policy.analysis.compare import Comparison, Difference, Relation
 from callgate.policy.source import ACTIVE, Policy, PolicyError
+from callgate.protocol.harmless import as_json as shown_json
 
 DIFFERENT = 1
 DEFAULT_PATTERNS = ("policies/*.cedar",)

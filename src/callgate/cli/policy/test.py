@@ -27,12 +27,12 @@ from callgate.cli.policy.grounds import (
     shown_path,
 )
 from callgate.cli.policy.telling import told
-from callgate.cli.shown import as_json as shown_json
 from callgate.config.problems import ConfigError, Problem
 from callgate.config.suites import ISSUER, Cast, Suite, case_files, cases_of, read_suite
 from callgate.model import Json, Value
 from callgate.policy.cases import Case, Result, run
 from callgate.policy.coverage import Coverage, coverage
+from callgate.protocol.harmless import as_json as shown_json
 
 DEFAULT_CASES = Path("policies/tests")
 FAILED = 1

@@ -23,9 +23,9 @@ from callgate.cli.policy.reaching import (
     reachable_json,
     sentence,
 )
-from callgate.cli.shown import as_json as shown_json
 from callgate.model import CALL_TOOL, Tool, Value
 from callgate.policy.reach import Known, Reach, Reachable
+from callgate.protocol.harmless import as_json as shown_json
 from callgate.protocol.methods import METHODS, method_tool
 
 _HEADINGS = {

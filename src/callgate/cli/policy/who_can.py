@@ -20,10 +20,10 @@ from callgate.cli.policy.reaching import (
     summary,
     way_json,
 )
-from callgate.cli.shown import as_json as shown_json
 from callgate.model import Json, Principal, Tool, Value
 from callgate.policy.reach import Known, Reachable, Way, ways
 from callgate.ports import StoreError
+from callgate.protocol.harmless import as_json as shown_json
 from callgate.storage.reading import Records
 
 MOST_PRINCIPALS = 10_000

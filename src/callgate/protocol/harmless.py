@@ -1,4 +1,4 @@
-"""JSON as a terminal may show it: the same JSON, with escapes for what it would act on."""
+"""JSON that is safe to print and to keep in lines: escapes stand for what would act there."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ def harmless(json_text: str) -> str:
 
     Line breaks stay: within strings JSON has none.
     """
+    if json_text.isascii() and "\x7f" not in json_text:
+        return json_text  # controls of ASCII are escaped in any JSON
     return _ODD.sub(lambda found: "".join(map(_letter, found[0])), json_text)
 
 

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.cli.shown import harmless
+from callgate.protocol.harmless import harmless
 
 
 @given(st.text() | st.text("\x7f\x9b\u202e\u2066\U000e0041\ud83da é"))
