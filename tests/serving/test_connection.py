@@ -57,6 +57,18 @@ def test_a_connection_carries_one_request_after_the_other(run: Run) -> None:
     run(scenario())
 
 
+def test_white_space_around_a_value_is_not_part_of_it(run: Run) -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        async with serving(echo) as url, Talker(url) as talker:
+            talker.say(b"GET / HTTP/1.1\r\nHost: h\r\nX: \t a b \t \r\nY:\r\nZ:  \r\n\r\n")
+            assert (await talker.answer()).status == 200
+        headers = dict(echo.scopes[0]["headers"])
+        assert (headers[b"x"], headers[b"y"], headers[b"z"]) == (b"a b", b"", b"")
+
+    run(scenario())
+
+
 def test_requests_sent_at_once_are_answered_in_their_order(run: Run) -> None:
     async def scenario() -> None:
         at_once = most = 0
