@@ -55,10 +55,21 @@ class GivenUp:
 
 
 def test_a_pass_that_was_given_up_tells_nothing() -> None:
-    together = Together([Form("a")])
+    form = Form("a")
+    together = Together([form])
     together._set = GivenUp()
     reading = Reading("a")
 
     together.note(reading)
 
     assert reading.lacks == frozenset()
+    assert together.may_be_in(b"z") == {form}
+
+
+def test_one_pass_tells_which_forms_a_text_has() -> None:
+    here, there = Form("ab+"), Form("[xyz]")
+    together = Together([here, there])
+
+    assert together.may_be_in(b"abb") == {here}
+    assert together.may_be_in(b"abz") == {here, there}
+    assert together.may_be_in(b"") == set()

@@ -51,7 +51,7 @@ SCREEN = Screen(())
 
 
 def sees(text: str) -> bool:
-    return SCREEN.is_worth_a_look(text.encode())
+    return not SCREEN.may_skip(text.encode())
 
 
 def asks_the_engine(text: str) -> bool:
@@ -135,6 +135,11 @@ def test_texts_that_may_be_parts_of_one_are_worth_a_look(value: Any) -> None:
 def test_what_is_written_with_escapes_that_we_do_not_write_is_worth_a_look() -> None:
     assert is_worth_a_look(rb'{"a":"\u0061b"}')
     assert is_worth_a_look(rb'{"a":"a\/b"}')
+
+
+def test_bytes_beyond_ascii_are_worth_a_look_even_where_they_are_no_text() -> None:
+    assert is_worth_a_look('{"a":"ü"}'.encode())
+    assert is_worth_a_look(b'{"a":"\xff"}')
 
 
 # Near to what the engines look for, and not always it: what is found in any mixture must be seen.

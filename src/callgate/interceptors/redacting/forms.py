@@ -68,21 +68,31 @@ def any_of(forms: Iterable[Form]) -> Form:
     return Form("|".join(f"(?:{form.pattern})" for form in forms))
 
 
+_NONE: frozenset[Form] = frozenset()
+
+
 class Together:
     """Several forms, looked for in one pass: what a text lacks need not be looked for again."""
 
     def __init__(self, forms: Iterable[Form]) -> None:
         self._forms = tuple(forms)
+        self._every = frozenset(self._forms)
         self._set: Any = re2.Set.SearchSet()
         for form in self._forms:
             self._set.Add(form.pattern.encode())
         self._end = self._set.Add(rb"\z")
         self._set.Compile()
 
+    def may_be_in(self, body: bytes) -> frozenset[Form]:
+        """Which of the forms a text has; all of them where that cannot be told."""
+        found = self._set.Match(body)
+        if found == [self._end]:
+            return _NONE  # which is so mostly
+        # INVARIANT: an engine that gives up says that nothing is found, which would be let through.
+        if self._end not in found:
+            return self._every
+        return frozenset(self._forms[number] for number in found if number != self._end)
+
     def note(self, reading: Reading) -> None:
         """Notes on the reading which of the forms are not in it."""
-        found = self._set.Match(reading.body) or ()
-        # INVARIANT: an engine that gives up says that nothing is found, which would be let through.
-        if self._end in found:
-            present = {self._forms[number] for number in found if number != self._end}
-            reading.lacks = frozenset(form for form in self._forms if form not in present)
+        reading.lacks = self._every - self.may_be_in(reading.body)

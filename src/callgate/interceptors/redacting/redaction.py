@@ -77,7 +77,7 @@ class Redaction:
 
     def may_skip(self, body: bytes) -> bool:
         """Whether there is certainly nothing to do about the value of this JSON text."""
-        return not self._opens_all and not self._screen.is_worth_a_look(body)
+        return not self._opens_all and self._screen.may_skip(body)
 
     def of(self, value: Json, body: bytes, situation: Situation) -> Redacted:
         """A value redacted; `body` is what `encode` makes of it. Raises what an engine raises."""

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-import re2
 
 from callgate.interceptors.redacting.credentials import ENGINE
 from callgate.interceptors.redacting.document import has_unusual_escapes, unescaped
-from callgate.interceptors.redacting.forms import Reading
-from callgate.interceptors.redacting.hints import odd_run
+from callgate.interceptors.redacting.forms import Form, Reading, Together
+from callgate.interceptors.redacting.hints import ODD, odd_run
 from callgate.interceptors.redacting.personal import IBAN, engine_form
 from callgate.interceptors.redacting.regions import FORMS
 
-# INVARIANT: whatever the scanner can find in a value, this finds in every JSON text of that value.
-# Each alternative lies within one string or number, or is about the structure around strings, so
-# that spaces between tokens change nothing. What escapes stand for is looked at too.
+# INVARIANT: whatever the scanner can find in a value, this finds in every JSON text of that value
+# that is ASCII, once escapes are what they stand for. Each alternative lies within one string or
+# number, or is about the structure around strings, so that spaces between tokens change nothing.
 #
 # What the forms of keys find holds ENGINE's as well: the test reads it from them. Shorter runs
 # count where they are no words (`odd_run`): redact-secret and a second reading look only at these.
 _ALWAYS = (
-    r"[%&\x7f-\x{10ffff}]",  # bytes are read as UTF-8
+    r"[%&\x7f]",
     r"[0-9][eE][+\-]?[0-9]",  # a number that may be written in another way
     r"[0-9](?:[ .()/\-]{0,2}[0-9]){11}",  # numbers of cards
     IBAN,
@@ -39,18 +36,21 @@ class Screen:
     """Tells what certainly holds nothing of the chosen kinds."""
 
     def __init__(self, kinds: Iterable[str]) -> None:
-        forms = "|".join(f"(?:{form})" for form in (*_ALWAYS, engine_form(kinds).pattern))
-        self._worth: Any = re2.compile(forms.encode())
+        forms = (*_ALWAYS, engine_form(kinds).pattern)
+        self._worth = Form("|".join(f"(?:{form})" for form in forms))
+        self._together = Together((self._worth, ODD))
 
-    def is_worth_a_look(self, body: bytes) -> bool:
-        """False only where the scanner would certainly find nothing in this JSON text."""
-        if self._worth.search(body) is not None:
-            return True  # or so it seems, for an escape: then a closer look finds nothing
-        text = body
+    def may_skip(self, body: bytes) -> bool:
+        """True only where the scanner would certainly find nothing in this JSON text."""
+        if not body.isascii():
+            return False
         if b"\\" in body:
             if has_unusual_escapes(body):
-                return True
-            text = unescaped(body)
-            if b"\\" in text or self._worth.search(text) is not None:
-                return True
-        return odd_run(Reading(text.decode()), 0) is not None
+                return False
+            body = unescaped(body)
+            if b"\\" in body:
+                return False
+        found = self._together.may_be_in(body)
+        if not found:
+            return True
+        return self._worth not in found and odd_run(Reading(body.decode()), 0) is None
