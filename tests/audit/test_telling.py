@@ -11,7 +11,7 @@ import pytest
 from callgate.audit.keeping import Keeping
 from callgate.audit.masks import MASKED, Masks
 from callgate.audit.record import content_of, indexed, rfc3339
-from callgate.audit.telling import intent, outcome
+from callgate.audit.telling import Ended, Intended, intent, outcome
 from callgate.model import Call, Change, Client, FollowUp, Outcome, Ran, Reply, Verdict
 from callgate.protocol.methods import method_tool
 from fakes.calls import a_call, a_principal
@@ -40,6 +40,43 @@ def test_intent_says_who_calls_what_and_why_it_may() -> None:
     assert told["decision"]["policies"] == ["p1"]
     assert (told["received_at"], told["decided_at"]) == (rfc3339(NOW), rfc3339(NOW + 0.25))
     assert told["run"] == "r1"
+
+
+@pytest.mark.parametrize("body", [b'"x"', b'{"content":[]}', b"7" * 3000, '"\u00e9"'.encode()])
+def test_how_large_a_payload_can_be_is_known_before_it_is_told(body: bytes) -> None:
+    call = an_ending_call("c1", arguments={"customer": "c" * len(body)}, reply=Reply(body=body))
+    for one in (
+        Intended(call=call, at=NOW, keeping=NONE),
+        Ended(outcome=ended(call), at=NOW, keeping=NONE),
+    ):
+        entry = one.told()
+        assert entry.payload is not None and one.most_bytes is not None
+        assert len(entry.payload) <= one.most_bytes < len(entry.payload) + 40
+        assert entry.most_bytes == len(entry.payload)
+        assert (one.kind, one.call_id, one.ran) == (entry.kind, entry.call_id, entry.ran)
+
+
+def test_how_large_it_can_be_is_not_known_where_it_is_not_kept_as_it_came() -> None:
+    masked = (
+        Keeping(masks=Masks.parse(("customer",))),
+        Keeping(result_masks=Masks.parse(("content",))),
+    )
+    whole = an_ending_call("c1")
+    for keeping in masked:
+        assert Intended(call=whole, at=NOW, keeping=keeping).most_bytes is None
+        assert Ended(outcome=ended(whole), at=NOW, keeping=keeping).most_bytes is None
+    for change in (
+        {"enriched": {"a": {}, "b": {"x": 1}}},
+        {"sealed": None},
+        {"method": "tasks/update"},
+    ):
+        call = an_ending_call("c1", **change)
+        assert Intended(call=call, at=NOW, keeping=NONE).most_bytes is None
+    for reply in (None, Reply(body=b"[\n]"), Reply(body=b"\xff")):
+        over = ended(an_ending_call("c1", reply=reply))
+        assert Ended(outcome=over, at=NOW, keeping=NONE).most_bytes is None
+    refused = ended(whole, "not_permitted", "authorize")
+    assert Ended(outcome=refused, at=NOW, keeping=NONE).most_bytes is None
 
 
 def test_intent_says_nothing_of_an_outcome() -> None:

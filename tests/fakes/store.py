@@ -114,6 +114,13 @@ def an_outcome(
     call_id: str = "c000", at: float = NOW + 0.5, code: str | None = None, **more: Any
 ) -> Entry:
     """The entry after it: delivered, or refused with a code."""
+    return an_untold_outcome(call_id, at, code, **more).told()
+
+
+def an_untold_outcome(
+    call_id: str = "c000", at: float = NOW + 0.5, code: str | None = None, **more: Any
+) -> telling.Ended:
+    """The same, as the call path hands it to the record."""
     last = "forward" if code in (None, "result_withheld") else "authorize"
     ended = Outcome(
         call=an_ending_call(call_id, **more),
@@ -122,7 +129,7 @@ def an_outcome(
         reason="" if code is None else "It is not to be.",
         is_delivered=code is None,
     )
-    return telling.outcome(ended, at, KEEPING)
+    return telling.Ended(outcome=ended, at=at, keeping=KEEPING)
 
 
 async def until(condition: Callable[[], bool]) -> None:

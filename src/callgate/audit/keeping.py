@@ -104,6 +104,11 @@ def _masks(call: Call, keeping: Keeping) -> Masks:
     return Masks(paths=(*keeping.masks.paths, ANSWERS))
 
 
+def may_mask(call: Call, keeping: Keeping) -> bool:
+    """Whether anything of this call may be masked."""
+    return bool(_masks(call, keeping).paths or keeping.result_masks.paths)
+
+
 def arguments_of(call: Call, keeping: Keeping, secrets: Secrets = NO_SECRETS) -> Kept:
     """The arguments of a call. What was sealed is taken as it is where nothing is masked.
 
@@ -146,15 +151,18 @@ def result_of(
 
 def _as_sent(body: bytes) -> Json:
     """The result without reading it, where it can lie in a line of JSON as it is."""
-    if b"\n" in body or b"\r" in body or not _is_text(body):
-        try:
-            return _decode(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
-            return body.decode("utf-8", "replace")
-    return msgspec.Raw(body)
+    if lies_as_sent(body):
+        return msgspec.Raw(body)
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return body.decode("utf-8", "replace")
 
 
-def _is_text(body: bytes) -> bool:
+def lies_as_sent(body: bytes) -> bool:
+    """Whether JSON can lie in a line of the record as it is."""
+    if b"\n" in body or b"\r" in body:
+        return False
     if body.isascii():
         return True
     try:

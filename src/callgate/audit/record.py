@@ -43,6 +43,10 @@ class Telling(Protocol):
     def ran(self) -> str | None:
         """Of the entry."""
 
+    @property
+    def most_bytes(self) -> int | None:
+        """Its payload has no more; None: that is not known before it is told."""
+
     def told(self) -> Entry:
         """The entry."""
 
@@ -67,6 +71,11 @@ class Entry(Value, gc=False):
     is_delivered: bool | None = None
     run: str | None = None
     payload: bytes | None = None  # JSON object beside the body, which has its digest
+
+    @property
+    def most_bytes(self) -> int:
+        """So many has its payload."""
+        return 0 if self.payload is None else len(self.payload)
 
     def told(self) -> Entry:
         """Itself: it is told already."""

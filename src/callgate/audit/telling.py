@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import hashlib
 
-from callgate.audit.keeping import Keeping, Secrets, arguments_of, result_of, secrets_of
+from callgate.audit.keeping import (
+    Keeping,
+    Secrets,
+    arguments_of,
+    lies_as_sent,
+    may_mask,
+    result_of,
+    secrets_of,
+)
 from callgate.audit.masks import MASKED, Masks
 from callgate.audit.patch import shortened
 from callgate.audit.principals import describe
@@ -17,6 +25,7 @@ AFTER_INTENT = frozenset({"forward", "intercept_response"})  # stages behind `re
 MAX_NAME_CHARACTERS = 1024
 MAX_TEXT_CHARACTERS = 4096  # of a reason, and of what operators are told
 MAX_CLIENT_BYTES = 1024
+ROUND_CONTENT_BYTES = 32  # of a payload, around the arguments or the result
 
 
 class Intended(Value, gc=False):
@@ -33,6 +42,14 @@ class Intended(Value, gc=False):
     def call_id(self) -> str:
         """Of the call."""
         return self.call.id
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Known where the arguments go into the record as they are sent."""
+        call = self.call
+        if call.sealed is None or call.enriched or may_mask(call, self.keeping):
+            return None
+        return len(call.sealed) + ROUND_CONTENT_BYTES
 
     def told(self) -> Entry:
         """The entry."""
@@ -57,6 +74,15 @@ class Ended(Value, gc=False):
     def ran(self) -> str:
         """Whether its target executed it."""
         return self.outcome.call.ran.value
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Known where there is a result and nothing else, and it is kept as it came."""
+        call = self.outcome.call
+        reply = call.reply
+        if reply is None or may_mask(call, self.keeping) or not has_intent(self.outcome):
+            return None
+        return len(reply.body) + ROUND_CONTENT_BYTES if lies_as_sent(reply.body) else None
 
     def told(self) -> Entry:
         """The entry."""

@@ -9,14 +9,21 @@ from typing import Any
 
 import pytest
 
-from callgate.audit.record import Entry, content_of, indexed
+from callgate.audit.record import Entry, Telling, content_of, indexed
 from callgate.model import Reply
 from callgate.ports import StoreError
 from callgate.storage.blobs import placing
 from callgate.storage.blobs.blob_store import digest_of
 from callgate.storage.blobs.placing import PROBE, PlacingStore
 from fakes.blobs import FakeBlobs
-from fakes.store import FakeCallStore, an_intent, an_outcome, until
+from fakes.store import (
+    FakeCallStore,
+    an_intent,
+    an_outcome,
+    an_untold_intent,
+    an_untold_outcome,
+    until,
+)
 
 LARGE = {"note": "n" * 1000}
 
@@ -45,6 +52,43 @@ def a_large_intent(call_id: str = "c1") -> Entry:
 
 def a_large_outcome(call_id: str = "c1") -> Entry:
     return an_outcome(call_id, reply=Reply(body=b'{"content":"%s"}' % (call_id.encode() * 500)))
+
+
+class Handed(FakeCallStore):
+    """Remembers what it was handed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handed: list[Telling] = []
+
+    async def append(self, entry: Telling) -> None:
+        self.handed.append(entry)
+        await super().append(entry)
+
+    def append_soon(self, entry: Telling) -> None:
+        self.handed.append(entry)
+        super().append_soon(entry)
+
+
+def test_what_is_certainly_small_is_handed_on_untold() -> None:
+    store, blobs = Handed(), FakeBlobs()
+    small: list[Telling] = [an_untold_intent("c1"), an_untold_outcome("c1")]
+    large = (
+        an_untold_intent("c2", arguments=LARGE),
+        an_untold_outcome("c2", reply=Reply(body=b"7" * 600)),
+    )
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            for intent, outcome in (small, large):
+                await made.append(intent)
+                made.append_soon(outcome)
+
+    asyncio.run(play())
+    assert store.handed[:2] == small
+    assert [type(one) for one in store.handed[2:]] == [Entry, Entry]
+    assert [entry.payload for entry in store.kept[2:]] == [None, None]
+    assert len(blobs.contents) == 2
 
 
 def test_small_payloads_stay_with_their_entries() -> None:

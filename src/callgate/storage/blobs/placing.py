@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from msgspec.structs import replace
 
@@ -94,12 +95,16 @@ class PlacingStore:
         self._blobs.close()
         await self._store.close()
 
-    async def append(self, telling: Telling) -> None:
+    def append(self, telling: Telling) -> Coroutine[Any, Any, None]:
         """Returns when the entry and its payload are durable. StoreError."""
         self._make_sure()
         if self._blob_fault is not None:
             raise StoreError(self._blob_fault)
-        entry = telling.told()  # here: how large it is decides where it goes
+        if self._is_small(telling):
+            return self._store.append(telling)
+        return self._append(telling.told())
+
+    async def _append(self, entry: Entry) -> None:
         if self._is_large(entry):
             if self._later_bytes > MAX_WAITING_BYTES // 2:
                 raise StoreError(f"{self._blobs.place} is too slow: {len(self._later)} wait for it")
@@ -109,6 +114,9 @@ class PlacingStore:
 
     def append_soon(self, telling: Telling) -> None:
         """Queues the entry. Raises StoreError when closed or too full."""
+        if self._is_small(telling):
+            self._store.append_soon(telling)
+            return
         entry = telling.told()
         if not self._is_large(entry):
             self._store.append_soon(entry)
@@ -142,6 +150,10 @@ class PlacingStore:
     def _make_sure(self) -> None:
         if not self._is_open:
             raise StoreError("the record is not open")
+
+    def _is_small(self, telling: Telling) -> bool:
+        most = telling.most_bytes
+        return most is not None and most <= self._inline_bytes
 
     def _is_large(self, entry: Entry) -> bool:
         return entry.payload is not None and len(entry.payload) > self._inline_bytes
