@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import Engine
+from sqlalchemy import event as event_of
 
 from callgate.audit.event import event
 from callgate.audit.explain import whole
@@ -170,6 +172,26 @@ def test_call_without_an_outcome_is_in_flight(settings: StoreSettings) -> None:
     found = Records(settings).calls(CallFilter()).calls
     assert [(call["call"], call["code"]) for call in found] == [("c2", "ok"), ("c1", None)]
     appender.close()
+
+
+def test_short_ids_of_a_page_cost_as_much_as_that_of_one_call(settings: StoreSettings) -> None:
+    write(settings, *(an_outcome(f"c{number:03}") for number in range(60)))
+    records = Records(settings)
+    asked: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    numbers = []
+    event_of.listen(Engine, "before_cursor_execute", count)
+    try:
+        for limit in (1, 50):
+            asked.clear()
+            assert len(records.calls(CallFilter(limit=limit)).calls) == limit
+            numbers.append(len(asked))
+    finally:
+        event_of.remove(Engine, "before_cursor_execute", count)
+    assert numbers[0] == numbers[1]
 
 
 def test_short_id_is_the_shortest_that_no_other_call_has(settings: StoreSettings) -> None:

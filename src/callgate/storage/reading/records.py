@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
@@ -30,6 +29,7 @@ from callgate.storage.settings import StoreSettings
 
 SHORTEST_ID = 8
 EVENTS_AT_ONCE = 500
+IDS_AT_ONCE = 500
 MOST_AT_ONCE = 20_000  # entries of each log that one question about what is new looks at
 _OF_CALLS = records.c.kind.in_(("intent", "outcome"))
 
@@ -78,7 +78,10 @@ class Records:
             walk.run()
             calls = walk.found
             if has_short:
-                calls = [{"short": _short(connection, call["call"]), **call} for call in calls]
+                shorts = _shorts(connection, [call["call"] for call in calls])
+                calls = [
+                    {"short": shorts.get(call["call"], call["call"]), **call} for call in calls
+                ]
         following = None if walk.is_over else cursors.written(walk.standings)
         return Page(calls=tuple(calls), next=following, behind=finder.unindexed)
 
@@ -237,20 +240,25 @@ def _standings(connection: Connection, after: str | None) -> dict[int, Standing]
     return {log: Standing(seen=end, end=end) for log, end in heads(connection).items()}
 
 
-def _short(connection: Connection, call_id: str) -> str:
-    """The shortest beginning of an id that no other call's id has."""
+def _shorts(connection: Connection, call_ids: Sequence[str]) -> dict[str, str]:
+    """Of each of these ids the shortest beginning that no other call's id has."""
     ids = records.c.call_id
-    neighbours: Sequence[Any] = connection.execute(
-        select(
-            select(func.max(ids)).where(ids < call_id).scalar_subquery(),
-            select(func.min(ids)).where(ids > call_id).scalar_subquery(),
+    shorts: dict[str, str] = {}
+    for first in range(0, len(call_ids), IDS_AT_ONCE):
+        some = call_ids[first : first + IDS_AT_ONCE]
+        each = select(ids.label("id")).where(ids.in_(some)).distinct().subquery()
+        before, after = records.alias("before").c.call_id, records.alias("after").c.call_id
+        rows = connection.execute(
+            select(
+                each.c.id,
+                select(func.max(before)).where(before < each.c.id).scalar_subquery(),
+                select(func.min(after)).where(after > each.c.id).scalar_subquery(),
+            )
         )
-    ).one()
-    length = SHORTEST_ID
-    for neighbour in neighbours:
-        if neighbour is not None:
-            length = max(length, _common(call_id, neighbour) + 1)
-    return call_id[:length]
+        for call_id, *neighbours in rows:
+            common = (_common(call_id, one) + 1 for one in neighbours if one is not None)
+            shorts[call_id] = call_id[: max(SHORTEST_ID, *common, 0)]
+    return shorts
 
 
 def _common(one: str, other: str) -> int:
