@@ -245,6 +245,7 @@ def test_an_unknown_function_did_not_run(connector: PythonConnector) -> None:
 @pytest.mark.parametrize("tool", ["slow", "slow_async"])
 def test_a_call_that_takes_too_long_may_have_run(connector: PythonConnector, tool: str) -> None:
     async def scenario() -> None:
+        await connector.list_tools()  # loads the module, which may take a while
         with pytest.raises(TargetError) as raised:
             await connector.call(a_request(tool, {"seconds": 2}, 0.3), FakeCaller())
         assert (raised.value.code, raised.value.ran) == ("target_timeout", Ran.UNKNOWN)

@@ -102,18 +102,12 @@ class ResponseParser:
     def end(self) -> None:
         """The peer closed the connection. Raises HttpError where that cuts the response short."""
         if self._part == _UNTIL_CLOSE:
-            self._go_on(_NOTHING)
+            self.is_complete = True
         elif not self.is_complete:
             raise HttpError(f"the connection closed before the {self._part} was complete")
 
-    def _go_on(self, part: str) -> None:
-        self._part = part
-        self.is_complete = part == _NOTHING
-
     def _take_head(self, data: bytes, start: int) -> int:
         end = _find(_END, data, start, MAX_HEAD_BYTES)
-        if end is None:
-            raise HttpError(f"a head of more than {MAX_HEAD_BYTES} bytes")
         if end < 0:
             if not b"HTTP/1.".startswith(data[start : start + 7]):
                 raise HttpError("the answer is not HTTP/1.1")
@@ -132,9 +126,9 @@ class ResponseParser:
                 self._left = int(length)
                 part = _LENGTH if self._left else _NOTHING
         if part != _HEAD_PART:
-            self.head = head
+            self.head, self._part = head, part
+            self.is_complete = part == _NOTHING
             self._may_reuse = may_reuse and part != _UNTIL_CLOSE
-            self._go_on(part)
         else:
             self._interim += 1
             if self._interim > MAX_INTERIM:
@@ -147,13 +141,14 @@ class ResponseParser:
         size = len(piece)
         self._left -= size
         if not self._left:
-            self._go_on(_CHUNK_END if self._part == _CHUNK_BODY else _NOTHING)
+            if self._part == _CHUNK_BODY:
+                self._part = _CHUNK_END
+            else:
+                self.is_complete = True
         return start + size
 
     def _take_line(self, data: bytes, start: int) -> int:
         end = _find(b"\r\n", data, start, MAX_LINE_BYTES)
-        if end is None:
-            raise HttpError("a chunk head or trailer that is too long")
         if end < 0:
             return start
         self._read_line(data[start:end])
@@ -175,14 +170,16 @@ class ResponseParser:
             if self._trailer_bytes > MAX_HEAD_BYTES:
                 raise HttpError("trailers without an end")
         else:
-            self._go_on(_NOTHING)
+            self.is_complete = True
 
 
-def _find(mark: bytes, data: bytes, start: int, most: int) -> int | None:
-    """Where `mark` ends at most `most` bytes; -1 where it may still come, None where it is late."""
+def _find(mark: bytes, data: bytes, start: int, most: int) -> int:
+    """Where `mark` ends at most `most` bytes; -1 where it may still come. Raises HttpError."""
     latest = start + most + len(mark)
     end = data.find(mark, start, latest)
-    return None if end < 0 and len(data) >= latest else end
+    if end < 0 and len(data) >= latest:
+        raise HttpError(f"a head, chunk size or trailer of more than {most} bytes")
+    return end
 
 
 @lru_cache(KNOWN_HEADS)
