@@ -115,3 +115,49 @@ def test_a_deadline_that_is_moved_holds_at_its_new_time(run: Run) -> None:
         await asyncio.sleep(0.01)  # nobody waits any more
 
     run(scenario())
+
+
+class Odd(Deadline):
+    """What somebody else makes of a deadline."""
+
+    def __init__(self, does: Callable[[], None]) -> None:
+        self._does = does
+        self.at = 0.0
+
+    def pass_by(self) -> None:
+        self._does()
+
+
+def test_one_that_fails_holds_up_no_other(run: Run) -> None:
+    async def scenario() -> None:
+        loop, deadlines, said = asyncio.get_running_loop(), Deadlines(), list[Any]()
+        loop.set_exception_handler(lambda _, context: said.append(context["exception"]))
+
+        def fail() -> None:
+            raise KeyError
+
+        for _ in range(3):
+            deadlines.add(Odd(fail), loop)
+        assert not await wait(deadlines, 0.01)
+        assert [type(error) for error in said] == [KeyError] * 3
+
+    run(scenario())
+
+
+def test_one_that_was_dropped_by_another_does_not_pass_by(run: Run) -> None:
+    async def scenario() -> None:
+        loop, deadlines, passed = asyncio.get_running_loop(), Deadlines(), list[int]()
+        both: list[Odd] = []
+
+        def end_all() -> None:
+            passed.append(1)
+            for one in both:
+                deadlines.drop(one)
+
+        both += [Odd(end_all), Odd(end_all)]
+        for one in both:
+            deadlines.add(one, loop)
+        assert not await wait(deadlines, 0.01)
+        assert passed == [1]
+
+    run(scenario())

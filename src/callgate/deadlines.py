@@ -74,8 +74,11 @@ class Deadlines:
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time() + EARLY_SECONDS
-        for deadline in [one for one in self._kept if one.at <= now]:
-            self._kept.discard(deadline)
-            deadline.pass_by()
-        self._timer = None
-        self._ring_at(min((one.at for one in self._kept), default=NEVER), loop)
+        try:
+            for deadline in [one for one in self._kept if one.at <= now]:
+                if deadline in self._kept:  # else another that passed by ended it
+                    self._kept.discard(deadline)
+                    deadline.pass_by()
+        finally:  # INVARIANT: whatever one does, the timer is set for the others
+            self._timer = None
+            self._ring_at(min((one.at for one in self._kept), default=NEVER), loop)
