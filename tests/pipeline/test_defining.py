@@ -11,6 +11,7 @@ from callgate.audit.event import event
 from callgate.audit.record import Entry, Telling
 from callgate.pipeline.defining import Definitions
 from callgate.ports import StoreError
+from fakes.calls import a_principal, a_tool
 from fakes.store import FakeCallStore
 
 
@@ -154,5 +155,52 @@ def test_what_is_forgotten_is_recorded_once_more_also_what_is_being_written() ->
 
         assert ids(store) == ["principal:1", "principal:1", "tool:1"]
         assert (definitions.has("principal:1"), definitions.has("tool:1")) == (False, True)
+
+    asyncio.run(play())
+
+
+def test_what_calls_of_a_principal_and_a_tool_refer_to_is_found_out_once() -> None:
+    store, definitions = FakeCallStore(), Definitions()
+    ada, tool = a_principal("ada"), a_tool()
+    named_ids = ("principal:1", "tool:1")
+
+    async def play() -> None:
+        definitions.cover(ada, tool, named_ids)
+        assert not definitions.covers(ada, tool)  # not all of it is there
+        for identifier in named_ids:
+            await definitions.define(identifier, named(identifier), store)
+        definitions.cover(ada, tool, named_ids)
+        assert definitions.covers(ada, tool)
+        assert not definitions.covers(ada, a_tool())
+        assert not definitions.covers(a_principal("ada"), tool)
+
+    asyncio.run(play())
+
+
+def test_it_is_found_out_anew_where_something_was_forgotten_or_other_policies_stand() -> None:
+    store, definitions = FakeCallStore(), Definitions(most=2)
+    tool = a_tool()
+
+    async def play() -> None:
+        async def covered() -> bool:
+            await definitions.define("tool:1", named("tool:1"), store)
+            definitions.cover(None, tool, ("tool:1",))
+            return definitions.covers(None, tool)
+
+        assert await covered()
+        definitions.forget("principal:")
+        assert not definitions.covers(None, tool)
+
+        assert await covered()
+        for identifier in ("tool:2", "tool:3"):
+            await definitions.define(identifier, named(identifier), store)
+        assert not definitions.covers(None, tool)
+
+        assert await covered()
+        definitions.standing = ("policies:2", named("policies:2"))
+        assert not definitions.covers(None, tool)
+        assert not await covered()
+        await definitions.define(*definitions.standing, store)
+        assert await covered()
 
     asyncio.run(play())

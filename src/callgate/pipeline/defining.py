@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from callgate.audit.record import Entry
+from callgate.model import Principal, Tool
 from callgate.ports import CallStore
 
 MOST = 32_768  # remembered; what is forgotten is recorded once more when it is next referred to
+MOST_COVERED = 8192
+
+Standing = tuple[str, Callable[[], Entry]]
 
 
 class Definitions:
@@ -21,7 +25,11 @@ class Definitions:
         self._queued: OrderedDict[str, None] = OrderedDict()
         self._pending: dict[str, asyncio.Event] = {}
         self._forgotten = 0  # times
-        self.standing: tuple[str, Callable[[], Entry]] | None = None  # what every call refers to
+        # By the identity of what each one holds: that it is the same is found out without a name.
+        self._covered: dict[
+            tuple[int, int], tuple[Principal | None, Tool | None, Standing | None]
+        ] = {}
+        self.standing: Standing | None = None  # what every call refers to
 
     def has(self, identifier: str) -> bool:
         """Whether it is in the record, durably."""
@@ -29,6 +37,27 @@ class Definitions:
             return False
         self._durable.move_to_end(identifier)
         return True
+
+    def covers(self, principal: Principal | None, tool: Tool | None) -> bool:
+        """Whether all that a call of these refers to is known to be in the record, durably."""
+        found = self._covered.get((id(principal), id(tool)))
+        if found is None:
+            return False
+        of, at, standing = found
+        return of is principal and at is tool and standing is self.standing
+
+    def cover(
+        self, principal: Principal | None, tool: Tool | None, identifiers: Iterable[str]
+    ) -> None:
+        """Calls of these refer to what is named, and to what stands: remembered if all is there."""
+        standing = self.standing
+        if not all(map(self.has, identifiers)):
+            return
+        if standing is not None and not self.has(standing[0]):
+            return
+        if len(self._covered) >= MOST_COVERED:
+            self._covered.clear()
+        self._covered[id(principal), id(tool)] = principal, tool, standing
 
     async def define(self, identifier: str, make: Callable[[], Entry], store: CallStore) -> None:
         """Returns when it is in the record. Raises StoreError.
@@ -63,6 +92,7 @@ class Definitions:
         descriptions are erased.
         """
         self._forgotten += 1
+        self._covered.clear()
         for known in (self._durable, self._queued):
             for identifier in [one for one in known if one.startswith(start)]:
                 del known[identifier]
@@ -71,3 +101,4 @@ class Definitions:
         known[identifier] = None
         if len(known) > self._most:
             known.popitem(last=False)
+            self._covered.clear()

@@ -37,23 +37,32 @@ async def keep_intent(call: Call, gateway: Gateway) -> None:
     """Returns when the intent is durable, and what it refers to. Raises StoreError."""
     at, definitions = gateway.clock.now(), gateway.definitions
     try:
-        if definitions.standing is not None and not definitions.has(definitions.standing[0]):
-            await definitions.define(*definitions.standing, gateway.store)
-        for identifier, make in _references(call, at):
-            if not definitions.has(identifier):
-                await definitions.define(identifier, make, gateway.store)
+        if not definitions.covers(call.principal, call.tool):
+            await _define(call, at, gateway)
         await gateway.store.append(Intended(call=call, at=at, keeping=gateway.keeping))
     except StoreError:
         definitions.forget()  # another file may lie there when it works again
         raise
 
 
+async def _define(call: Call, at: float, gateway: Gateway) -> None:
+    """Returns when all that the call refers to is durable. Raises StoreError."""
+    definitions, identifiers = gateway.definitions, []
+    if definitions.standing is not None:
+        await definitions.define(*definitions.standing, gateway.store)
+    for identifier, make in _references(call, at):
+        await definitions.define(identifier, make, gateway.store)
+        identifiers.append(identifier)
+    definitions.cover(call.principal, call.tool, identifiers)
+
+
 def keep_outcome(ended: Outcome, gateway: Gateway) -> None:
     """Queues the outcome, and before it what it refers to. Never raises."""
-    at = gateway.clock.now()
+    at, call, definitions = gateway.clock.now(), ended.call, gateway.definitions
     try:
-        for identifier, make in _references(ended.call, at):
-            gateway.definitions.define_soon(identifier, make, gateway.store)
+        if not definitions.covers(call.principal, call.tool):
+            for identifier, make in _references(call, at):
+                definitions.define_soon(identifier, make, gateway.store)
         gateway.store.append_soon(Ended(outcome=ended, at=at, keeping=gateway.keeping))
     except StoreError as error:
         # The intent, where there was one, is durable; recovery will mark it as interrupted.
