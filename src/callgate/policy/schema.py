@@ -53,6 +53,11 @@ _PLAIN: Mapping[Kind, Mapping[str, Json]] = {
     Kind.IPADDR: {"type": "Extension", "name": "ipaddr"},
 }
 
+# The same for every tool, and there may be thousands of these.
+_META = required(record(nulls=required(STRINGS), extra=required(STRINGS)))
+_SYSTEM = required(record(now=required(FACT_SHAPES["datetime"])))
+_NOT_ENRICHED = required(record())
+
 
 def context_shape(arguments: Shape, enrichments: Mapping[str, Mapping[str, str]]) -> Shape:
     """The whole context of a call: input, derived, meta, system, enriched."""
@@ -68,9 +73,9 @@ def context_shape(arguments: Shape, enrichments: Mapping[str, Mapping[str, str]]
     return record(
         input=required(arguments),
         derived=required(derived_shape(arguments)),
-        meta=required(record(nulls=required(STRINGS), extra=required(STRINGS))),
-        system=required(record(now=required(Shape(kind=Kind.DATETIME)))),
-        enriched=required(Shape(kind=Kind.RECORD, fields=enriched)),
+        meta=_META,
+        system=_SYSTEM,
+        enriched=required(record(**enriched)) if enriched else _NOT_ENRICHED,
     )
 
 
