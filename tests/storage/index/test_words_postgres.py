@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import psycopg
 import pytest
@@ -49,6 +50,37 @@ def test_hits_are_within_bounds_the_last_first(index: Link) -> None:
     assert hits(index, "wire", 1, BLOCK - 1) == [2, 1]
     assert hits(index, '"wire transfer"') == [BLOCK, 0]
     assert hits(index, "trans* -by") == [BLOCK, 0]
+
+
+class CountingLink:
+    """Tells how many rows were delivered."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.delivered = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.link, name)
+
+    def ask(self, statement: str, values: Sequence[object] = ()) -> Iterator[Any]:
+        for row in self.link.ask(statement, values):
+            self.delivered += 1
+            yield row
+
+
+def test_of_a_word_that_is_everywhere_not_all_is_delivered_where_few_are_wanted(
+    index: Link,
+) -> None:
+    add(index, 0, *["wire"] * BLOCK)
+    add(index, 1, "rare", *["wire"] * (BLOCK - 1))
+    link = CountingLink(index)
+    bounds = position(1, 0), position(1, 2 * BLOCK - 1)
+    found = PostgresWords().hits(link, Search.parse("wire"), *bounds, 10)
+    assert [next(found) for _ in range(11)][-1] == position(1, 2 * BLOCK - 11)
+    assert link.delivered == 20
+    assert len(list(found)) == 2 * BLOCK - 1 - 11  # and yet nothing is missing
+    (only,) = PostgresWords().hits(index, Search.parse("rare"), *bounds, 10)
+    assert only == position(1, BLOCK)
 
 
 def test_what_is_forgotten_is_gone(index: Link) -> None:

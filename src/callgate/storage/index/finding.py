@@ -231,7 +231,7 @@ class Finder:
         first, last = span(log, low * BLOCK, (top + 1) * BLOCK)
         said: Bits = {}
         hits = 0
-        for hit in self.words.hits(index, search, first, last):
+        for hit in self.words.hits(index, search, first, last, most):
             number, at = divmod(place(hit)[1], BLOCK)
             if most is not None and hits >= most and number not in said:
                 self._hits += hits

@@ -33,8 +33,13 @@ class Words(Protocol):
     def forget(self, index: Link, log: int, number: int) -> range:
         """Takes away a block; returns all the blocks that are gone with it."""
 
-    def hits(self, index: Link, search: Search, first: int, last: int) -> Iterator[int]:
-        """Where the search finds something among these positions, the last one first."""
+    def hits(
+        self, index: Link, search: Search, first: int, last: int, most: int | None = None
+    ) -> Iterator[int]:
+        """Where the search finds something among these positions, the last one first.
+
+        `most`: after about so many nobody asks further; None: all are wanted.
+        """
 
 
 def plain(call: dict[str, Json]) -> str:

@@ -14,6 +14,7 @@ from callgate.storage.index.words import Said
 # A tsvector has no positions for what comes after: there phrases cannot be told.
 MOST_PLACED_WORDS = 16_000
 MOST_PLACES_OF_WORD = 255
+FURTHER = 4  # times as far, where too few were found so far
 
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS search_words "
@@ -49,9 +50,17 @@ class PostgresWords:
         index.ask(_FORGET, (first, first + BLOCK - 1))
         return range(number, number + 1)
 
-    def hits(self, index: Link, search: Search, first: int, last: int) -> Iterator[int]:
-        found = index.ask(_HITS, (first, last, _words(search), _phrases(search)))
-        yield from sorted((at for (at,) in found), reverse=True)
+    def hits(
+        self, index: Link, search: Search, first: int, last: int, most: int | None = None
+    ) -> Iterator[int]:
+        # All of a stretch are delivered, so the first is not longer than as many could be in.
+        size = last - first + 1 if most is None else 2 * most
+        while last >= first:
+            start = max(first, last - size + 1)
+            found = index.ask(_HITS, (start, last, _words(search), _phrases(search)))
+            yield from sorted((at for (at,) in found), reverse=True)
+            last = start - 1
+            size *= FURTHER
 
 
 def _is_long(words: str) -> bool:

@@ -41,7 +41,9 @@ class SqliteWords:
         first = number - number % BLOCKS_OF_TABLE
         return range(first, first + BLOCKS_OF_TABLE)
 
-    def hits(self, index: Link, search: Search, first: int, last: int) -> Iterator[int]:
+    def hits(
+        self, index: Link, search: Search, first: int, last: int, most: int | None = None
+    ) -> Iterator[int]:
         there = set(_tables(index))
         log, first_seq = place(first)
         size = BLOCK * BLOCKS_OF_TABLE
