@@ -88,7 +88,10 @@ class Asking:
 
     def noted(self, call: Call) -> Call:
         """The call with what interceptors did to messages while it was on its way."""
-        return replace(call, changes=self._call.changes, labels=self._call.labels)
+        mine = self._call
+        if mine.changes is call.changes and mine.labels is call.labels:
+            return call
+        return replace(call, changes=mine.changes, labels=mine.labels)
 
     async def ask(self, method: str, params: dict[str, Json]) -> Reply:
         """Asks the agent's client what policy lets the target ask. Raises Refused."""

@@ -49,7 +49,7 @@ async def resolve(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """Which tool, or what else of which target: one that exists, with arguments that fit?"""
     catalog = gateway.catalog
     if call.method == CALL_TOOL:
-        tool = await _tool(call, gateway)
+        tool = _known_tool(call, gateway) or await _listed_tool(call, gateway)
     else:
         place = locate(call, Route(target=call.route, targets=catalog.targets()), gateway.seal)
         tool = method_tool(place.target, call.method)
@@ -61,18 +61,23 @@ async def resolve(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     return opened(call, gateway) if call.follow_up is not None else call
 
 
-async def _tool(call: Call, gateway: Gateway) -> Tool:
+def _known_tool(call: Call, gateway: Gateway) -> Tool | None:
+    """None where the target has to be asked first. Raises Refused where there is no target."""
     catalog = gateway.catalog
     names = split_name(call.route, call.requested_name)
     if names is None or not catalog.has_target(names[0]):
         raise unknown(call)
     target, name = names
     assert call.principal is not None  # noqa: S101 - stage order
-    offer = gateway.offer(call.principal, call.client, target)
-    tool = catalog.find(target, name, offer)
-    if tool is None:
-        await catalog.ensure(target, offer)
-        tool = catalog.find(target, name, offer)
+    return catalog.find(target, name, gateway.offer(call.principal, call.client, target))
+
+
+async def _listed_tool(call: Call, gateway: Gateway) -> Tool:
+    catalog, names = gateway.catalog, split_name(call.route, call.requested_name)
+    assert call.principal is not None and names is not None  # noqa: S101 - looked for before
+    target = names[0]
+    await catalog.ensure(target, gateway.offer(call.principal, call.client, target))
+    tool = _known_tool(call, gateway)
     if tool is None:
         status = catalog.connector(target).status
         if not status.is_ready and status.tools == 0:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
+from functools import lru_cache
 
 from callgate.model import Call
 
 GAP_SECONDS = 1800.0  # who called nothing for longer begins another run
 MOST = 65_536  # principals whose last call is remembered
+MOST_SESSIONS = 4096  # whose runs are not named anew with every call
 _DOMAIN = "callgate.run.1"  # a hash of these is a hash of nothing else
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
 )
 
 
+@lru_cache(MOST_SESSIONS)
 def run_of_session(principal_key: str, session_id: str) -> str:
     """The run that all calls in one MCP session of a principal are, in every process."""
     return _named("session", principal_key, session_id)
@@ -52,7 +55,9 @@ class Runs:
         if call.session_id is not None:
             return run_of_session(key, call.session_id)
         sent = call.sent_traceparent
-        run = run_of_trace(key, call.meta.get("traceparent") if sent is None else sent)
+        if sent is None:
+            sent = call.meta.get("traceparent")
+        run = run_of_trace(key, sent) if sent is not None else None
         return run if run is not None else self._since_pause(key, call)
 
     def _since_pause(self, key: str, call: Call) -> str:
