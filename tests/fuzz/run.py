@@ -24,7 +24,7 @@ AGAIN = "--again"
 def fuzz(name: str, flags: list[str]) -> None:
     """Runs libFuzzer in this process, which ends with it. To merge, it runs itself again."""
     atheris = importlib.import_module("atheris")  # not in the lock: only who fuzzes needs it
-    with atheris.instrument_imports(include=["callgate.protocol"]):
+    with atheris.instrument_imports(include=["callgate.protocol", "callgate.serving"]):
         targets = importlib.import_module("fuzz.targets")
     atheris.Setup([f"{sys.executable} -m fuzz.run {AGAIN} {name}", *flags], targets.TARGETS[name])
     atheris.Fuzz()

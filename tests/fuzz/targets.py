@@ -51,6 +51,7 @@ from callgate.protocol.negotiation import (
 )
 from callgate.protocol.origins import Guard
 from fakes.calls import a_call, a_tool
+from fuzz.http_requests import http_requests
 
 STEPS = (2, 3, 7, 1 << 20)
 STATUSES = (200, 202, 400, 401, 404, 405, 429, 500)
@@ -442,5 +443,6 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
         definitions,
         effort,
         origins,
+        http_requests,
     )
 }

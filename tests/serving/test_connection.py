@@ -170,10 +170,12 @@ def test_nothing_is_read_behind_what_was_refused(run: Run) -> None:
     async def scenario() -> None:
         echo = Echo()
         async with serving(echo) as url, Talker(url) as talker:
-            talker.say(post(b"good") + TWO_WAYS["two lengths"] + post(b"smuggled"))
+            wrong = CHUNKED + b"2\r\nabc\r\n0\r\n\r\n"
+            talker.say(post(b"good") + post(b"too") + wrong + post(b"smuggled"))
             assert (await talker.answer()).body == b"good"
+            assert (await talker.answer()).body == b"too"
             assert await talker.is_closed()
-        assert echo.bodies == [b"good"]
+        assert echo.bodies == [b"good", b"too"]
 
     run(scenario())
 

@@ -224,12 +224,14 @@ class Connection(asyncio.Protocol):
         """The response has been written: the next one, or the end."""
         current = self._current
         self._current = None
-        if current is None or not current.keeps_alive or self._is_closing:
+        if current is None or not current.keeps_alive:
             self._end()
         elif self._queue:
             self._begin(self._queue.popleft())
             if not self._queue:
                 self._resume()
+        elif self._is_closing:
+            self._end()
         else:
             seconds = HEAD_SECONDS if self._surplus else IDLE_SECONDS
             self.deadline = self._loop.time() + seconds
@@ -278,8 +280,10 @@ class Connection(asyncio.Protocol):
                 self._say(status)
             self._lose()
             self._end()
-        else:  # an answer is on its way to what came before
+        else:  # what came before is still answered
             self._is_closing = True
+            if self._arriving is not None:
+                self._queue.pop()
 
     def _say(self, status: int) -> None:
         line = STATUS_LINES[status]
