@@ -209,6 +209,98 @@ def test_the_verdict_is_the_same_in_every_word(
         assert engine.authorize(question) == plain.authorize(question)
 
 
+PAYING = tool(
+    "shop___pay",
+    {
+        "type": "object",
+        "properties": {
+            "to": {"type": "string"},
+            "amount": {"type": "integer"},
+            "sure": {"type": "boolean"},
+            "at": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}, "floor": {"type": "integer"}},
+                "required": ["city"],
+            },
+        },
+        "required": ["to", "amount", "at"],
+    },
+)
+PAID: dict[str, Json] = {"to": "bob", "amount": 5, "at": {"city": "here"}}
+PAYMENTS = read_policies(
+    [
+        (
+            "p",
+            """permit (principal, action, resource) when { context.input.amount < 10 };
+            forbid (principal, action, resource)
+                when { context.input has sure && !context.input.sure };
+            forbid (principal, action, resource)
+                when { context.input.to == "eve" || context.input.at.city like "*nowhere*" };""",
+        )
+    ]
+)
+ODD: st.SearchStrategy[Json] = st.sampled_from(
+    [None, True, 0, 5.0, 0.5, 2**63, "eve", "no", [], {}, {"__extn": {"fn": "ip", "arg": "::1"}}]
+)
+
+
+class Watched(Engine):
+    """Notes which requests went with the schema."""
+
+    def _raw(self, *given: Any, has_types: bool = False) -> str:
+        self.with_schema = [*getattr(self, "with_schema", []), not has_types]
+        return super()._raw(*given, has_types=has_types)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "to": st.sampled_from(["bob", "eve"]) | ODD,
+                "amount": st.integers(0, 20) | ODD,
+                "sure": st.booleans() | ODD,
+                "at": st.just({"city": "here"}) | st.fixed_dictionaries({"city": ODD}) | ODD,
+                "more": ODD,
+            },
+        ),
+        max_size=6,
+    )
+)
+def test_plain_values_are_decided_on_alike_without_the_schema(calls: list[dict[str, Json]]) -> None:
+    engine, plain = Watched(PAYMENTS, NAMES), Plain(PAYMENTS, NAMES)
+    for arguments in (PAID, *calls, PAID):
+        question = Question(principal=ADA, tool=PAYING, arguments=arguments, enriched={}, now=NOW)
+
+        assert engine.authorize(question) == plain.authorize(question)
+
+    assert (engine.with_schema[0], engine.with_schema[-1]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_plain"),
+    [
+        ("context.input.sure == 1", True),
+        ('context.input.word["a\\\\"] == "x"', True),
+        ('context.input has price && context.input.price == decimal("1.0")', False),
+        ('context.input.deep has items && context.input.deep.items.contains("x")', False),
+        ("context.enriched.risk has score && context.enriched.risk.score > 1", False),
+        ('context.system.now > datetime("2026-01-01")', False),
+    ],
+)
+def test_only_plain_values_go_without_the_schema(condition: str, is_plain: bool) -> None:
+    text = f"permit (principal, action, resource) when {{ {condition} }};"
+    engine = Watched(read_policies([("p", text)]), NAMES, ENRICHMENTS)
+    arguments = {"sure": 1, "deep": {"er": {"word": "x"}}, "word": {"a\\": "x"}, "price": 1.0}
+    question = Question(principal=ADA, tool=TOOL, arguments=arguments, enriched={}, now=NOW)
+
+    engine.authorize(question)
+    engine.authorize(question)
+
+    assert engine.with_schema == [True, not is_plain]
+
+
 CHAINS = st.lists(
     st.sampled_from(
         [

@@ -58,9 +58,9 @@ class Deciding(Value):
 def deciding(policies: Iterable[Policy], context: Shape) -> tuple[Deciding, ...]:
     """The policies that can be satisfied or fail at a tool with this context.
 
-    Cedar holds each request to the tool's schema, where records are closed. So `has` is true of an
-    attribute that is required, and false of one that is not declared; and what stands behind a
-    false conjunct is not evaluated.
+    Each request is held to the tool's schema, by Cedar or as it is read, and records are closed. So
+    `has` is true of an attribute that is required, and false of one that is not declared; and what
+    stands behind a false conjunct is not evaluated.
     """
     found = (_at(policy, context) for policy in policies)
     return tuple(one for one in found if one is not None)

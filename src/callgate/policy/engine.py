@@ -245,8 +245,10 @@ class Engine:
             plan.action.input, question.arguments, question.enriched, question.now
         )
         if lifted is not None:
-            verdict = self._verdict(plan, part, flat.deciders, lifted)
+            has_types = plan.has_fitted and flat.flattening.is_plain
+            verdict = self._verdict(plan, part, flat.deciders, lifted, has_types=has_types)
             if not verdict.errors:
+                plan.has_fitted = True
                 return verdict
         context = self._context(plan, deciders.context, question)
         if isinstance(context, Verdict):
@@ -254,9 +256,15 @@ class Engine:
         return self._verdict(plan, part, deciders, context)
 
     def _verdict(
-        self, plan: Plan, part: Part, deciders: Deciders, context: dict[str, Json]
+        self,
+        plan: Plan,
+        part: Part,
+        deciders: Deciders,
+        context: dict[str, Json],
+        *,
+        has_types: bool = False,
     ) -> Verdict:
-        raw = self._raw(plan, deciders, self._plans.handle(deciders), context)
+        raw = self._raw(plan, deciders, self._plans.handle(deciders), context, has_types=has_types)
         return part.verdicts.of(raw, self.version)
 
     def _flips(self, plan: Plan, question: Question, verdict: Verdict) -> Iterable[Flip]:
@@ -321,17 +329,25 @@ class Engine:
         part: Part | Deciders,
         handle: cedarpy.PolicySet,
         context: dict[str, Json],
+        *,
+        has_types: bool = False,
     ) -> str:
-        """Cedar's answer. The schema stays on every request: it is what makes types hold."""
+        """Cedar's answer.
+
+        INVARIANT: the schema goes with the request, for it is what makes types hold; but where what
+        was read `has_types` that need no schema (`Flattening.is_plain`), and a request of this plan
+        has been held against it.
+        """
         request = {
             "principal": plan.known.facts.request_principal,
             "action": plan.action.uid,
             "resource": self._resource,
             "context": encode(context).decode(),
         }
-        entities, schema = plan.entities, part.schema
-        if entities is None or schema is None:
-            entities, schema = self._plans.entities(plan), self._plans.schema(plan.action, part)
+        entities = plan.entities
+        if entities is None:
+            entities = self._plans.entities(plan)
+        schema = None if has_types else self._plans.schema(plan.action, part)
         # The wrapper around this call costs a fifth of the whole; the raw one is the same engine.
         raw: str = _internal.is_authorized(request, handle, entities._inner, schema, False)
         return raw

@@ -25,6 +25,7 @@ class Attribute(NamedTuple):
     plain: type[Any] | None
     shape: Shape
     is_nullable: bool
+    is_required: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +39,34 @@ class Level:
         """Puts a record, as it is converted, at the top. False where it is not there."""
         if type(record) is not dict:
             return False
-        for name, at, _, _, _ in self.attributes:
-            if name in record:
-                into[at] = record[name]
+        for one in self.attributes:
+            if one.name in record:
+                into[one.at] = record[one.name]
         return all(level.lift(record.get(name), into) for name, level in self.levels)
 
     def read(self, record: Json, into: dict[str, Json]) -> bool:
-        """Converts a record on its way to the top, as `convert` does. False where it is not there.
-
-        Raises Unrepresentable.
+        """Converts a record on its way to the top, as `convert` does. False where it is not there,
+        or not whole. Raises Unrepresentable.
         """
         if type(record) is not dict:
             return False
-        for name, at, plain, shape, is_nullable in self.attributes:
+        for name, at, plain, shape, is_nullable, is_required in self.attributes:
             value = record.get(name, UNSET)
             if type(value) is plain and (plain is not int or LONG_MIN <= value <= LONG_MAX):
                 into[at] = value
             elif value is not UNSET and not (value is None and is_nullable):
                 into[at] = convert(shape, value, name)
+            elif is_required:
+                return False
         levels = self.levels
         return not levels or all(level.read(record.get(name), into) for name, level in levels)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that can be in it is read as it came."""
+        return all(one.plain is not None for one in self.attributes) and all(
+            level.is_plain for _, level in self.levels
+        )
 
 
 class Flattening:
@@ -72,6 +81,9 @@ class Flattening:
         fields = {name: of for name, of in context.fields.items() if known.get(name) is None}
         self._rest = Shape(kind=context.kind, fields=fields)
         self._lifting = level(self._rest, records)
+        self.is_plain = not fields and self._enriched is None and self._is_plain_input()
+        """Whether what is read holds texts, integers and truth values alone, of the types and under
+        the names that the schema has, and all that it requires."""
 
     def read(
         self,
@@ -97,12 +109,15 @@ class Flattening:
             return None
         return into
 
+    def _is_plain_input(self) -> bool:
+        return self._is_flat and (self._input is None or self._input.is_plain)
+
     def _read(
         self, level: Level, enriched: Mapping[str, Mapping[str, Json]], into: dict[str, Json]
     ) -> bool:
         """Of what no interceptor said anything, nothing is known."""
-        for name, at, _, shape, _ in level.attributes:
-            into[at] = convert(shape, enriched.get(name, {}), name)
+        for one in level.attributes:
+            into[one.at] = convert(one.shape, enriched.get(one.name, {}), one.name)
         return all(of.read(enriched.get(name, {}), into) for name, of in level.levels)
 
 
@@ -133,6 +148,7 @@ def level(context: Shape, records: frozenset[Chain], path: Chain = ()) -> Level:
                 plain=_PLAIN.get(field.shape.kind),
                 shape=field.shape,
                 is_nullable=field.is_nullable,
+                is_required=field.is_required,
             )
             for name, field in context.fields.items()
             if name not in levels

@@ -78,6 +78,7 @@ class Plan:
     narrowing: Narrowing | None = None
     is_forbidden: bool | None = None
     is_constant: bool | None = None
+    has_fitted: bool = False  # Cedar took a request of it with the schema
     scoped: set[frozenset[str]] = field(default_factory=set)
     """Keys of the parts that Cedar decides on: nothing else refuses first, see `are_in_scope`."""
 
