@@ -100,6 +100,33 @@ def test_arguments_that_the_tool_mirrors_travel_as_headers_too() -> None:
     asyncio.run(scenario())
 
 
+def test_calls_of_one_tool_begin_alike_but_for_what_is_their_own() -> None:
+    schema = {"type": "object", "properties": {"r": {"type": "string", "x-mcp-header": "Region"}}}
+    mirroring = a_tool(name="a", schema=schema)
+
+    async def scenario() -> None:
+        async with connected(Modern(), pass_headers=["x-tenant"]) as (http, connector):
+            for request in (
+                a_request("a"),
+                a_request("a", headers={"x-tenant": "t"}),
+                a_request("a", tool=mirroring, arguments=b'{"r":"eu"}'),
+                a_request("b"),
+                a_request("a"),
+            ):
+                await connector.call(request, FakeCaller())
+            names = ("mcp-name", "x-tenant", "mcp-param-region")
+            sent = [seen.headers for seen in http.seen if seen.rpc == "tools/call"]
+            assert [tuple(map(headers.get, names)) for headers in sent] == [
+                ("a", None, None),
+                ("a", "t", None),
+                ("a", None, "eu"),
+                ("b", None, None),
+                ("a", None, None),
+            ]
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("kind", ["input_required", "task"])
 def test_a_result_that_is_not_the_end_is_returned_as_it_is(kind: str) -> None:
     async def scenario() -> None:

@@ -23,7 +23,7 @@ from callgate.upstream.http_exchange import Answer
 from callgate.upstream.http_wire import Attempt, Wire, answer_of
 from callgate.upstream.session import WORDS
 
-MAX_HEADS = 1024  # that are kept: most calls of a tool begin alike
+MAX_HEADS = 1024  # of calls that are kept
 
 
 class ModernSide:
@@ -31,7 +31,7 @@ class ModernSide:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._heads: dict[tuple[str, str | None], bytes] = {}
+        self._heads: dict[str | None, bytes] = {}  # of calls, by what they call
 
     async def ask(self, attempt: Attempt, headers: Headers, body: bytes) -> Message:
         """The response to a request. Raises TargetError and what an exchange raises.
@@ -52,21 +52,19 @@ class ModernSide:
         return cut_reply(self._response(answer, attempt))
 
     def _head(self, request: TargetRequest) -> bytes:
-        """How a request begins; mostly as others of the same kind did."""
+        """How a request begins: calls of one tool mostly all alike."""
         tool = request.tool
-        is_mirrored = bool(tool.mirrored) and tool.method == CALL_TOOL
-        if is_mirrored or request.headers:
-            headers = modern_headers(tool.method, request.item)
-            if is_mirrored:
-                headers += mirrored_headers(tool.mirrored, request.arguments)
-            return self._wire.client.head("POST", headers, request.headers)
-        key = (tool.method, request.item)
-        head = self._heads.get(key)
-        if head is None:
+        is_alike = tool.method == CALL_TOOL and not tool.mirrored and not request.headers
+        if is_alike and (known := self._heads.get(request.item)) is not None:
+            return known
+        headers = modern_headers(tool.method, request.item)
+        if tool.method == CALL_TOOL and tool.mirrored:
+            headers += mirrored_headers(tool.mirrored, request.arguments)
+        head = self._wire.client.head("POST", headers, request.headers)
+        if is_alike:
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
-            head = self._wire.client.head("POST", modern_headers(*key))
-            self._heads[key] = head
+            self._heads[request.item] = head
         return head
 
     def _response(self, answer: Answer, attempt: Attempt) -> Message:
