@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from callgate.downstream.http import words
 from callgate.model import Reply
 from callgate.pipeline.gateway import Gateway, Limits
 from callgate.protocol.refusals import META_KEY
@@ -509,3 +510,12 @@ def test_a_body_that_does_not_arrive_is_recorded_and_not_taken(
 
     assert (status, reads) == (400, len(pieces))
     assert codes(gateway) == ["malformed"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, -32600), (408, -32600), (500, -32603)])
+def test_what_cannot_even_be_read_is_answered_as_json_rpc(status: int, code: int) -> None:
+    media_type, body = words(status, "It cannot be.")
+
+    assert media_type == b"application/json"
+    error = {"code": code, "message": "It cannot be."}
+    assert msgspec.json.decode(body) == {"jsonrpc": "2.0", "id": None, "error": error}

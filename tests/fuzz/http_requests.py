@@ -69,6 +69,9 @@ class _Owner:
     def date_line(self) -> bytes:
         return b"date: now\r\n"
 
+    def words(self, status: int, reason: str) -> tuple[bytes, bytes]:
+        return b"text/plain", reason.encode()
+
     def serve(self, transaction: Transaction, connection: Connection) -> None:
         work = self._answer(transaction)
         self.tasks.append(asyncio.get_running_loop().create_task(work))

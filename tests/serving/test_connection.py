@@ -289,6 +289,22 @@ def test_who_turns_a_body_away_is_heard(run: Run) -> None:
     run(scenario())
 
 
+def test_a_caller_that_asks_first_need_not_send_what_is_turned_away(run: Run) -> None:
+    async def scenario() -> None:
+        async def by_length(scope: Scope, receive: Receive, send: Send) -> None:
+            event = await receive()
+            assert event == {"type": "http.request", "body": b"", "more_body": True}
+            await say(send, 413, b"too large")
+
+        async with serving(by_length) as url, Talker(url) as talker:
+            talker.say(post(b"x" * 1000, b"Expect: 100-continue")[:-1000])
+            answered = await talker.answer()
+            assert (answered.status, answered.headers["connection"]) == (413, "close")
+            assert await talker.is_closed()
+
+    run(scenario())
+
+
 def test_a_caller_that_waits_with_its_body_is_told_to_go_on(run: Run) -> None:
     async def scenario() -> None:
         async with serving(Echo()) as url, Talker(url) as talker:

@@ -135,6 +135,22 @@ def test_stopping_does_not_wait_for_ever(run: Run, monkeypatch: pytest.MonkeyPat
     run(scenario())
 
 
+def test_what_cannot_be_read_is_answered_in_the_words_of_the_listener(run: Run) -> None:
+    def words(status: int, reason: str) -> tuple[bytes, bytes]:
+        return b"application/json", b'{"status": %d, "why": "%b"}' % (status, reason.encode())
+
+    async def scenario() -> None:
+        made = Listener(Echo(), "127.0.0.1", 0, words=words)
+        async with Listening(made) as listening, Talker(listening.url) as talker:
+            talker.say(b"GET / HTTP/1.1\r\nHost: h\r\nX: \x1b[0m\r\n\r\n")
+            answered = await talker.answer()
+            assert answered.status == 400
+            assert answered.headers["content-type"] == "application/json"
+            assert answered.body.startswith(b'{"status": 400, "why": "This is not')
+
+    run(scenario())
+
+
 def test_it_speaks_tls(run: Run, tmp_path: Path) -> None:
     async def scenario() -> None:
         authority = Authority(tmp_path)

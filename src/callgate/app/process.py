@@ -17,7 +17,9 @@ from callgate.app.operators import readings_of, views_of
 from callgate.app.signals import until_signalled
 from callgate.config import Config
 from callgate.control.app import ControlEndpoint
+from callgate.control.routing import words as words_for_operators
 from callgate.downstream.http import HttpEndpoint
+from callgate.downstream.http import words as words_for_agents
 from callgate.protocol.origins import is_loopback
 from callgate.serving.listener import Listener, Listening
 from callgate.telemetry.all_of import AllOf
@@ -70,9 +72,18 @@ async def _listen(
     try:
         async with (
             Listening(
-                Listener(endpoint, agents.host, agents.port, agents.tls_certificate, agents.tls_key)
+                Listener(
+                    endpoint,
+                    agents.host,
+                    agents.port,
+                    agents.tls_certificate,
+                    agents.tls_key,
+                    words_for_agents,
+                )
             ) as listening,
-            Listening(Listener(operators, control.host, control.port)) as operating,
+            Listening(
+                Listener(operators, control.host, control.port, words=words_for_operators)
+            ) as operating,
             beside.running(),
         ):
             _log.info("agents connect at %s/mcp", listening.url)

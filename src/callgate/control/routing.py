@@ -203,6 +203,12 @@ def _too_large(most: int) -> Problem:
     )
 
 
+def words(status: int, reason: str) -> tuple[bytes, bytes]:
+    """How operators are told that a request was not taken that cannot even be read."""
+    problem = Response.problem(Problem(status, reason))
+    return problem.media_type.encode(), problem.body
+
+
 def find(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:
     """The route, and the path's parts. Raises Problem: 404 or 405. HEAD is answered as GET."""
     method = "GET" if method == "HEAD" else method

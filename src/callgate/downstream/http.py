@@ -10,11 +10,17 @@ from callgate.downstream.heads import Head, Heads
 from callgate.downstream.inbound import Answer
 from callgate.downstream.metadata import WELL_KNOWN, base_of, document
 from callgate.downstream.responding import Receive, Scope, Send, respond
-from callgate.protocol.jsonrpc import encode
+from callgate.protocol.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, encode, error_response
 from callgate.protocol.origins import Guard
 
 PATH = "/mcp"
 BELOW = PATH + "/"
+
+
+def words(status: int, reason: str) -> tuple[bytes, bytes]:
+    """How agents are told that a request was not taken that cannot even be read."""
+    code = INTERNAL_ERROR if status == 500 else INVALID_REQUEST
+    return b"application/json", error_response(None, code, reason)
 
 
 class HttpEndpoint:

@@ -23,6 +23,16 @@ VERSIONS = ("1.1", "1.0")
 FRAMING_PER_BYTE = 8  # of a body in chunks: what there may be beside it, and 64 KiB
 
 
+REASONS = {
+    400: "This is not an HTTP request that can be read in one way only.",
+    408: "The request did not arrive in time.",
+    431: f"The head of the request is larger than {MAX_HEAD_BYTES} bytes or {MAX_HEADERS} headers.",
+    500: "The request was not answered; the log says why.",
+    503: "There are too many connections.",
+    505: "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
+}
+
+
 class _Unreadable(Exception):  # noqa: N818 - never leaves this module
     """Raised where the parser calls us; it ends the reading. The status is kept beside it."""
 
@@ -44,6 +54,9 @@ class Owner(Protocol):
 
     def date_line(self) -> bytes:
         """The `date` header."""
+
+    def words(self, status: int, reason: str) -> tuple[bytes, bytes]:
+        """How it is said that a request is not taken: media type and body."""
 
 
 class Connection(asyncio.Protocol):
@@ -286,11 +299,10 @@ class Connection(asyncio.Protocol):
                 self._queue.pop()
 
     def _say(self, status: int) -> None:
-        line = STATUS_LINES[status]
-        body = line[len(b"HTTP/1.1 ") :].rstrip() + b"\n"
+        media_type, body = self._owner.words(status, REASONS[status])
         self._transport.write(
-            b"%bcontent-type: text/plain\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b"
-            % (line, len(body), self.date_line(), body)
+            b"%bcontent-type: %b\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b"
+            % (STATUS_LINES[status], media_type, len(body), self.date_line(), body)
         )
 
     def _lose(self) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -28,6 +29,14 @@ class ListenError(Exception):
     """An address cannot be listened on."""
 
 
+Words = Callable[[int, str], tuple[bytes, bytes]]
+
+
+def plain_words(status: int, reason: str) -> tuple[bytes, bytes]:
+    """A sentence."""
+    return b"text/plain", f"{reason}\n".encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """One address and what answers there."""
@@ -37,6 +46,8 @@ class Listener:
     port: int
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    words: Words = plain_words
+    """How it is said that a request is not taken, by status and reason: media type and body."""
 
 
 class Listening:
@@ -45,6 +56,7 @@ class Listening:
     def __init__(self, listener: Listener) -> None:
         """Raises ListenError where the address is taken or cannot be listened on."""
         self.is_stopping = False
+        self.words = listener.words
         self._application = listener.application
         self._tls = _tls(listener)
         self._socket = _bound(listener)

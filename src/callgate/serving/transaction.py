@@ -62,6 +62,7 @@ class Transaction:
     """
 
     __slots__ = (
+        "_asked",
         "_body",
         "_has_body",
         "_is_chunked",
@@ -69,7 +70,6 @@ class Transaction:
         "_left",
         "_start",
         "_waiter",
-        "_was_asked",
         "_wire",
         "buffered",
         "has_begun",
@@ -87,7 +87,7 @@ class Transaction:
         self.is_finished = False
         self.buffered = 0  # bytes of the body that wait for the application
         self._wire = wire
-        self._was_asked = False  # whether the caller was told to go on with the body
+        self._asked = 0  # how often for a body that was not there
         self._body: list[bytes] = []
         self._is_told = False  # the application has had the last of the body
         self._waiter: asyncio.Future[None] | None = None
@@ -120,10 +120,14 @@ class Transaction:
     # What the application says
 
     async def receive(self) -> Event:
-        """ASGI."""
-        if not (self.is_read or self._was_asked or self.has_begun or self._wire.is_lost):
-            self._was_asked = True
-            if _expects_continue(self.scope):
+        """ASGI. Says at first what there is, be it nothing: who turns a body away by its announced
+        length need not wait for it, and a caller that asks first need not send it.
+        """
+        if not (self.is_read or self._body or self._asked > 1 or self._wire.is_lost):
+            self._asked += 1
+            if self._asked == 1:
+                return {"type": "http.request", "body": b"", "more_body": True}
+            if not self.has_begun and _expects_continue(self.scope):
                 self._wire.write(CONTINUE)
         while True:
             if self._wire.is_lost or self.is_finished:
