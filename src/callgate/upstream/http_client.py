@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import cast
 from urllib.parse import urlsplit
@@ -42,7 +43,8 @@ Pairs = Iterable[tuple[str, str]]
 class _Connection(asyncio.Protocol):
     """One connection: idle, or carrying one exchange."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop  # kept: on Python 3.11 each look for the running one asks the system
         self.transport: asyncio.Transport | None = None
         self.parser: ResponseParser | None = None
         self.idle_since = 0.0
@@ -139,7 +141,7 @@ class _Connection(asyncio.Protocol):
         """What to wait for where more must come first. Raises what ended the exchange."""
         if self._error is not None:
             raise self._error
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        waiter = self._waiter = self.loop.create_future()
         return waiter
 
     @property
@@ -153,7 +155,7 @@ class _Connection(asyncio.Protocol):
     def linger(self, keep: Callable[[_Connection], None]) -> None:
         """Lets an answered stream end, so that the connection can be kept; within bounds."""
         self._keep = keep
-        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._give_up_lingering)
+        self.loop.call_later(LINGER_SECONDS, self._give_up_lingering)
         self._linger_on(keep)
 
     def _linger_on(self, keep: Callable[[_Connection], None]) -> None:
@@ -303,7 +305,7 @@ class HttpClient:
         """An idle connection for another exchange; None where none is."""
         while self._idle:
             connection = self._idle.pop()
-            idle_seconds = asyncio.get_running_loop().time() - connection.idle_since
+            idle_seconds = connection.loop.time() - connection.idle_since
             if connection.is_usable and idle_seconds < MAX_IDLE_SECONDS:
                 return connection
             connection.abort()
@@ -322,7 +324,7 @@ class HttpClient:
         try:
             async with asyncio.timeout(self._connect_timeout_seconds):
                 _, connection = await loop.create_connection(
-                    _Connection, self._host, self._port, ssl=self._context()
+                    partial(_Connection, loop), self._host, self._port, ssl=self._context()
                 )
         except TimeoutError:
             seconds = self._connect_timeout_seconds
@@ -343,7 +345,7 @@ class HttpClient:
     def keep(self, connection: _Connection) -> None:
         """Takes a connection back after a whole exchange."""
         connection.parser = None
-        now = connection.idle_since = asyncio.get_running_loop().time()
+        now = connection.idle_since = connection.loop.time()
         while self._idle and (
             len(self._idle) >= MAX_IDLE_CONNECTIONS
             or now - self._idle[0].idle_since >= MAX_IDLE_SECONDS
