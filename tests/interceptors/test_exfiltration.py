@@ -503,3 +503,12 @@ def test_settings_that_cannot_work_say_why(settings: Any, problem: str) -> None:
 def test_a_large_value_is_known_as_one(value: Any) -> None:
     assert not is_small(value, 100)
     assert is_small({"a": ["b", 1, None]}, 100)
+
+
+def test_large_ones_take_no_thread_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def to_thread(*_: object) -> None:
+        raise AssertionError("a pool that others wait for, too")
+
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    outcome = after_reading({"body": CUSTOMER + " and so on" * 200})
+    assert outcome.refusal_code == "refused_by_interceptor"

@@ -163,3 +163,15 @@ def test_a_bound_that_would_never_be_asked_about_is_refused(
     else:
         with pytest.raises(InterceptorError, match=re.escape(problem)):
             load_size(made, frozenset(points))
+
+
+def test_large_ones_take_no_thread_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def to_thread(*_: object) -> None:
+        raise AssertionError("a pool that others wait for, too")
+
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    it = size(max_result_bytes=1000)
+    decision = receive(it, {"content": [{"type": "text", "text": "x" * 300_000}]})
+    asyncio.run(it.close())
+    assert decision is not None
+    assert "cut from" in (decision.note or "")

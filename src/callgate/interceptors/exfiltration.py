@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self, TypeVar
 
@@ -15,11 +14,13 @@ from callgate.interceptors.tainting.leaves import Leaf, declared_keys, leaves
 from callgate.interceptors.tainting.memory import FullError, Memory, Run
 from callgate.interceptors.tainting.weighing import Leak, Scale, fingerprints
 from callgate.model import Json, Tool
+from callgate.pipeline.threads import Job, Threads
 from callgate.protocol.methods import METHODS
 from callgate.scrutiny import Decision, Interceptor, Message, Passive, Request, Result, View
 from callgate.settings import Settings
 
 EVERYTHING = "*"
+MAX_THREADS = 4  # busy at once; more wait
 MAX_IN_PLACE = 1_000  # characters that are looked at on the event loop; more of them in a thread
 MAX_SCHEMAS = 2_000
 MEGABYTE = 1 << 20
@@ -140,6 +141,7 @@ class Exfiltration(Passive):
         )
         self._paths = tuple(tuple(map(read_path, sink.fields)) for sink in settings.sinks)
         self._keys: dict[str, frozenset[str]] = {}
+        self._threads = Threads(MAX_THREADS, "callgate-exfiltration")
 
     async def on_request(self, request: Request) -> Decision | None:
         """See scrutiny.Interceptor. What a target asks of the client came from that target."""
@@ -184,7 +186,7 @@ class Exfiltration(Passive):
             return None
         key, source = self._key(view), view.tool.qualified_name
         before = self.memory.kept(key, source)
-        after = await _worked((value, known), lambda: self._more(before, value, known))
+        after = await self._worked((value, known), lambda: self._more(before, value, known))
         if after is before:
             return None
         try:
@@ -222,7 +224,7 @@ class Exfiltration(Passive):
         if not is_small(shown, settings.max_characters):
             most = f"{settings.max_characters} characters"
             return f"This call carries more than {most}, too much to be looked into.", "too long"
-        leak = await _worked(shown, lambda: scale.weigh(outgoing()))
+        leak = await self._worked(shown, lambda: scale.weigh(outgoing()))
         # From here on nothing waits: two calls at once cannot both take what is left.
         problem = self._problem(leak, run)
         note = _note(leak)
@@ -259,6 +261,16 @@ class Exfiltration(Passive):
         if most_opaque is not None and opaque > most_opaque:
             return f"More than {most_opaque} bytes of encoded data would have left. {advice}"
         return None
+
+    async def _worked(self, shown: Json, work: Callable[[], T]) -> T:
+        """What the work gives; done in a thread where there is much to look at."""
+        if is_small(shown, MAX_IN_PLACE):
+            return work()
+        return await self._threads.run(Job(work))
+
+    async def close(self) -> None:
+        """See scrutiny.Interceptor."""
+        self._threads.close()
 
     def _sink(self, tool: Tool) -> int | None:
         """Which entry of `sinks` names the tool."""
@@ -307,11 +319,6 @@ def _all_of(view: View) -> tuple[Any, ...]:
 
 def _names(named: Iterable[str], tool: Tool) -> bool:
     return any(one in (EVERYTHING, tool.target, tool.qualified_name) for one in named)
-
-
-async def _worked(shown: Json, work: Callable[[], T]) -> T:
-    """What the work gives; done in a thread where there is much to look at."""
-    return work() if is_small(shown, MAX_IN_PLACE) else await asyncio.to_thread(work)
 
 
 def is_small(value: Any, most: int) -> bool:

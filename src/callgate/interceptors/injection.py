@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import binascii
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,10 +19,12 @@ from callgate.interceptors.screening.markup import hidden
 from callgate.interceptors.screening.phrases import PHRASES, Phrases
 from callgate.interceptors.screening.signs import signs
 from callgate.model import Json
+from callgate.pipeline.threads import Job, Threads
 from callgate.protocol.methods import METHODS
-from callgate.scrutiny import Decision, Message, Passive, Request, Result
+from callgate.scrutiny import Decision, Interceptor, Message, Passive, Request, Result
 from callgate.settings import Settings
 
+MAX_THREADS = 4  # busy at once; more wait
 MAX_IN_PLACE = 4_000  # characters that are screened on the event loop; more of them in a thread
 PIECE = 65_536  # characters that are screened at a time
 OVERLAP = 1_000
@@ -102,10 +103,12 @@ class Injection(Passive):
         self._settings = settings
         self._phrases = Phrases(settings.patterns)
         self._classify: Classify | None = None
+        self._hook: Interceptor | None = None
+        self._threads = Threads(MAX_THREADS, "callgate-injection")
         if settings.classifier is not None:
             # A hook's function is given whatever it is asked with; a plain one runs in a thread.
-            hook = load_hook(settings.classifier, directory)
-            self._classify = cast(Classify, hook.on_request)
+            self._hook = load_hook(settings.classifier, directory)
+            self._classify = cast(Classify, self._hook.on_request)
 
     async def on_request(self, request: Request) -> Decision | None:
         """See scrutiny.Interceptor. Only what a target asks of the agent's client is looked at."""
@@ -141,6 +144,12 @@ class Injection(Passive):
             return Decision(withhold=_sentence("message", screened), note=note)
         return Decision(params=screened.value, labels=self._labels(screened), note=note)
 
+    async def close(self) -> None:
+        """See scrutiny.Interceptor."""
+        self._threads.close()
+        if self._hook is not None:
+            await self._hook.close()
+
     async def _look(self, value: dict[str, Json]) -> tuple[Screened, str, bool] | None:
         """What was found, a note of it, and whether that is too much; None where nothing is."""
         texts = list(_texts(value))
@@ -148,7 +157,7 @@ class Injection(Passive):
         screened = (
             self._screen(value, texts)
             if is_small
-            else await asyncio.to_thread(self._screen, value, texts)
+            else await self._threads.run(Job(lambda: self._screen(value, texts)))
         )
         if self._classify is not None:
             scores = await self._classify(self._pieces(texts))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Literal, Self
 
 import msgspec
@@ -14,10 +14,12 @@ from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.fields import Field, FieldPath, Place, read_path, shown
 from callgate.interceptors.sizing import cut
 from callgate.model import Json
+from callgate.pipeline.threads import Job, Threads
 from callgate.scrutiny import Decision, Message, Passive, Request, Result
 from callgate.settings import Settings
 
 MIN_RESULT_BYTES = 1_000  # room for the notice
+MAX_THREADS = 4  # busy at once; more wait
 INLINE_BYTES = 200_000  # more is cut in a thread: a megabyte of escapes takes 13 ms
 
 _encode = msgspec.json.Encoder().encode
@@ -77,6 +79,7 @@ class Size(Passive):
         self._fields: list[tuple[FieldPath, FieldBounds]] = [
             (read_path(path), bounds) for path, bounds in settings.fields.items()
         ]
+        self._threads = Threads(MAX_THREADS, "callgate-size")
 
     def may_skip(self, body: bytes) -> bool:
         """See scrutiny.Interceptor. What is short as a whole has nothing long in it."""
@@ -109,9 +112,8 @@ class Size(Passive):
             if size <= INLINE_BYTES:
                 smaller = cut(result.result, most, must_keep_structure=must_keep)
             else:
-                smaller = await asyncio.to_thread(
-                    cut, result.result, most, must_keep_structure=must_keep
-                )
+                work = partial(cut, result.result, most, must_keep_structure=must_keep)
+                smaller = await self._threads.run(Job(work))
             if smaller is not None:
                 note = f"cut from {size} to {len(_encode(smaller))} bytes"
                 return Decision(result=smaller, note=note)
@@ -126,6 +128,10 @@ class Size(Passive):
         if most is None or len(_encode(message.params)) <= most:
             return None
         return Decision(withhold=f"A message of more than {most:,} bytes is dropped.")
+
+    async def close(self) -> None:
+        """See scrutiny.Interceptor."""
+        self._threads.close()
 
     def _problem(self, arguments: dict[str, Json]) -> str | None:
         """What is too large about the arguments, as a sentence; None where nothing is."""
