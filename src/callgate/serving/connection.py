@@ -162,9 +162,8 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; one after the body means nothing here."""
-        if self._arriving is None:
-            self._headers.append((name.lower(), value.rstrip(b" \t")))
+        """A header, or a trailer; trailers mean nothing here and end with their body."""
+        self._headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """The head is there: the application begins, or the request waits for its turn."""
@@ -212,6 +211,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is all there."""
         self._surplus = 0
+        if self._headers:
+            self._headers = []
         self.deadline = math.inf
         arriving, self._arriving = self._arriving, None
         if arriving is not None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
-from typing import cast
 
 from callgate.serving.connection import Connection
 from callgate.serving.transaction import AsgiApplication, HungUpError, Scope, Transaction
@@ -61,7 +60,7 @@ class Listening:
         self._tls = _tls(listener)
         self._socket = _bound(listener)
         self._connections: set[Connection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._working: set[Transaction] = set()
         self._loop: asyncio.AbstractEventLoop
         self._server: asyncio.Server
         self._sweeping: asyncio.TimerHandle | None = None
@@ -94,8 +93,9 @@ class Listening:
         for connection in tuple(self._connections):
             if connection.is_idle:
                 connection.close()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+        tasks = [one.task for one in self._working if one.task is not None]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
             if late:
@@ -120,7 +120,8 @@ class Listening:
 
     def serve(self, transaction: Transaction, connection: Connection) -> None:
         """Has the application answer, in a task that is held here until it ends."""
-        self._tasks.add(self._loop.create_task(self._answer(transaction, connection)))
+        self._working.add(transaction)
+        transaction.task = self._loop.create_task(self._answer(transaction, connection))
 
     def date_line(self) -> bytes:
         """The `date` header (RFC 9110, 6.6.1), made once a second."""
@@ -141,7 +142,8 @@ class Listening:
         finally:
             if not transaction.is_finished:
                 connection.fail(transaction)
-            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task(self._loop)))
+            self._working.discard(transaction)
+            transaction.task = None  # each holds the other
 
     def _sweep(self) -> None:
         self._sweeping = None

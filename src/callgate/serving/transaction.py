@@ -77,10 +77,12 @@ class Transaction:
         "is_read",
         "keeps_alive",
         "scope",
+        "task",
     )
 
     def __init__(self, wire: Wire, scope: Scope, *, keeps_alive: bool) -> None:
         self.scope = scope
+        self.task: asyncio.Task[None] | None = None  # of the application
         self.keeps_alive = keeps_alive
         self.is_read = False  # whether the whole request has arrived
         self.has_begun = False  # whether some of the response was written
