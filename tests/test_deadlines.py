@@ -161,3 +161,18 @@ def test_one_that_was_dropped_by_another_does_not_pass_by(run: Run) -> None:
         assert passed == [1]
 
     run(scenario())
+
+
+def test_a_wait_in_another_loop_ends_too(run: Run) -> None:
+    deadlines = Deadlines()
+
+    async def first() -> None:
+        done = asyncio.Event()
+        done.set()
+        assert await wait(deadlines, 0.01, done)  # the timer is still set when the loop ends
+
+    async def second() -> None:
+        assert not await wait(deadlines, 0.02)
+
+    run(first())
+    run(second())

@@ -53,11 +53,15 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._kept: set[Deadline] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = NEVER
 
     def add(self, deadline: Deadline, loop: asyncio.AbstractEventLoop) -> None:
         """Keeps watch of it from now on, or of its new time."""
+        if loop is not self._loop:  # a loop before this one took its timer and its tasks with it
+            self._loop, self._timer, self._rings_at = loop, None, NEVER
+            self._kept.clear()
         self._kept.add(deadline)
         if deadline.at < self._rings_at:
             self._ring_at(deadline.at, loop)
