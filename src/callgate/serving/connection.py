@@ -62,6 +62,28 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """One connection. Requests are answered in their order, one at a time."""
 
+    __slots__ = (
+        "_arriving",
+        "_body_bytes",
+        "_current",
+        "_drain",
+        "_headers",
+        "_is_closing",
+        "_is_paused",
+        "_loop",
+        "_owner",
+        "_parser",
+        "_queue",
+        "_scope",
+        "_status",
+        "_surplus",
+        "_transport",
+        "_url",
+        "date_line",
+        "deadline",
+        "is_lost",
+    )
+
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         self.is_lost = False
         self.deadline = math.inf  # in the loop's time; see `expire`
