@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from callgate.downstream import batches, metadata
 from callgate.downstream.callers import HttpCaller, is_primed
 from callgate.downstream.dispatch import Dispatcher, malformed_answer, unidentified_answer
-from callgate.downstream.heads import STREAM, Head, refusal
+from callgate.downstream.heads import Head, refusal
 from callgate.downstream.inbound import Answer, Inbound
 from callgate.downstream.responding import Outlet, Receive, Scope, Send, Watch, respond
 from callgate.downstream.sessions import Session
@@ -225,8 +225,7 @@ class Exchange:
 
     async def _to_read(self) -> tuple[Session, Stream, int] | Answer:
         """Which stream of which session, and after which message; or why there is none."""
-        accept = self._head.accept
-        if STREAM not in accept and "*/*" not in accept:
+        if not self._head.may_stream and "*/*" not in self._head.accept:
             return refusal(406, "Accept must list text/event-stream.")
         try:
             principal = await self._gateway.identified(self._proof)

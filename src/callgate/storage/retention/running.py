@@ -123,12 +123,7 @@ def from_thread(do: Callable[[], None], loop: asyncio.AbstractEventLoop) -> Call
         do()
 
     def blocking() -> None:
-        waiting = asyncio.run_coroutine_threadsafe(done(), loop)
-        try:
-            waiting.result(APPEND_SECONDS)
-        except TimeoutError:
-            waiting.cancel()
-            raise StoreError("the gateway does not come to what erasing asks of it") from None
+        _wait_for(done(), loop, "the gateway does not come to what erasing asks of it")
 
     return blocking
 
@@ -143,11 +138,18 @@ def appending(
         await append(entry)
 
     def blocking(entry: Entry) -> None:
-        waiting = asyncio.run_coroutine_threadsafe(appended(entry), loop)
-        try:
-            waiting.result(APPEND_SECONDS)
-        except TimeoutError:
-            waiting.cancel()
-            raise StoreError("the event of a deletion was not recorded in time") from None
+        _wait_for(appended(entry), loop, "the event of a deletion was not recorded in time")
 
     return blocking
+
+
+def _wait_for(
+    work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, why_late: str
+) -> None:
+    """Has it done in the loop, and waits, in another thread. StoreError where it takes too long."""
+    waiting = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        waiting.result(APPEND_SECONDS)
+    except TimeoutError:
+        waiting.cancel()
+        raise StoreError(why_late) from None
