@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from callgate.closed_client import PostError
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.lambda_context import Invocation
 from callgate.interceptors.lambda_local import FunctionError
 from callgate.interceptors.lambda_remote import RemoteFunction
 from callgate.interceptors.lambda_settings import MAX_PAYLOAD_BYTES, LambdaSettings
-from callgate.interceptors.posting import PostError
 from fakes.http_target import Answer, Seen, Talk
 from fakes.invoking import ACCESS_KEY, REGION, SECRET_KEY, FakeLambda
 

@@ -29,7 +29,7 @@ def test_text_is_posted_with_the_headers_that_are_wanted() -> None:
         await talk.respond(200, b"ok", "Text/X.Tlog.Size; charset=utf-8")
 
     found = post(answer)
-    assert found == Answer(status=200, media_type="text/x.tlog.size", body=b"ok")
+    assert (found.status, found.media_type, found.body) == (200, "text/x.tlog.size", b"ok")
     assert seen[0].body == "the checkpoint — \n".encode()
     assert seen[0].headers["content-type"] == "text/plain; charset=utf-8"
     assert seen[0].headers["x-more"] == "1"
@@ -49,7 +49,7 @@ async def _talk_on(one: Seen, talk: Talk) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "problem"),
-    [(_hang, "in time"), (_hang_up, "cannot be reached"), (_talk_on, "too much")],
+    [(_hang, "in time"), (_hang_up, "cannot be used"), (_talk_on, "more than 65536 bytes")],
 )
 def test_a_server_that_does_not_answer_well_is_no_witness(answer: Behaviour, problem: str) -> None:
     with pytest.raises(WitnessError, match=problem) as raised:
@@ -62,11 +62,3 @@ def test_a_redirect_is_not_followed() -> None:
         await talk.respond(302, b"", Location="http://elsewhere.example/")
 
     assert post(answer).refusal == "HTTP 302: it redirects, which is not followed"
-
-
-def test_what_a_server_says_is_told_without_what_could_fool_a_terminal() -> None:
-    answer = Answer(status=500, media_type="", body=b"\x1b[2Jno \xff" + b"x" * 1000)
-
-    assert answer.refusal.startswith("HTTP 500: [2Jno ")
-    assert len(answer.refusal) < 250
-    assert Answer(status=500, media_type="", body=b"").refusal == "HTTP 500"

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 import msgspec
 
 from callgate.authoring.settings import DraftingSettings
+from callgate.closed_client import Answer, Asker, TooLongError, UnusableError, closed_client
 from callgate.model import Json, Value
 from callgate.protocol.jsonrpc import encode
-
-if TYPE_CHECKING:
-    from pyreqwest.client import Client
-    from pyreqwest.exceptions import PyreqwestError
-    from pyreqwest.response import ResponseBodyReader
 
 MAX_ANSWER_BYTES = 1 << 20
 MAX_TOLD_CHARACTERS = 200  # of what an endpoint says of its own failure
@@ -42,11 +37,11 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Completion(msgspec.Struct):
     choices: list[_Choice]
 
 
-_read = msgspec.json.Decoder(_Answer).decode
+_read = msgspec.json.Decoder(_Completion).decode
 
 _STATUS = {
     400: "did not take the request; is `policies.drafting.model` right?",
@@ -64,7 +59,9 @@ class ModelClient:
     def __init__(self, settings: DraftingSettings) -> None:
         self._settings = settings
         self._url = f"{settings.url}/chat/completions"
-        self._client: Client | None = None
+        self._asker = Asker(
+            lambda: closed_client(self._url, settings.timeout_seconds), MAX_ANSWER_BYTES
+        )
 
     async def __aenter__(self) -> Self:
         """Opens nothing before the first question."""
@@ -72,9 +69,7 @@ class ModelClient:
 
     async def __aexit__(self, *_: object) -> None:
         """Closes the connections."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        await self._asker.close()
 
     async def ask(self, messages: Sequence[Message]) -> str:
         """The text of the model's answer. Raises ModelError."""
@@ -82,58 +77,36 @@ class ModelClient:
             "model": self._settings.model,
             "messages": [{"role": one.role, "content": one.content} for one in messages],
         }
-        status, headers, answer = await self._post(encode(body))
-        if status != 200:
-            raise ModelError(f"{self._url} {self._failure(status, headers, answer)}")
-        return self._text(answer)
+        answer = await self._post(encode(body))
+        if answer.status != 200:
+            raise ModelError(f"{self._url} {self._failure(answer)}")
+        return self._text(answer.body)
 
-    async def _post(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - 9 MB, where a model is asked
-        from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415
-
-        seconds = self._settings.timeout_seconds
+    async def _post(self, body: bytes) -> Answer:
+        headers = {"content-type": "application/json"}
+        if self._settings.api_key is not None:
+            headers["authorization"] = f"Bearer {self._settings.api_key.get_secret_value()}"
         try:
-            if self._client is None:
-                self._client = (
-                    ClientBuilder()
-                    .follow_redirects(False)
-                    .timeout(timedelta(seconds=seconds))
-                    .user_agent("callgate")
-                    .build()
-                )
-            request = self._client.post(self._url).header("Content-Type", "application/json")
-            if self._settings.api_key is not None:
-                request = request.bearer_auth(self._settings.api_key.get_secret_value())
-            async with request.body_bytes(body).build_streamed() as response:
-                return (
-                    response.status,
-                    dict(response.headers),
-                    await self._bounded(response.body_reader),
-                )
+            return await self._asker.ask("POST", self._url, headers, body)
+        except TooLongError:
+            raise ModelError(f"{self._url} answered more than {MAX_ANSWER_BYTES} bytes") from None
         except TimeoutError:
             raise ModelError(
-                f"{self._url} did not answer within {seconds:g} s; raise "
+                f"{self._url} did not answer within {self._settings.timeout_seconds:g} s; raise "
                 "`policies.drafting.timeout_seconds`, or take a faster model"
             ) from None
-        except PyreqwestError as error:
-            raise ModelError(f"{self._url} cannot be reached: {_cause(error)}") from None
+        except UnusableError as error:
+            raise ModelError(f"{self._url} cannot be reached: {error}") from None
 
-    async def _bounded(self, reader: ResponseBodyReader) -> bytes:
-        body = bytearray()
-        while (chunk := await reader.read_chunk()) is not None:
-            body += memoryview(chunk)
-            if len(body) > MAX_ANSWER_BYTES:
-                raise ModelError(f"{self._url} answered more than {MAX_ANSWER_BYTES} bytes")
-        return bytes(body)
-
-    def _failure(self, status: int, headers: dict[str, str], body: bytes) -> str:
+    def _failure(self, answer: Answer) -> str:
+        status = answer.status
         if 300 <= status < 400:
             return f"redirects ({status}), which is not followed; write where it leads as `url`"
         if status == 429:
-            after = headers.get("retry-after", "")
+            after = answer.headers.get("retry-after", "")
             wait = f" in {after} s" if after.isdecimal() and len(after) < 6 else " later"
             return f"takes no more requests now (429); try again{wait}"
-        told = "" if status in _SILENT else self._told(body)
+        told = "" if status in _SILENT else self._told(answer.body)
         problem = _STATUS.get(status, "failed; try again later")
         return f"{problem} ({status}{': ' if told else ''}{told})"
 
@@ -179,9 +152,3 @@ def _joined(content: Json) -> str:
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         return "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
-
-
-def _cause(error: PyreqwestError) -> str:
-    details = getattr(error, "details", None)
-    causes = details.get("causes") if isinstance(details, dict) else None
-    return str(causes[-1]["message"]) if causes else error.message

@@ -26,12 +26,7 @@ ExportName = Annotated[
 ]
 
 
-def _checked(url: str) -> str:
-    check_place(url)
-    return url
-
-
-Url = Annotated[str, AfterValidator(_checked)]
+Url = Annotated[str, AfterValidator(check_place)]
 
 
 class FileSettings(Settings):

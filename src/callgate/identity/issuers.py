@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from callgate.identity.fetching import Fetch, FetchError, is_loopback_host, require_fetchable
+from callgate.identity.fetching import Fetch, FetchError, require_fetchable
 from callgate.identity.signing_keys import IssuerError, Keys, read_document, read_keys
 from callgate.model import Refused, Value
 from callgate.ports import Clock
+from callgate.protocol.origins import is_loopback
 
 SPACING_SECONDS = 10.0  # between two attempts to learn the keys, whatever tokens claim
 WAIT_SECONDS = 5.0  # that a call waits for keys it cannot do without
@@ -193,6 +194,6 @@ def metadata_urls(issuer: str) -> tuple[str, ...]:
 
 def _require_as_safe(url: str, issuer: str) -> None:
     require_fetchable(url)
-    local = is_loopback_host(urlsplit(url).hostname or "")
-    if local and not is_loopback_host(urlsplit(issuer).hostname or ""):
+    local = is_loopback(urlsplit(url).hostname or "")
+    if local and not is_loopback(urlsplit(issuer).hostname or ""):
         raise IssuerError("its metadata points to this machine for the keys")

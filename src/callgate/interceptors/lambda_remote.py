@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
+from callgate.aws_signing import Signer, SigningError, region_here
+from callgate.closed_client import Answer, Poster
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.lambda_context import Invocation
 from callgate.interceptors.lambda_local import FunctionError
 from callgate.interceptors.lambda_settings import MAX_PAYLOAD_BYTES, LambdaSettings
-from callgate.interceptors.posting import Answer, Poster
 from callgate.model import Json
 from callgate.protocol.jsonrpc import encode
 
 MAX_TOLD_CHARACTERS = 200  # of what a function or an endpoint says of its own failure
-REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 class RemoteFunction:
@@ -39,25 +36,36 @@ class RemoteFunction:
         self._url += "/invocations"
         if settings.qualifier is not None:
             self._url += f"?Qualifier={quote(settings.qualifier, safe='')}"
-        self._signer = _Signer(settings, region)
-        self._poster = Poster(
-            self._url, timeout_seconds=timeout_seconds, max_bytes=MAX_PAYLOAD_BYTES
-        )
+        try:
+            self._signer = Signer("lambda", region, settings)
+        except SigningError as error:
+            raise InterceptorError(f"`lambda.function` {error}") from None
+        self._poster = Poster(self._url, timeout_seconds, max_bytes=MAX_PAYLOAD_BYTES)
         # Two threads of its own: what others do in theirs must not hold up a signature.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="callgate-sigv4")
 
     async def invoke(self, invocation: Invocation) -> bytes:
         """The function's answer as JSON. Raises FunctionError, PostError, TimeoutError."""
         loop = asyncio.get_running_loop()
-        headers = await loop.run_in_executor(
-            self._threads, self._signer.signed, self._url, invocation
-        )
-        answer = await self._poster.post(headers, invocation.event)
+        headers = await loop.run_in_executor(self._threads, self._signed, invocation)
+        answer = await self._poster.post(invocation.event, headers)
         if answer.status != 200:
             raise FunctionError(_refusal(answer))
         if "x-amz-function-error" in answer.headers:
             raise FunctionError(_failure(answer))
         return answer.body
+
+    def _signed(self, invocation: Invocation) -> dict[str, str]:
+        custom = base64.b64encode(encode({"custom": dict(invocation.custom)})).decode()
+        headers = {
+            "Content-Type": "application/json",
+            "X-Amz-Client-Context": custom,
+            "X-Amz-Invocation-Type": "RequestResponse",
+        }
+        try:
+            return self._signer.signed("POST", self._url, headers, invocation.event)
+        except SigningError as error:
+            raise FunctionError(str(error)) from None
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -65,60 +73,12 @@ class RemoteFunction:
         await self._poster.close()
 
 
-class _Signer:
-    """Signs with botocore, which also knows every place where credentials may be."""
-
-    def __init__(self, settings: LambdaSettings, region: str) -> None:
-        try:
-            self._auth = importlib.import_module("botocore.auth")
-            self._request = importlib.import_module("botocore.awsrequest")
-            self._known = importlib.import_module("botocore.credentials")
-            self._sessions = importlib.import_module("botocore.session")
-        except ImportError:
-            raise InterceptorError(
-                "`lambda.function` needs botocore; install callgate[aws]"
-            ) from None
-        self._region = region
-        self._credentials: Any = None
-        if settings.access_key_id is not None and settings.secret_access_key is not None:
-            token = settings.session_token
-            self._credentials = self._known.Credentials(
-                settings.access_key_id.get_secret_value(),
-                settings.secret_access_key.get_secret_value(),
-                None if token is None else token.get_secret_value(),
-            )
-
-    def signed(self, url: str, invocation: Invocation) -> dict[str, str]:
-        """The headers of a signed request. Blocking: credentials may come from elsewhere."""
-        custom = base64.b64encode(encode({"custom": dict(invocation.custom)})).decode()
-        request = self._request.AWSRequest(
-            method="POST",
-            url=url,
-            data=invocation.event,
-            headers={
-                "Content-Type": "application/json",
-                "X-Amz-Client-Context": custom,
-                "X-Amz-Invocation-Type": "RequestResponse",
-            },
-        )
-        if self._credentials is None:
-            self._credentials = self._sessions.Session().get_credentials()
-        if self._credentials is None:
-            raise FunctionError(
-                "no AWS credentials were found; set `access_key_id` and `secret_access_key`, or "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            )
-        frozen = self._credentials.get_frozen_credentials()
-        self._auth.SigV4Auth(frozen, "lambda", self._region).add_auth(request)
-        return {str(name): str(value) for name, value in request.headers.items()}
-
-
 def _region_of(function: str) -> str | None:
     """The region in a function's ARN, or of the environment."""
     parts = function.split(":")
     if parts[0] == "arn" and len(parts) > 3 and parts[3]:
         return parts[3]
-    return next((found for name in REGION_VARIABLES if (found := os.environ.get(name))), None)
+    return region_here()
 
 
 def _refusal(answer: Answer) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from callgate.interceptors.posting import checked_url
-from callgate.settings import Settings
+from callgate.aws_signing import CredentialSettings
+from callgate.closed_client import checked_url
 
 MAX_PAYLOAD_BYTES = 6 << 20  # of an event, and of an answer: Lambda's own bound
 _ACCOUNT = 4  # the place of the account in an ARN
@@ -15,7 +15,7 @@ _ACCOUNT = 4  # the place of the account in an ARN
 _REFERENCE = r"^[^:]+\.py:[A-Za-z_]\w*$"
 
 
-class LambdaSettings(Settings):
+class LambdaSettings(CredentialSettings):
     """A Lambda-style handler, with AgentCore's payload contract 1.0."""
 
     handler: Annotated[str, StringConstraints(pattern=_REFERENCE)] | None = None
@@ -36,16 +36,6 @@ class LambdaSettings(Settings):
 
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")] | None = None
     """The AWS region; taken from the ARN or from AWS_REGION where left out."""
-
-    access_key_id: SecretStr | None = None
-    """Who asks. Where left out, credentials are looked for as the AWS SDKs do: environment, files,
-    the role of the machine."""
-
-    secret_access_key: SecretStr | None = None
-    """The secret of `access_key_id`, as a reference."""
-
-    session_token: SecretStr | None = None
-    """The session token of temporary credentials, as a reference."""
 
     pass_request_headers: bool = False
     """Whether the event carries the headers of the request, those that `headers` of the
@@ -77,8 +67,6 @@ class LambdaSettings(Settings):
     def _one_place(self) -> Self:
         if (self.handler is None) is (self.function is None):
             raise ValueError("name either `handler`, which runs here, or `function`, elsewhere")
-        if (self.access_key_id is None) is not (self.secret_access_key is None):
-            raise ValueError("`access_key_id` and `secret_access_key` go together")
         return self
 
 

@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from callgate.interceptors.posting import Poster, Tls, checked_url
+from callgate.closed_client import Poster, checked_url
+from callgate.interceptors.tls import Tls
 from callgate.interceptors.webhook_messages import (
     AnswerError,
     decision_of,
@@ -88,13 +89,12 @@ class Webhook(Passive):
         self._omit: frozenset[str] = frozenset(settings.omit)
         chosen = (settings.secret, settings.previous_secret)
         self._keys = [read_key(one.get_secret_value()) for one in chosen if one is not None]
+        tls = Tls(certificate=settings.certificate, key=settings.key, authority=settings.authority)
         self._poster = Poster(
             settings.url,
-            timeout_seconds=timeout_seconds,
+            timeout_seconds,
             max_bytes=settings.max_response_bytes,
-            tls=Tls(
-                certificate=settings.certificate, key=settings.key, authority=settings.authority
-            ),
+            builder=tls.client(settings.url, timeout_seconds),
         )
         # Its own: what others do in the default threads must not hold up a message.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="callgate-webhook")
@@ -126,7 +126,7 @@ class Webhook(Passive):
             )
         else:
             headers = self._headers(message_id, int(now), body)
-        answer = await self._poster.post(headers, body)
+        answer = await self._poster.post(body, headers)
         if answer.status != 200:
             raise AnswerError(f"it answered HTTP {answer.status}; a decision comes with 200")
         if len(answer.body) > INLINE_BYTES:

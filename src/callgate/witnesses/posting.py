@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callgate import closed_client
-from callgate.closed_client import Answer, NoAnswerError
+from callgate.closed_client import Answer, PostError
 from callgate.witnesses.witness import WitnessError
 
 
@@ -14,13 +14,13 @@ class Poster:
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> None:
         headers = {"content-type": "text/plain; charset=utf-8", **headers}
-        self._poster = closed_client.Poster(url, headers, timeout_seconds)
+        self._poster = closed_client.Poster(url, timeout_seconds, headers=headers)
 
     async def post(self, body: str) -> Answer:
         """One POST, once. Down, slow or talking too much: WitnessError."""
         try:
             return await self._poster.post(body.encode())
-        except NoAnswerError as error:
+        except PostError as error:
             raise WitnessError(str(error)) from None
 
     async def close(self) -> None:

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
 
 from callgate.audit.keys import COSIGNATURE, VerifierKey
-from callgate.protocol.origins import is_loopback
+from callgate.closed_client import check_place
 from callgate.settings import Settings
 
 WitnessName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
 ]
-
-
-def _private(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an https URL with a host")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("must be https; plain http is for this machine only")
-    if parts.username is not None or parts.password is not None or parts.fragment:
-        raise ValueError("must not carry a user name, a password or a fragment; remove it")
-    _ = parts.port  # raises where it is no port
-    return url
 
 
 def _of_a_witness(text: str) -> str:
@@ -35,7 +22,7 @@ def _of_a_witness(text: str) -> str:
     return text
 
 
-Url = Annotated[str, AfterValidator(_private)]
+Url = Annotated[str, AfterValidator(check_place)]
 WitnessKey = Annotated[str, AfterValidator(_of_a_witness)]
 
 

@@ -6,16 +6,17 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
 from callgate.closed_client import (
+    Asker,
     TooLongError,
+    UnusableError,
     check_place,
     closed_client,
-    read_at_most,
 )
 from callgate.interceptors.enriching.subjects import Subject, read_subject, written
 from callgate.interceptors.enriching.tables import FactName, Facts
@@ -23,9 +24,6 @@ from callgate.model import Json
 from callgate.protocol.jsonrpc import Malformed, parse_json
 from callgate.scrutiny import Request
 from callgate.settings import Settings
-
-if TYPE_CHECKING:
-    from pyreqwest.client import Client
 
 MAX_VALUE = 512  # characters of one value in a URL
 MAX_FLIGHTS = 1_000  # questions that are under way at once
@@ -100,8 +98,9 @@ class Lookup:
         self._ticks = ticks
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # the least recently used first
         self._flights: dict[str, asyncio.Task[_Entry]] = {}
-        self._builder = closed_client(settings.url, settings.timeout_seconds)
-        self._client: Client | None = None
+        self._asker = Asker(
+            lambda: closed_client(settings.url, settings.timeout_seconds), settings.max_bytes
+        )
         self._subjects = subjects(settings.url)
 
     def __len__(self) -> int:
@@ -162,38 +161,28 @@ class Lookup:
         return entry
 
     async def _answer(self, url: str) -> Facts:
-        from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 - see closed_client
-
         host = urlsplit(url).netloc
+        own = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
+        headers = {"accept": "application/json", **own}
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
-                status, body = await self._get(url)
+                answer = await self._asker.ask("GET", url, headers)
         except TimeoutError:
             raise UnansweredError(f"{host} did not answer in time") from None
         except TooLongError as error:
             raise UnansweredError(str(error)) from None
-        except PyreqwestError as error:
-            raise UnansweredError(f"{host} cannot be asked: {type(error).__name__}") from None
-        if status in NOT_KNOWN:
+        except UnusableError as error:
+            raise UnansweredError(f"{host} cannot be asked: {error.kind}") from None
+        if answer.status in NOT_KNOWN:
             return {}
-        if status != 200:
-            raise UnansweredError(f"{host} answered with status {status}")
+        if answer.status != 200:
+            raise UnansweredError(f"{host} answered with status {answer.status}")
         try:
-            said = parse_json(body)
+            said = parse_json(answer.body)
         except Malformed:
             raise UnansweredError(f"{host} answered with what is no JSON") from None
         found = {fact: pointed(said, pointer) for fact, pointer in self._settings.facts.items()}
         return {fact: value for fact, value in found.items() if value is not None}
-
-    async def _get(self, url: str) -> tuple[int, bytes]:
-        if self._client is None:
-            self._client = self._builder.build()
-        headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
-        request = self._client.get(url).headers({"accept": "application/json", **headers})
-        async with request.build_streamed() as response:
-            return response.status, await read_at_most(
-                response.body_reader, self._settings.max_bytes
-            )
 
     async def close(self) -> None:
         """Ends the questions under way and the connections."""
@@ -202,9 +191,7 @@ class Lookup:
             flight.cancel()
         if flights:
             await asyncio.wait(flights)
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        await self._asker.close()
 
 
 def subjects(url: str) -> list[Subject]:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from callgate.protocol.origins import is_loopback
+from callgate.aws_signing import CredentialSettings
+from callgate.closed_client import check_place
 from callgate.settings import Settings
 
 
-class S3Settings(Settings):
+class S3Settings(CredentialSettings):
     """A bucket at AWS, or at anything else that speaks S3. Needs `callgate[aws]`."""
 
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
@@ -32,37 +33,16 @@ class S3Settings(Settings):
     """Whether the bucket is named in the host or in the path. In the host at AWS, in the path at
     any other endpoint, where left out."""
 
-    access_key_id: SecretStr | None = None
-    """Who asks. Where left out, credentials are looked for as the AWS SDKs do: environment, files,
-    the role of the machine."""
-
-    secret_access_key: SecretStr | None = None
-    """The secret of `access_key_id`, as a reference."""
-
-    session_token: SecretStr | None = None
-    """The session token of temporary credentials, as a reference."""
-
     @field_validator("endpoint")
     @classmethod
     def _is_private(cls, endpoint: str | None) -> str | None:
         if endpoint is None:
             return None
+        check_place(endpoint)
         parts = urlsplit(endpoint)
-        if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise ValueError("must be an https URL with a host")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("must be https; plain http is for this machine only")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must not carry a user name or password; remove it")
-        if parts.query or parts.fragment or parts.path.strip("/"):
+        if parts.query or parts.path.strip("/"):
             raise ValueError("must be no more than scheme, host and port")
         return endpoint.rstrip("/")
-
-    @model_validator(mode="after")
-    def _whole_credentials(self) -> Self:
-        if (self.access_key_id is None) is not (self.secret_access_key is None):
-            raise ValueError("`access_key_id` and `secret_access_key` go together")
-        return self
 
 
 class BlobSettings(Settings):
