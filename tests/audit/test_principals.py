@@ -7,7 +7,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from callgate.audit.principals import MAX_KNOWN, describe, principal_of
+from callgate.audit.principals import (
+    MAX_KNOWN,
+    Recalled,
+    describe,
+    description_of,
+    principal_of,
+    recalled,
+)
 from callgate.audit.record import content_of, indexed
 from callgate.policy.entities import facts_of
 from callgate.policy.names import Names
@@ -102,3 +109,29 @@ def test_the_memory_of_descriptions_is_bounded() -> None:
     many = [a_principal(str(number), claims={"n": number}) for number in range(MAX_KNOWN + 10)]
 
     assert len({describe(one).digest for one in many}) == len(many)
+
+
+def test_who_called_is_recalled_with_the_reason_where_claims_are_not_known() -> None:
+    principal = a_principal("ada", claims={"role": "lead"})
+    said: dict[str, Any] = {"format": 2, "principal": body(principal)}
+    of = description_of(said["principal"])
+
+    assert of == describe(principal).identifier
+    assert description_of(body(a_principal())) is None
+    assert recalled(said, {"claims": {"role": "lead"}}) == Recalled(principal=principal)
+    for described, why in (
+        (None, "its claims are not in the record"),
+        ({"erased": True}, "its claims were erased"),
+        ({"payload_omitted": 9}, "its claims lie outside the record and cannot be read here"),
+    ):
+        assert recalled(said, described) == Recalled(principal=a_principal("ada"), lacks=why)
+    assert recalled({"format": 2, "principal": None}, None) is None
+
+
+def test_of_the_first_format_only_of_anonymous_callers_the_claims_are_known() -> None:
+    anonymous = a_principal("visitor", kind="anonymous")
+
+    assert recalled({"principal": body(a_principal())}, None) == Recalled(
+        principal=a_principal(), lacks="its claims were not recorded"
+    )
+    assert recalled({"principal": body(anonymous)}, None) == Recalled(principal=anonymous)

@@ -10,8 +10,12 @@ from click.testing import CliRunner, Result
 
 from callgate.cli.usage import usage
 from callgate.storage.settings import StoreSettings
-from fakes.calls import SCHEMA
+from fakes.calls import SCHEMA, a_principal
+from fakes.erasing import DAY, an_erased_record
+from fakes.history import a_history
+from fakes.losing import lose_descriptions
 from fakes.runs import RULES, a_world
+from fakes.store import NOW, an_intent, an_outcome
 from fakes.writing import write
 
 UNUSED = '@id("never") permit(principal, action == Callgate::Action::"shop___list", resource);'
@@ -58,3 +62,54 @@ def test_where_nothing_was_called_nothing_is_said(directory: Path) -> None:
 
     assert result.exit_code == 2
     assert "no call in this time" in result.output
+
+
+BY_CLAIM = """
+@id("auditors") permit(principal, action == Callgate::Action::"shop___list", resource)
+when { principal.hasTag("role") && principal.getTag("role") == "auditor" };
+"""
+
+
+@pytest.fixture
+def claiming(directory: Path) -> Path:
+    """A record of one principal that only a claim lets use a tool."""
+    (directory / "p.cedar").write_text(RULES + BY_CLAIM)
+    (directory / "r.db").unlink()
+    gil = a_principal("gil", "temps", claims={"role": "auditor"})
+    a_history(directory / "r.db", (gil, 5))
+    return directory
+
+
+def test_rights_by_claims_are_told_of_who_is_known_from_the_record(claiming: Path) -> None:
+    told = json.loads(run(claiming, "--json").stdout)["principals"]
+
+    assert [(one["principal"], "shop___list" in one["unused"]) for one in told] == [("gil", True)]
+    assert "may, and never did: shop___refund, shop___list" in run(claiming).output
+
+
+def test_claims_that_were_erased_are_said_to_be(claiming: Path) -> None:
+    lose_descriptions(StoreSettings(path=claiming / "r.db"))
+
+    result = run(claiming)
+
+    assert result.exit_code == 0, result.output
+    assert (
+        "    may, and never did: shop___refund\n"
+        "    not known, as policies read claims there, and its claims were erased: shop___list"
+    ) in result.output
+
+
+def test_calls_that_were_erased_are_not_counted_and_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "p.cedar").write_text(RULES)
+    (tmp_path / "tools.json").write_text(json.dumps({"shop": []}))
+    with an_erased_record("sqlite", tmp_path) as record:
+        old = NOW - 10 * DAY
+        record.write(an_intent("old", old), an_outcome("old", old), an_outcome("new", NOW - DAY))
+        assert record.retain({"class": "calls", "keep": "5d"}) == 2
+        result = run(tmp_path)
+
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("1 call looked at")
+    assert (
+        "1 more call or list was erased: what it used is not counted, and may be called unused"
+    ) in result.output

@@ -16,12 +16,14 @@ from callgate.audit.event import event
 from callgate.audit.explain import whole
 from callgate.audit.keys import SigningKey
 from callgate.audit.matching import matcher
+from callgate.audit.principals import ERASED_CLAIMS, NOT_IN_RECORD, Recalled, describe
 from callgate.model import Json
 from callgate.ports import CallFilter, CursorError
 from callgate.storage.reading import Records
 from callgate.storage.settings import StoreSettings
 from fakes.calls import a_principal
 from fakes.chosen import FILTERS, name_of, some_calls
+from fakes.losing import lose_descriptions
 from fakes.postgres import a_database
 from fakes.store import NOW, an_intent, an_outcome
 from fakes.writing import an_appender, write
@@ -238,6 +240,36 @@ def test_principals_are_told_as_they_were_last_seen_the_latest_first(
     records = Records(settings)
     assert records.principals(10) == [alone, promoted]
     assert records.principals(1) == [alone]
+
+
+def test_people_have_the_claims_of_their_last_call_or_it_is_said_why_not(
+    settings: StoreSettings,
+) -> None:
+    clerk, auditor, lost = (
+        a_principal(name, claims={"role": role, "jti": f"of {role}"})
+        for name, role in (("ada", "clerk"), ("ada", "auditor"), ("bob", "lost"))
+    )
+    nobody = a_principal("eve")
+    described = [describe(one).entry(NOW) for one in (clerk, auditor)]
+    write(
+        settings,
+        *described,
+        described[1],
+        an_outcome("c1", NOW, principal=clerk),
+        an_outcome("c2", NOW + 1, principal=auditor),
+        an_outcome("c3", NOW + 2, principal=lost),
+        an_outcome("c4", NOW + 3, principal=nobody),
+    )
+    records = Records(settings)
+
+    assert records.people(10) == [
+        Recalled(principal=nobody),
+        Recalled(principal=a_principal("bob", claims={"jti": "of lost"}), lacks=NOT_IN_RECORD),
+        Recalled(principal=auditor),
+    ]
+    assert records.people(1) == [Recalled(principal=nobody)]
+    lose_descriptions(settings)
+    assert records.people(3)[2].lacks == ERASED_CLAIMS
 
 
 def test_principals_are_the_same_from_the_index(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import msgspec
 
@@ -23,6 +24,12 @@ MAX_TOKEN_CHARACTERS = 256  # of a volatile claim; what is longer is described
 MAX_KNOWN = 4096
 _sorted = msgspec.json.Encoder(order="sorted").encode
 
+# Why the claims of somebody who called are not known.
+NEVER_RECORDED = "its claims were not recorded"
+NOT_IN_RECORD = "its claims are not in the record"
+ERASED_CLAIMS = "its claims were erased"
+LIE_ELSEWHERE = "its claims lie outside the record and cannot be read here"
+
 
 class Description(Value):
     """One principal, ready to be recorded."""
@@ -38,6 +45,13 @@ class Description(Value):
         said = {"sha256": self.digest, "issuer": self.principal.issuer}
         payload = {"claims": self.claims}
         return event(PRINCIPAL_DESCRIBED, at, said, identifier=self.identifier, payload=payload)
+
+
+class Recalled(Value):
+    """Somebody who called, as the record tells it now."""
+
+    principal: Principal
+    lacks: str = ""  # why its claims are not known; then it has none here. "": they are
 
 
 _known: dict[int, Description] = {}  # by the identity of the principal that each one holds
@@ -110,3 +124,28 @@ def principal_of(body: dict[str, Json], described: dict[str, Json] | None) -> Pr
         tenant=said.get("tenant"),
         agent=said.get("agent"),
     )
+
+
+def description_of(said: Mapping[str, Json]) -> str | None:
+    """The id of the event that a recorded principal refers to; None where it refers to none."""
+    digest = said.get("claims_sha256")
+    return None if digest is None else f"principal:{digest}"
+
+
+def recalled(body: dict[str, Json], described: dict[str, Json] | None) -> Recalled | None:
+    """The same as `principal_of`, and why its claims are not known, where they are not."""
+    principal = principal_of(body, described)
+    if principal is None:
+        return None
+    return Recalled(principal=principal, lacks=_lacks(body, described))
+
+
+def _lacks(body: Mapping[str, Json], described: Mapping[str, Json] | None) -> str:
+    said = body["principal"]
+    if body.get("format", 1) < 2 and said["kind"] != "anonymous":
+        return NEVER_RECORDED
+    if description_of(said) is None or "claims" in (described or {}):
+        return ""
+    if described is None:
+        return NOT_IN_RECORD
+    return LIE_ELSEWHERE if "payload_omitted" in described else ERASED_CLAIMS

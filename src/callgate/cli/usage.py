@@ -64,17 +64,25 @@ def _found(grounds: Grounds, chosen: Chosen, since: float, store: str | None) ->
         records = open_records(chosen.config, store)
         for _, call in records.scan_calls({}, CallFilter(since=since)):
             counting.add(call)
+        if not counting.calls:
+            erased = f" but {counted(counting.erased, 'erased one')}" if counting.erased else ""
+            raise CannotSay(
+                f"the record has no call in this time{erased}: nothing can be said of its use"
+            )
+        tools = {tool.qualified_name: tool for tool in grounds.snapshot.tools}
+        known = grounds.principals.values()
+        return counting.against(grounds.engine, tuple(tools.values()), known, now, records.defined)
     except StoreError as error:
         raise CannotSay(str(error)) from None
-    if not counting.calls:
-        raise CannotSay("the record has no call in this time: nothing can be said of its use")
-    tools = {tool.qualified_name: tool for tool in grounds.snapshot.tools}
-    return counting.against(grounds.engine, tuple(tools.values()), grounds.principals.values(), now)
 
 
 def _lines(grounds: Grounds, found: Usage) -> Iterator[str]:
     days = f"{found.first_at[:10]} to {found.last_at[:10]}"
     yield f"{counted(found.calls, 'call')} looked at, {days}"
+    if found.erased:
+        said = counted(found.erased, "more call or list was", "more calls or lists were")
+        which = "it" if found.erased == 1 else "they"
+        yield f"{said} erased: what {which} used is not counted, and may be called unused below"
     unused = [name for name, use in found.tools.items() if not use.calls]
     yield ""
     yield f"tools: {len(found.tools) - len(unused)} of {len(found.tools)} were called"
@@ -115,13 +123,20 @@ def _place(grounds: Grounds, one: PolicyUse) -> str:
 
 def _principal(one: PrincipalUse) -> Iterator[str]:
     name = f"{one.principal} ({one.agent})" if one.agent else one.principal
+    yield from (f"  {line}" for line in _uses(name, one))
+    if one.unclear:
+        why = f"policies read claims there, and {one.lacks}"
+        yield f"    not known, as {why}: {_named(one.unclear)}"
+
+
+def _uses(name: str, one: PrincipalUse) -> Iterator[str]:
     if not one.calls:
-        yield f"  {name}: never called anything; may use {counted(len(one.may), 'tool')}"
+        yield f"{name}: never called anything; may use {counted(len(one.may), 'tool')}"
         return
     used = len(one.may) - len(one.unused)
-    yield f"  {name}: {counted(one.calls, 'call')}, used {used} of {counted(len(one.may), 'tool')}"
+    yield f"{name}: {counted(one.calls, 'call')}, used {used} of {counted(len(one.may), 'tool')}"
     if one.unused:
-        yield f"    may, and never did: {_named(one.unused)}"
+        yield f"  may, and never did: {_named(one.unused)}"
 
 
 def _named(names: list[str]) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from callgate.audit.principals import Recalled, description_of, principal_of, recalled
 from callgate.model import Json, Principal, Tool
+from callgate.policy.claims import claims_matter
 from callgate.policy.engine import Engine
 from callgate.policy.source import SHADOW, Policy
 from callgate.review.steps import name_of
 
 NEVER = "never"
+
+Defined = Callable[[str], dict[str, Json] | None]
+"""What the event with this id defined: `ports.RecordReader.defined`. Raises StoreError."""
 
 
 @dataclass(slots=True)
@@ -53,6 +58,8 @@ class PrincipalUse:
     last_at: str
     may: list[str]
     unused: list[str]
+    unclear: list[str] = field(default_factory=list)  # where claims decide that are not known
+    lacks: str = ""  # why its claims are not known
 
 
 @dataclass(slots=True)
@@ -60,6 +67,7 @@ class Usage:
     """Everything counted, against what is permitted now."""
 
     calls: int = 0
+    erased: int = 0  # calls beside these of which nothing is left: neither who nor what
     first_at: str = ""
     last_at: str = ""
     tools: dict[str, Use] = field(default_factory=dict)  # all that there are now
@@ -74,6 +82,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.erased = 0
         self.first_at = ""
         self.last_at = ""
         self._tools: dict[str, Use] = {}
@@ -81,11 +90,14 @@ class Counting:
         self._pairs: set[tuple[str, str]] = set()  # policy, tool
         self._who: dict[str, Use] = {}
         self._used: dict[str, set[str]] = {}  # key of a principal → tools it was let through to
-        self._principals: dict[str, Principal] = {}
+        self._last: dict[str, dict[str, Json]] = {}  # key of a principal → its latest call
 
     def add(self, call: Mapping[str, Json]) -> None:
         """One call, as `audit.explain.whole` has it."""
-        at = str(call.get("received_at") or "")
+        if "received_at" not in call:  # every entry of a call has it, until it is erased
+            self.erased += 1
+            return
+        at = str(call["received_at"])
         self.calls += 1
         self.first_at = min(self.first_at or at, at)
         self.last_at = max(self.last_at, at)
@@ -94,18 +106,13 @@ class Counting:
         for policy in (call.get("decision") or {}).get("policies") or ():
             self._policies.setdefault(policy, Use()).add(at)
             self._pairs.add((policy, tool))
-        said = call.get("principal")
-        if isinstance(said, dict):
-            self._add_principal(said, tool, at, was_let_through=call.get("ran") != "no")
-
-    def _add_principal(
-        self, said: Mapping[str, Json], tool: str, at: str, *, was_let_through: bool
-    ) -> None:
-        principal = principal_of(said)
-        self._principals[principal.key] = principal
-        self._who.setdefault(principal.key, Use()).add(at)
-        if was_let_through:
-            self._used.setdefault(principal.key, set()).add(tool)
+        body = {"principal": call.get("principal"), "format": call.get("format", 1)}
+        principal = principal_of(body, None)
+        if principal is not None:
+            self._last[principal.key] = body
+            self._who.setdefault(principal.key, Use()).add(at)
+            if call.get("ran") != "no":
+                self._used.setdefault(principal.key, set()).add(tool)
 
     def against(
         self,
@@ -113,17 +120,22 @@ class Counting:
         tools: Sequence[Tool],
         principals: Iterable[Principal],
         now: float,
+        defined: Defined,
     ) -> Usage:
         """Held against the policies and tools of now, for principals that are known or called.
 
-        Claims are not in the calls, so that conditions on them are open only for `principals`.
+        Who is known only from calls has the claims of the last one. Raises StoreError.
         """
-        known = {principal.key: principal for principal in principals}
-        everybody = {**self._principals, **known}
+        everybody = {key: [one] for key, one in self._recalled(defined).items()}
+        known: dict[str, list[Recalled]] = {}
+        for principal in principals:  # several keys may stand for one, with claims of their own
+            known.setdefault(principal.key, []).append(Recalled(principal=principal))
+        everybody |= known
         names = [tool.qualified_name for tool in tools]
         present = {policy.id for policy in engine.policies}
         return Usage(
             calls=self.calls,
+            erased=self.erased,
             first_at=self.first_at,
             last_at=self.last_at,
             tools={name: self._tools.get(name, Use()) for name in names},
@@ -151,10 +163,37 @@ class Counting:
             else [name for name in mine if (policy.id, name) not in self._pairs],
         )
 
+    def _recalled(self, defined: Defined) -> dict[str, Recalled]:
+        """Who called, as each was last seen; each description is looked up once."""
+        described: dict[str, dict[str, Json] | None] = {}
+        found: dict[str, Recalled] = {}
+        for key, body in self._last.items():
+            of = description_of(body["principal"])
+            if of is not None and of not in described:
+                described[of] = defined(of)
+            one = recalled(body, described.get(of or ""))
+            if one is not None:
+                found[key] = one
+        return found
+
     def _principal(
-        self, engine: Engine, principal: Principal, tools: Sequence[Tool], now: float
+        self, engine: Engine, proofs: Sequence[Recalled], tools: Sequence[Tool], now: float
     ) -> PrincipalUse:
-        may = [tool.qualified_name for tool in engine.listed(principal, tools, now)[0]]
+        """What it may by any of its proofs."""
+        principal = proofs[0].principal
+        listed = {
+            tool.qualified_name
+            for proof in proofs
+            for tool in engine.listed(proof.principal, tools, now)[0]
+        }
+        lacks = next((proof.lacks for proof in proofs if proof.lacks), "")
+        unclear = [
+            tool.qualified_name
+            for tool in tools
+            if lacks and claims_matter(engine, principal, tool)
+        ]
+        names = [tool.qualified_name for tool in tools]
+        may = [name for name in names if name in listed and name not in unclear]
         used = self._used.get(principal.key, set())
         use = self._who.get(principal.key, Use())
         return PrincipalUse(
@@ -164,16 +203,6 @@ class Counting:
             last_at=use.last_at,
             may=may,
             unused=[name for name in may if name not in used],
+            unclear=unclear,
+            lacks=lacks if unclear else "",
         )
-
-
-def principal_of(said: Mapping[str, Json]) -> Principal:
-    """Who called, as a recorded call tells it: without claims."""
-    return Principal(
-        id=str(said.get("id") or ""),
-        issuer=str(said.get("issuer") or ""),
-        kind=str(said.get("kind") or "jwt"),
-        groups=tuple(said.get("groups") or ()),
-        tenant=said.get("tenant"),
-        agent=said.get("agent"),
-    )

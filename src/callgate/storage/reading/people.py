@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, func, select
 
 from callgate.audit.place import place
+from callgate.audit.principals import Recalled, description_of, recalled
 from callgate.model import Json, Principal
 from callgate.storage.index.bits import BLOCK
 from callgate.storage.index.link import Link, link_of
 from callgate.storage.index.record import is_index_of
 from callgate.storage.rows.opening import chosen_rows, heads, span
-from callgate.storage.rows.telling import told
+from callgate.storage.rows.telling import Blobs, told
 from callgate.storage.schema import records
 
 FURTHEST_LOOK = 200_000  # entries of a log that are looked at where no index has them
@@ -20,16 +21,51 @@ AT_ONCE = 1000
 
 
 def principals(connection: Connection, index: Link | None, limit: int) -> list[Principal]:
-    """The latest first."""
+    """The latest first, without their claims."""
+    return [_principal(entry["principal"]) for entry in _seen(connection, index, limit)]
+
+
+def people(
+    connection: Connection, index: Link | None, limit: int, blobs: Blobs | None
+) -> list[Recalled]:
+    """The latest first, with their claims as far as the record has them."""
+    seen = _seen(connection, index, limit)
+    ids = [description_of(entry["principal"]) for entry in seen]
+    described = _described(connection, sorted({one for one in ids if one is not None}), blobs)
+    found = (recalled(entry, described.get(of or "")) for entry, of in zip(seen, ids, strict=True))
+    return [one for one in found if one is not None]
+
+
+def _seen(connection: Connection, index: Link | None, limit: int) -> list[dict[str, Json]]:
+    """The last entry of each, the latest first."""
     places = [*_indexed(index, limit)] if index is not None else []
     for log, end in heads(connection).items():
         places += _looked_for(connection, log, _indexed_end(connection, index, log), end)
-    latest: dict[str, Principal] = {}
-    for at in _entries(connection, places):
-        if (who := at.get("principal")) is not None:
-            principal = _principal(who)
-            latest.setdefault(principal.key, principal)
+    latest: dict[str, dict[str, Json]] = {}
+    for entry in _entries(connection, places):
+        if (who := entry.get("principal")) is not None:
+            latest.setdefault(_principal(who).key, entry)
     return [*latest.values()][:limit]
+
+
+def _described(
+    connection: Connection, identifiers: Sequence[str], blobs: Blobs | None
+) -> dict[str, dict[str, Json]]:
+    """What the events with these ids say; of several with one id, one that says it."""
+    columns = records.c
+    found: dict[str, dict[str, Json]] = {}
+    for first in range(0, len(identifiers), AT_ONCE):
+        query = (
+            chosen_rows()
+            .where(
+                columns.call_id.in_(identifiers[first : first + AT_ONCE]), columns.kind == "event"
+            )
+            .order_by(columns.body.is_(None), columns.payload.is_(None), columns.position)
+        )
+        for row in connection.execute(query):
+            if row.call_id not in found:
+                found[row.call_id] = told(row, blobs)
+    return found
 
 
 def _indexed(index: Link, limit: int) -> Sequence[int]:

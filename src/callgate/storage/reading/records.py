@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
 from callgate.audit.matching import matcher, reads_payload
+from callgate.audit.principals import Recalled
 from callgate.audit.record import in_microseconds
 from callgate.model import Json, Principal, Value
 from callgate.ports import CallFilter, Page, Positions
@@ -20,7 +21,7 @@ from callgate.storage.index.record import erasures_passed_over, has_to_forget
 from callgate.storage.reading import cursors, scanning
 from callgate.storage.reading.cursors import Standing
 from callgate.storage.reading.paging import Walk
-from callgate.storage.reading.people import principals
+from callgate.storage.reading.people import people, principals
 from callgate.storage.rows.looking import Question
 from callgate.storage.rows.opening import Source, chosen_rows, heads
 from callgate.storage.rows.telling import Blobs, told
@@ -161,12 +162,20 @@ class Records:
                 yield from (told(row, self._blobs) for row in rows)
 
     def principals(self, limit: int) -> list[Principal]:
-        """Who called, as each was last seen; the latest first. Claims are told elsewhere."""
+        """Who called, as each was last seen; the latest first. `people` tells claims as well."""
         with (
             self._source.reading() as connection,
             self._index.reading(connection) as index,
         ):
             return principals(connection, index, limit)
+
+    def people(self, limit: int) -> list[Recalled]:
+        """The same with their claims, and why those are not known of whom the record lacks them."""
+        with (
+            self._source.reading() as connection,
+            self._index.reading(connection) as index,
+        ):
+            return people(connection, index, limit, self._blobs)
 
     def heads(self) -> dict[int, int]:
         """Where each log ends now: log → the seq that comes next."""
