@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import update
 
 from callgate.audit.record import Entry
 from callgate.audit.selecting import Selector
 from callgate.storage.blobs.opening import blobs_of
+from callgate.storage.databases import database_of
 from callgate.storage.retention import erasing
+from callgate.storage.retention.reading import said_in
+from callgate.storage.schema import records
 from fakes.erasing import DAY, ErasedRecord, an_erased_record
 from fakes.small_entries import an_intent, an_outcome
 
@@ -143,3 +147,24 @@ def test_killed_before_the_payload_goes_the_next_one_sees_to_it(
     assert record.failures() == []
     record.retain()
     assert not _has(record, digest)
+
+
+def test_a_payload_stays_where_the_event_that_let_it_go_cannot_be_read_any_more(
+    record: ErasedRecord,
+) -> None:
+    digest = _write(record, "c1", 50)
+    record.retain(PAYLOADS)
+    assert not _has(record, digest)
+    edit = update(records).where(records.c.code == "erased").values(body="{")
+    with (
+        database_of(record.settings).open_to_write(may_create=False) as connection,
+        connection.begin(),
+    ):
+        connection.execute(edit)
+    _write(record, "c2", 50)  # the same payload: nothing says any more that c1 does not need it
+    record.call("c3", 50, large=True)
+    other = said_in(record.columns("c3")[0].body).payload
+    assert other is not None and _has(record, other.sha256)
+    record.retain(PAYLOADS)
+    assert _has(record, digest)
+    assert not _has(record, other.sha256)

@@ -194,7 +194,8 @@ class Eraser:
             entry = erased(stretches(map(place, some)), what, self._clock.now(), dict(said))
             self._append(entry)
             self._wait_for_cover(entry.call_id)
-            self._finish()
+            if entry.call_id not in self._finish():
+                raise StoreError("what is to be erased was recorded, and was not carried out")
 
     def _wait_for_cover(self, event_id: str) -> None:
         query = select(records.c.position).where(records.c.call_id == event_id)
@@ -210,20 +211,29 @@ class Eraser:
             self._pause(0.05)
             waited += 0.05
 
-    def _finish(self) -> None:
-        """Does all that was announced and is signed, and not done yet."""
+    def _finish(self) -> set[str]:
+        """Does all that was announced and is signed, and not done yet; the ids of these events.
+
+        One that cannot be read is void: nothing is erased by it, and others are carried out.
+        """
         done = self._read(lambda kept: read_cursor(kept, DONE))
         orders = self._read(lambda kept: read_orders(kept, done))
         waiting: set[int] = set()
+        finished: set[str] = set()
         for order in orders:
             log, seq = place(order.position)
             if not self._read(partial(is_covered, at=order.position)):
                 waiting.add(log)
             if log in waiting:
                 continue  # anybody could have written it
-            self._do(order)
+            if order.fault:
+                _log.warning("an event that says what is to be erased is void: %s", order.fault)
+            else:
+                self._do(order)
+                finished.add(order.id)
             done[log] = seq + 1
             self._keep(DONE, done)
+        return finished
 
     def _do(self, order: Order) -> None:
         back = self._read(lambda kept: taken_back(kept, order.id))

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Column, Connection, Row, Select, delete, func, insert, select
 
-from callgate.audit.erasure import ERASED, WITHDRAWN, Stretch, What, read_erased, read_withdrawn
+from callgate.audit.erasure import (
+    ERASED,
+    WITHDRAWN,
+    Erasures,
+    Stretch,
+    What,
+    read_erased,
+    read_withdrawn,
+)
 from callgate.audit.event import PRINCIPAL_DESCRIBED
 from callgate.audit.holds import HOLD_PLACED, HOLD_RELEASED, Hold, holds_of
 from callgate.audit.place import place, position
@@ -18,6 +27,8 @@ from callgate.ports import StoreError
 from callgate.storage.rows.opening import chosen_rows, heads
 from callgate.storage.rows.telling import told
 from callgate.storage.schema import checkpoints, cursors, records
+
+T = TypeVar("T")
 
 _COLUMNS = "position kind call_id at run principal agent target tool code"
 UNREFERRED = "nothing refers to it"  # why a description was erased
@@ -56,6 +67,7 @@ class Order(Value):
     position: int  # of the event itself
     what: What
     places: tuple[Stretch, ...]
+    fault: str = ""  # why nobody can tell what it says: then it says nothing
 
 
 def facts_of(row: Row[Any]) -> Facts:
@@ -94,21 +106,9 @@ def read_holds(connection: Connection) -> tuple[Sequence[Hold], int]:
 
 
 def read_orders(connection: Connection, done: Mapping[int, int]) -> Sequence[Order]:
-    """What was announced, but for what `done` says is finished: log → the next seq. StoreError."""
-    found = []
-    for row in connection.execute(_events(ERASED)).all():
-        log, seq = place(row.position)
-        if seq < done.get(log, 0):
-            continue
-        body = _whole(row)
-        try:
-            said = read_erased(body)
-        except ValueError as error:
-            raise StoreError(f"record {log}/{seq}: {error}") from None
-        found.append(
-            Order(id=row.call_id, position=row.position, what=said.what, places=tuple(said.places))
-        )
-    return found
+    """What was announced, but for what `done` says is finished: log → the next seq."""
+    rows = connection.execute(_events(ERASED)).all()
+    return [_order(row) for row in rows if _is_new(row.position, done)]
 
 
 def descriptions_went(connection: Connection, seen: dict[int, int]) -> bool:
@@ -125,20 +125,29 @@ def descriptions_went(connection: Connection, seen: dict[int, int]) -> bool:
 
 
 def taken_back(connection: Connection, order: str) -> set[int]:
-    """The positions that an order does not mean any more."""
+    """The positions that an order does not mean any more. StoreError."""
     found: set[int] = set()
     for row in connection.execute(_events(WITHDRAWN)).all():
-        said = read_withdrawn(_whole(row))
+        said = _read(row, read_withdrawn)
         if said.of == order:
             for log, first, last in said.places:
                 found.update(position(log, seq) for seq in range(first, last + 1))
     return found
 
 
-def event_bodies(connection: Connection, name: str) -> Iterator[tuple[int, bytes]]:
-    """Where each event of this name is, and what it says."""
-    for row in connection.execute(_events(name)).all():
-        yield row.position, _whole(row)
+def let_go(connection: Connection, finished: Callable[[int], bool]) -> Erasures:
+    """What the record says was erased, by those of its events that are finished. StoreError.
+
+    What was let go by one that cannot be read, is taken for kept.
+    """
+    erasures = Erasures()
+    for row in connection.execute(_events(ERASED)).all():
+        if finished(row.position):
+            with suppress(StoreError):
+                _read(row, erasures.add)
+    for row in connection.execute(_events(WITHDRAWN)).all():
+        _read(row, erasures.take_back)
+    return erasures
 
 
 def is_covered(connection: Connection, at: int) -> bool:
@@ -196,9 +205,28 @@ def _events(*names: str) -> Select[Any]:
     )
 
 
-def _whole(row: Row[Any]) -> bytes:
+def _is_new(at: int, done: Mapping[int, int]) -> bool:
+    log, seq = place(at)
+    return seq >= done.get(log, 0)
+
+
+def _order(row: Row[Any]) -> Order:
+    try:
+        said = _read(row, read_erased)
+    except StoreError as error:
+        return Order(
+            id=row.call_id, position=row.position, what="payload", places=(), fault=str(error)
+        )
+    return Order(id=row.call_id, position=row.position, what=said.what, places=tuple(said.places))
+
+
+def _read(row: Row[Any], read: Callable[[bytes], T]) -> T:
+    """An event about erasing. StoreError where nobody can tell what it says."""
+    log, seq = place(row.position)
     told(row, None)  # StoreError where it is not what was hashed
     if row.body is None:
-        log, seq = place(row.position)
         raise StoreError(f"record {log}/{seq} says what was erased, and is gone itself")
-    return bytes(row.body, "utf-8")
+    try:
+        return read(row.body.encode())
+    except ValueError as error:
+        raise StoreError(f"record {log}/{seq}: {error}") from None

@@ -7,14 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from callgate.audit.erasure import ERASED, WITHDRAWN, Erasures
 from callgate.audit.holds import holding
 from callgate.audit.place import place, position
 from callgate.storage.blobs.blob_store import BlobStore
 from callgate.storage.retention.reading import (
     FACTS,
-    event_bodies,
     facts_of,
+    let_go,
     read_holds,
     said_in,
 )
@@ -73,12 +72,7 @@ class Sweeper:
 
     def _needed(self, wanted: Collection[str], after: Mapping[int, int]) -> set[str]:
         """Which of them entries have that are kept, or held."""
-        erasures = Erasures()
-        for at, body in event_bodies(self._connection, ERASED):
-            if self._finished(at):
-                erasures.add(body)
-        for _, body in event_bodies(self._connection, WITHDRAWN):
-            erasures.take_back(body)
+        erasures = let_go(self._connection, self._finished)
         holds = read_holds(self._connection)[0]
         needed: set[str] = set()
         for row in self._rows(after):
