@@ -7,6 +7,7 @@ import math
 
 NEVER = math.inf
 EARLY_SECONDS = 0.001  # how much too early a timer of the loop may ring
+PAUSE_SECONDS = 0.004  # from one look at all of them to the next: so late one may be
 
 
 class Deadline:
@@ -77,12 +78,15 @@ class Deadlines:
         self._timer = loop.call_at(at, self._ring, loop) if at < NEVER else None
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time() + EARLY_SECONDS
+        now = loop.time()
+        next_look = now  # at once where one of them fails: others have passed by too
         try:
-            for deadline in [one for one in self._kept if one.at <= now]:
+            for deadline in [one for one in self._kept if one.at <= now + EARLY_SECONDS]:
                 if deadline in self._kept:  # else another that passed by ended it
                     self._kept.discard(deadline)
                     deadline.pass_by()
+            next_look = now + PAUSE_SECONDS
         finally:  # INVARIANT: whatever one does, the timer is set for the others
             self._timer = None
-            self._ring_at(min((one.at for one in self._kept), default=NEVER), loop)
+            soonest = min([one.at for one in self._kept], default=NEVER)
+            self._ring_at(max(soonest, next_look), loop)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from callgate.asgi import Application, Event, Scope
 from callgate.serving.listener import Listener, Listening
-from callgate.serving.transaction import AsgiApplication, Event, Scope
 
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
@@ -130,7 +130,7 @@ async def say(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes
 
 
 @asynccontextmanager
-async def serving(application: AsgiApplication) -> AsyncIterator[str]:
+async def serving(application: Application) -> AsyncIterator[str]:
     """The URL where the application answers."""
     async with Listening(Listener(application, "127.0.0.1", 0)) as listening:
         yield listening.url

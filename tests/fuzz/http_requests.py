@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import h11
 
+from callgate.asgi import Scope
 from callgate.serving.connection import Connection
-from callgate.serving.transaction import Scope, Transaction
+from callgate.serving.known_heads import KnownHeads
+from callgate.serving.transaction import Transaction
 
 STEPS = (1, 3, 17)
 MOST_REQUESTS = 50
@@ -55,7 +57,8 @@ class _Owner:
 
     is_stopping = False
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownHeads) -> None:
+        self.known = known
         self.scope: Scope = {"type": "http", "scheme": "http"}
         self.seen: list[Seen] = []
         self.tasks: list[asyncio.Task[None]] = []
@@ -96,9 +99,12 @@ class _Owner:
 
 def http_requests(data: bytes) -> None:
     """The bytes of one connection."""
-    seen = asyncio.run(_served(data, len(data) or 1))
+    known = KnownHeads()
+    seen = asyncio.run(_served(data, len(data) or 1, known))
+    assert asyncio.run(_served(data, len(data) or 1, known)) == seen
     for step in STEPS:
-        assert asyncio.run(_served(data, step)) == seen
+        assert asyncio.run(_served(data, step, known)) == seen
+        assert asyncio.run(_served(data, step, KnownHeads())) == seen
     others = _as_h11_reads(data)
     for ours, theirs in zip(seen, others, strict=False):
         assert (ours.method, ours.body) == (theirs.method, theirs.body)
@@ -107,8 +113,8 @@ def http_requests(data: bytes) -> None:
         assert ours.headers == theirs.headers
 
 
-async def _served(data: bytes, step: int) -> list[Seen]:
-    owner, transport = _Owner(), _Transport()
+async def _served(data: bytes, step: int, known: KnownHeads) -> list[Seen]:
+    owner, transport = _Owner(known), _Transport()
     connection = Connection(owner, asyncio.get_running_loop())
     connection.connection_made(transport)
     for begin in range(0, len(data), step):

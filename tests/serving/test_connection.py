@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
+from callgate.asgi import Scope
 from callgate.serving import connection, listener
-from callgate.serving.transaction import Scope
 from fakes.raw_http import Echo, Receive, Send, Talker, post, say, serving, whole_body
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from callgate.serving.transaction import HungUpError, Scope, Transaction
+from callgate.asgi import Scope
+from callgate.serving.transaction import HungUpError, Transaction
 from fakes.raw_http import Receive, Send, Talker, say, serving
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

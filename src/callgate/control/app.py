@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import logging
 
+from callgate.asgi import Receive, Scope, Send
 from callgate.audit.submissions import MAX_SUBMISSION_BYTES, PATH
 from callgate.control import (
     calls,
@@ -26,12 +27,9 @@ from callgate.control.problems import Problem
 from callgate.control.routing import (
     LOCAL,
     Gone,
-    Receive,
     Request,
     Response,
     Route,
-    Scope,
-    Send,
     find,
 )
 from callgate.control.settings import ControlListenerSettings

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from callgate.asgi import Receive, Scope, Send
 from callgate.control.problems import Problem
 from callgate.control.views import Views
 from callgate.model import Json
 from callgate.protocol.jsonrpc import Malformed, parse_json
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from callgate.asgi import Send
 from callgate.downstream.inbound import Answer
-from callgate.downstream.responding import Outlet, Send, respond
+from callgate.downstream.responding import Outlet, respond
 from callgate.downstream.sessions import Session
 from callgate.downstream.streams import Stream
 from callgate.model import Json, Reply

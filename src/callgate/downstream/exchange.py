@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
+from callgate.asgi import Receive, Scope, Send
 from callgate.downstream import batches, metadata
 from callgate.downstream.callers import HttpCaller, is_primed
 from callgate.downstream.dispatch import Dispatcher, malformed_answer, unidentified_answer
 from callgate.downstream.heads import Head, refusal
 from callgate.downstream.inbound import Answer, Inbound
-from callgate.downstream.responding import Outlet, Receive, Scope, Send, Watch, respond
+from callgate.downstream.responding import Outlet, Watch, respond
 from callgate.downstream.sessions import Session
 from callgate.downstream.streams import Stream
 from callgate.model import Call, Era, Json, Principal, Refused

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from callgate.asgi import ALIKE, Scope
 from callgate.downstream.inbound import Answer
-from callgate.downstream.responding import Scope
 from callgate.model import Json, Proof
 from callgate.protocol import headers as routing
 from callgate.protocol.eras import is_legacy_version
@@ -72,6 +72,17 @@ class Heads:
 
     def of(self, scope: Scope) -> Head:
         """The head of a request."""
+        alike = scope.get(ALIKE)
+        if alike is None:
+            return self._of(scope)
+        known: tuple[str | None, Head] | None = alike.get(self)
+        client = scope["client"]
+        host = client[0] if client else None
+        if known is None or known[0] != host:
+            known = alike[self] = host, self._of(scope)
+        return known[1]
+
+    def _of(self, scope: Scope) -> Head:
         meant = [
             pair for pair in scope["headers"] if pair[0] in MEANINGFUL or pair[0].startswith(_PARAM)
         ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from callgate.asgi import Receive, Scope, Send
 from callgate.downstream.dispatch import Dispatcher
 from callgate.downstream.exchange import Exchange
 from callgate.downstream.heads import Head, Heads
 from callgate.downstream.inbound import Answer
 from callgate.downstream.metadata import WELL_KNOWN, base_of, document
-from callgate.downstream.responding import Receive, Scope, Send, respond
+from callgate.downstream.responding import respond
 from callgate.protocol.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, encode, error_response
 from callgate.protocol.origins import Guard
 

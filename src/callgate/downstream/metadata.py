@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callgate.downstream.responding import Scope
+from callgate.asgi import Scope
 from callgate.model import Json
 from callgate.pipeline.gateway import Protection
 

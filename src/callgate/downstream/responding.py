@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any
 
+from callgate.asgi import Receive, Send
 from callgate.deadlines import Deadline, Deadlines
 from callgate.downstream.inbound import Answer
 from callgate.downstream.streams import Reading
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 WATCH_AFTER_SECONDS = (
     0.05  # a call this long gets a watch on its connection; shorter ones do without

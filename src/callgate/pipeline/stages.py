@@ -130,7 +130,7 @@ async def authorize(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """The full decision, on the arguments exactly as they will be sent."""
     assert call.principal is not None and call.tool is not None  # noqa: S101 - stage order
     sealed = encode(call.arguments)
-    if b'"__e' in sealed:
+    if sealed.find(b'"__e') >= 0:
         key = find_key(call.arguments, RESERVED_KEYS)
         if key is not None:
             reason = f"The argument key {key!r} is reserved; rename it."

@@ -39,7 +39,7 @@ def deliverable(call: Call, reply: Reply) -> Reply:
     body = reply.body
     if call.method == "resources/read":
         body = _read_result(call, body)
-    elif call.route is None and b'"resource_link"' in body:
+    elif call.route is None and body.find(b'"resource_link"') >= 0:
         body = _linked(call, body)
     if call.era is Era.MODERN and _kind(body) is None:
         body = _completed(body)
@@ -48,12 +48,12 @@ def deliverable(call: Call, reply: Reply) -> Reply:
 
 def _kind(body: bytes) -> str | None:
     # Its letters may be spelt as escapes.
-    may_have = b"resultType" in body or b"\\u" in body
+    may_have = body.find(b"resultType") >= 0 or body.find(b"\\u") >= 0
     return _read_head(body).result_type if may_have else None
 
 
 def _completed(body: bytes) -> bytes:
-    if b"resultType" in body or b"\\u" in body:
+    if body.find(b"resultType") >= 0 or body.find(b"\\u") >= 0:
         members = _members(body)
         if "resultType" in members:  # as null: a second one would make two readings
             return encode({**members, "resultType": "complete"})

@@ -233,7 +233,7 @@ def is_tool_error(reply: Reply) -> bool:
     """Whether the target itself said that the tool failed."""
     if reply.is_error:
         return True
-    # The search is cheap and the reading is not: most large results never mention it.
-    if _SAYS_ERROR.search(reply.body) is None:
+    # The searches are cheap and the reading is not: most large results never mention it.
+    if reply.body.find(b'"isError"') < 0 or _SAYS_ERROR.search(reply.body) is None:
         return False
     return bytes(_read_head(reply.body).is_error) == b"true"

@@ -106,7 +106,7 @@ def _kind(result: bytes) -> str | None:
     """The `resultType` of an object; of several the last."""
     if result.endswith(_ENDS_COMPLETE):
         return "complete"  # what is last in it is no part of anything else in it
-    if b"resultType" not in result and b"\\u" not in result:
+    if result.find(b"resultType") < 0 and result.find(b"\\u") < 0:
         return None
     try:
         kind = _read_head(result).result_type

@@ -10,7 +10,9 @@ from urllib.parse import unquote
 
 import httptools
 
-from callgate.serving.transaction import STATUS_LINES, HungUpError, Scope, Transaction
+from callgate.asgi import Scope
+from callgate.serving.known_heads import Cut, KnownHeads, cut_length
+from callgate.serving.transaction import STATUS_LINES, HungUpError, Transaction
 
 HEAD_SECONDS = 10.0  # from its first byte to its last
 BODY_SECONDS = 30.0  # for a whole body: who sends slower holds a place that others need
@@ -42,6 +44,7 @@ class Owner(Protocol):
 
     is_stopping: bool
     scope: Scope  # what is the same for all requests
+    known: KnownHeads
 
     def joined(self, connection: Connection) -> bool:
         """A caller has connected. False where there are too many already."""
@@ -66,6 +69,7 @@ class Connection(asyncio.Protocol):
         "_arriving",
         "_body_bytes",
         "_current",
+        "_cut",
         "_drain",
         "_headers",
         "_is_closing",
@@ -96,6 +100,7 @@ class Connection(asyncio.Protocol):
         self._current: Transaction | None = None  # what is being answered
         self._arriving: Transaction | None = None  # what the parser reads the body of
         self._queue: deque[Transaction] = deque()
+        self._cut: Cut | None = None  # of the head that comes next: it may be learnt
         self._status = 400  # what is answered to what cannot be read
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -154,6 +159,8 @@ class Connection(asyncio.Protocol):
         if self._is_closing:
             return
         if self._current is None and not self._surplus:
+            if self._took_known(data):
+                return
             self.deadline = self._loop.time() + HEAD_SECONDS
         self._surplus += len(data)
         try:
@@ -164,6 +171,23 @@ class Connection(asyncio.Protocol):
             self._refuse(self._status)
         else:
             self._check_sizes()
+
+    def _took_known(self, data: bytes) -> bool:
+        """Takes a whole request whose head was read before; the parser is not asked about it."""
+        cut = self._cut = cut_length(data) if self._arriving is None else None
+        known = None if cut is None else self._owner.known.find(cut)
+        if cut is None or known is None:
+            return False
+        self._cut = None
+        if len(data) - cut.end != int(cut.digits):
+            return False
+        scope = known.scope_of(self._scope, cut.digits)
+        transaction = Transaction(self, scope, keeps_alive=True)
+        if cut.end < len(data):
+            transaction.arrived(data[cut.end :])
+        transaction.ended()
+        self._begin(transaction)
+        return True
 
     def _check_sizes(self) -> None:
         arriving = self._arriving
@@ -204,19 +228,20 @@ class Connection(asyncio.Protocol):
             raise _Unreadable
         path, _, query = _origin_form(url).partition(b"?")
         text = path.decode("ascii")
-        scope = {
-            **self._scope,
+        said: Scope = {
             "http_version": version,
             "method": parser.get_method().decode("ascii"),
             "path": unquote(text) if "%" in text else text,
             "raw_path": path,
             "query_string": query,
-            "headers": headers,
         }
         self._surplus = self._body_bytes = 0
-        self._arriving = transaction = Transaction(
-            self, scope, keeps_alive=parser.should_keep_alive() and not parser.should_upgrade()
-        )
+        keeps_alive = parser.should_keep_alive() and not parser.should_upgrade()
+        cut, self._cut = self._cut, None
+        if cut is not None and keeps_alive:
+            self._owner.known.learn(cut, said, headers)
+        scope = {**self._scope, **said, "headers": headers}
+        self._arriving = transaction = Transaction(self, scope, keeps_alive=keeps_alive)
         if self._current is None:
             self._begin(transaction)
         else:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 
+from callgate.asgi import Application, Scope
 from callgate.serving.connection import Connection
-from callgate.serving.transaction import AsgiApplication, HungUpError, Scope, Transaction
+from callgate.serving.known_heads import KnownHeads
+from callgate.serving.transaction import HungUpError, Transaction
 
 BACKLOG = 2048
 MAX_CONNECTIONS = 8192  # more are answered with 503
@@ -40,7 +42,7 @@ def plain_words(status: int, reason: str) -> tuple[bytes, bytes]:
 class Listener:
     """One address and what answers there."""
 
-    application: AsgiApplication
+    application: Application
     host: str
     port: int
     tls_certificate: Path | None = None
@@ -55,6 +57,7 @@ class Listening:
     def __init__(self, listener: Listener) -> None:
         """Raises ListenError where the address is taken or cannot be listened on."""
         self.is_stopping = False
+        self.known = KnownHeads()
         self.words = listener.words
         self._application = listener.application
         self._tls = _tls(listener)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Protocol
 
-Event = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-AsgiApplication = Callable[
-    [Scope, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]
-]
+from callgate.asgi import Event, Scope
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_BODY = frozenset({204, 304})

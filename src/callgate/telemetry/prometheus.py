@@ -210,13 +210,16 @@ class _Counts:
         """
         timed, self.timed = self.timed, []
         calls: defaultdict[Durations, list[float]] = defaultdict(list)
-        stages: defaultdict[str, list[float]] = defaultdict(list)
+        alike: defaultdict[tuple[str, ...], list[Iterable[float]]] = defaultdict(list)
         for series, timings in timed:
             calls[series.seconds].append(sum(timings.values()))
-            for stage, seconds in timings.items():
-                stages[stage].append(seconds)
-        for durations, values in calls.items():
-            durations.add(values)
+            alike[tuple(timings)].append(timings.values())
+        for durations, sums in calls.items():
+            durations.add(sums)
+        stages: defaultdict[str, list[float]] = defaultdict(list)
+        for names, rows in alike.items():  # most calls go through the same stages
+            for stage, column in zip(names, zip(*rows, strict=True), strict=True):
+                stages[stage] += column
         for stage, values in stages.items():
             known = self.stages.get(stage)
             if known is None:

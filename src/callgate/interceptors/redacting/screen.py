@@ -44,7 +44,7 @@ class Screen:
         """True only where the scanner would certainly find nothing in this JSON text."""
         if not body.isascii():
             return False
-        if b"\\" in body:
+        if body.find(b"\\") >= 0:
             if has_unusual_escapes(body):
                 return False
             body = unescaped(body)
