@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from callgate.aws_signing import CredentialSettings
 from callgate.closed_client import checked_url
+from callgate.settings import Settings
 
 MAX_PAYLOAD_BYTES = 6 << 20  # of an event, and of an answer: Lambda's own bound
 _ACCOUNT = 4  # the place of the account in an ARN
@@ -15,8 +16,8 @@ _ACCOUNT = 4  # the place of the account in an ARN
 _REFERENCE = r"^[^:]+\.py:[A-Za-z_]\w*$"
 
 
-class LambdaSettings(CredentialSettings):
-    """A Lambda-style handler, with AgentCore's payload contract 1.0."""
+class FunctionSettings(Settings):
+    """Which function, and where."""
 
     handler: Annotated[str, StringConstraints(pattern=_REFERENCE)] | None = None
     """A handler that runs here: `file.py:function`, relative to callgate.yaml."""
@@ -37,6 +38,24 @@ class LambdaSettings(CredentialSettings):
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")] | None = None
     """The AWS region; taken from the ARN or from AWS_REGION where left out."""
 
+    @field_validator("endpoint")
+    @classmethod
+    def _check_endpoint(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and "?" in endpoint:
+            raise ValueError("must not have a query")
+        return None if endpoint is None else checked_url(endpoint)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.handler is None) is (self.function is None):
+            raise ValueError("name either `handler`, which runs here, or `function`, elsewhere")
+        return self
+
+
+# The function is the last base so that it is documented first.
+class LambdaSettings(CredentialSettings, FunctionSettings):
+    """A Lambda-style handler, with AgentCore's payload contract 1.0."""
+
     pass_request_headers: bool = False
     """Whether the event carries the headers of the request, those that `headers` of the
     interceptor names. Without it `headers` of the event is empty."""
@@ -55,19 +74,6 @@ class LambdaSettings(CredentialSettings):
     def account(self) -> str:
         """The account in the gateway's ARN."""
         return self.gateway_arn.split(":")[_ACCOUNT]
-
-    @field_validator("endpoint")
-    @classmethod
-    def _check_endpoint(cls, endpoint: str | None) -> str | None:
-        if endpoint is not None and "?" in endpoint:
-            raise ValueError("must not have a query")
-        return None if endpoint is None else checked_url(endpoint)
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.handler is None) is (self.function is None):
-            raise ValueError("name either `handler`, which runs here, or `function`, elsewhere")
-        return self
 
 
 def with_short_form(schema: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ from callgate.closed_client import check_place
 from callgate.settings import Settings
 
 
-class S3Settings(CredentialSettings):
-    """A bucket at AWS, or at anything else that speaks S3. Needs `callgate[aws]`."""
+class BucketSettings(Settings):
+    """Which bucket, and where."""
 
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     """The bucket. It must exist."""
@@ -43,6 +43,11 @@ class S3Settings(CredentialSettings):
         if parts.query or parts.path.strip("/"):
             raise ValueError("must be no more than scheme, host and port")
         return endpoint.rstrip("/")
+
+
+# The bucket is the last base so that it is documented first.
+class S3Settings(CredentialSettings, BucketSettings):
+    """A bucket at AWS, or at anything else that speaks S3. Needs `callgate[aws]`."""
 
 
 class BlobSettings(Settings):
