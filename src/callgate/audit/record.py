@@ -139,6 +139,7 @@ def content_of(entry: Entry) -> dict[str, Json]:
     return body if entry.payload is None else {**_decode(entry.payload), **body}
 
 
+@lru_cache(1024)  # most calls name the same few
 def column(text: str | None) -> str | None:
     """The text as any database can find it: of bounded length, without NUL."""
     if text is None or (len(text) <= MAX_COLUMN_CHARACTERS and "\0" not in text):

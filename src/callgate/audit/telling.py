@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import repeat
+from operator import mul, truediv
+
+import msgspec
 
 from callgate.audit.keeping import (
     Keeping,
@@ -17,7 +21,7 @@ from callgate.audit.masks import MASKED, Masks
 from callgate.audit.patch import shortened
 from callgate.audit.principals import describe
 from callgate.audit.record import FORMAT, Entry, entry_of, rfc3339, written
-from callgate.model import CALL_TOOL, Call, Change, Json, Outcome, Value
+from callgate.model import CALL_TOOL, Call, Change, Era, Json, Outcome, Ran, Value
 from callgate.protocol.mcp import is_tool_error
 from callgate.protocol.methods import METHODS
 
@@ -25,7 +29,11 @@ AFTER_INTENT = frozenset({"forward", "intercept_response"})  # stages behind `re
 MAX_NAME_CHARACTERS = 1024
 MAX_TEXT_CHARACTERS = 4096  # of a reason, and of what operators are told
 MAX_CLIENT_BYTES = 1024
+TICKS = 1e7  # in a second of what stages took
 ROUND_CONTENT_BYTES = 32  # of a payload, around the arguments or the result
+
+_SAID_RAN = {ran: ran.value for ran in Ran}  # `value` itself takes a function
+_SAID_ERA = {era: era.value for era in Era}
 
 
 class Intended(Value, gc=False):
@@ -73,7 +81,7 @@ class Ended(Value, gc=False):
     @property
     def ran(self) -> str:
         """Whether its target executed it."""
-        return self.outcome.call.ran.value
+        return _SAID_RAN[self.outcome.call.ran]
 
     @property
     def most_bytes(self) -> int | None:
@@ -111,10 +119,10 @@ def outcome(ended: Outcome, at: float, keeping: Keeping) -> Entry:
         body["reason"] = _short(secrets.without(ended.reason))
     if ended.detail:
         body["detail"] = _short(secrets.without(ended.detail))
-    body["ran"] = call.ran.value
+    body["ran"] = _SAID_RAN[call.ran]
     body["delivered"] = ended.is_delivered
     _tell_result(ended, body, payload, keeping, secrets)
-    body["seconds"] = {stage: int(seconds * 1e7) / 1e7 for stage, seconds in ended.timings.items()}
+    body["seconds"] = _cut(ended.timings)
     return entry_of(body, at, payload=payload, principal=call.principal)
 
 
@@ -186,7 +194,7 @@ def _head(kind: str, call: Call, at: float, secrets: Secrets) -> dict[str, Json]
         "target": tool.target if tool else call.route,
         "tool": tool.name if tool else (call.method if METHODS[call.method].is_list else None),
         "tool_sha256": tool.digest if tool else None,
-        "era": call.era.value,
+        "era": _SAID_ERA[call.era],
         "session": call.session_id,
         "client": _client(call.client.info),
     }
@@ -211,12 +219,17 @@ def _head(kind: str, call: Call, at: float, secrets: Secrets) -> dict[str, Json]
     return head
 
 
-def _client(info: dict[str, Json]) -> dict[str, Json]:
+def _cut(timings: dict[str, float]) -> dict[str, float]:
+    """The seconds without what is below a tenth of a microsecond."""
+    ticks = map(int, map(mul, timings.values(), repeat(TICKS)))
+    return dict(zip(timings, map(truediv, ticks, repeat(TICKS)), strict=True))
+
+
+def _client(info: dict[str, Json]) -> Json:
     """What the client calls itself: for display, so that it need not be whole."""
-    if len(info) <= 4 and all(isinstance(v, str) and len(v) <= 100 for v in info.values()):
-        return info
-    if len(written(info)) <= MAX_CLIENT_BYTES:
-        return info
+    said = written(info)
+    if len(said) <= MAX_CLIENT_BYTES:
+        return msgspec.Raw(said)
     return {key: str(info[key])[:200] for key in ("name", "version", "title") if key in info}
 
 
