@@ -12,6 +12,7 @@ from callgate.audit.checkpoints import (
     log_origin,
     open_checkpoint,
     read_checkpoint,
+    whole_checkpoints,
 )
 from callgate.audit.keys import COSIGNATURE, SigningKey, VerifierKey
 from callgate.audit.merkle import MAX_SIZE
@@ -123,3 +124,14 @@ def test_origins_of_stores_are_names() -> None:
     assert is_origin(STORE)
     for origin in ("", "a b", "a+b", "a/", "a\n", "x" * 300):
         assert not is_origin(origin)
+
+
+def test_of_notes_those_are_found_that_are_whole_checkpoints_in_their_order() -> None:
+    first, last = (
+        str(Checkpoint(origin=STORE, size=size, root=ROOT).signed([KEY])) for size in (1, 2)
+    )
+    cut = first.replace(ENCODED, ENCODED[:9])
+    found = list(whole_checkpoints([first, cut, "no note", last]))
+
+    assert [(note, one.size) for note, one in found] == [(first, 1), (last, 2)]
+    assert list(whole_checkpoints([])) == []

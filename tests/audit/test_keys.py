@@ -1,5 +1,3 @@
-import base64
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +9,7 @@ from callgate.audit.keys import (
     SigningKey,
     VerifierKey,
     is_name,
-    strict_base64,
+    key_lines,
 )
 
 # Keys of other implementations: of Go's module sumdb/note and its checksum database, of the
@@ -92,12 +90,6 @@ def test_names_that_would_break_a_line_name_no_key(name: str) -> None:
         SigningKey.generated(name)
 
 
-@pytest.mark.parametrize("text", ["AA", "AAA", "AAB=", "A A=", "AA==\n", "-_==", "AA===", "Ä"])
-def test_base64_has_one_form_only(text: str) -> None:
-    with pytest.raises(ValueError, match="base64"):
-        strict_base64(text)
-
-
-@given(st.binary())
-def test_strict_base64_reads_what_others_write(data: bytes) -> None:
-    assert strict_base64(base64.b64encode(data).decode()) == data
+def test_a_file_of_keys_has_one_a_line_and_remarks() -> None:
+    assert key_lines(" # of last year\n\n  a+b+c  \r\nd+e+f\n#g+h+i\n") == ["a+b+c", "d+e+f"]
+    assert key_lines("") == []

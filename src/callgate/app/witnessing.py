@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from callgate.app.parts import PartError
-from callgate.audit.keys import NotAKeyError, SigningKey, VerifierKey
+from callgate.audit.keys import NotAKeyError, SigningKey, VerifierKey, key_lines
 from callgate.audit.notes import Signature
 from callgate.audit.place import LOG_OF_LOGS
 from callgate.audit.tiles import TileError, Tree
@@ -113,5 +113,5 @@ def _key_text(said: ActingSettings) -> str:
 def _first_line(file: Path) -> str:
     """The key in a file, which may have remarks."""
     with file.open("rb") as opened:
-        lines = opened.read(MAX_KEY_BYTES).decode().splitlines()
-    return next((line for line in lines if line.strip() and not line.startswith("#")), "")
+        lines = key_lines(opened.read(MAX_KEY_BYTES).decode())
+    return next(iter(lines), "")

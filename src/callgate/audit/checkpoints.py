@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
-from callgate.audit.keys import SigningKey, VerifierKey, is_name, strict_base64
-from callgate.audit.merkle import HASH_BYTES, MAX_SIZE
+from callgate.audit.keys import SigningKey, VerifierKey, is_name
+from callgate.audit.merkle import HASH_BYTES
 from callgate.audit.notes import Note, NoteError, sign
 from callgate.audit.place import MAX_LOG
+from callgate.audit.spelling import read_number, strict_base64
 from callgate.model import Value
 
 MAX_ORIGIN_CHARACTERS = 200
-_SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 class Checkpoint(Value):
@@ -32,8 +32,9 @@ class Checkpoint(Value):
         lines = text[:-1].split("\n")
         if len(lines) < 3 or not all(lines):
             raise NoteError("a checkpoint has three lines or more, none of them empty")
-        origin, size, root, *extensions = lines
-        if not _SIZE.fullmatch(size) or int(size) > MAX_SIZE:
+        origin, number, root, *extensions = lines
+        size = read_number(number)
+        if size is None:
             raise NoteError("the second line of the checkpoint is no size of a log")
         try:
             decoded = strict_base64(root)
@@ -41,7 +42,7 @@ class Checkpoint(Value):
             raise NoteError(f"the third line of the checkpoint: {error}") from None
         if len(decoded) != HASH_BYTES:
             raise NoteError("the third line of the checkpoint is no SHA-256")
-        return cls(origin=origin, size=int(size), root=decoded, extensions=tuple(extensions))
+        return cls(origin=origin, size=size, root=decoded, extensions=tuple(extensions))
 
     @property
     def text(self) -> str:
@@ -66,6 +67,13 @@ def read_checkpoint(raw: str | bytes) -> tuple[Checkpoint, Note]:
     """What stands there, by whomever it is signed. Raises NoteError."""
     note = Note.parse(raw)
     return Checkpoint.read(note.text), note
+
+
+def whole_checkpoints(notes: Iterable[str]) -> Iterator[tuple[str, Checkpoint]]:
+    """Those that can be read, each with its note: a crash may have left something else between."""
+    for note in notes:
+        with suppress(NoteError):
+            yield note, read_checkpoint(note)[0]
 
 
 def open_checkpoint(
@@ -93,6 +101,5 @@ def log_origin(origin: str, log: int) -> str:
 def log_of(origin: str, checkpointed: str) -> int | None:
     """Which log of this store a checkpoint is of; None: of another store's."""
     store, _, number = checkpointed.rpartition("/")
-    if store != origin or not _SIZE.fullmatch(number) or int(number) > MAX_LOG:
-        return None
-    return int(number)
+    log = read_number(number)
+    return None if store != origin or log is None or log > MAX_LOG else log

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from callgate.audit.spelling import strict_base64
 from callgate.model import Value
 
 NOTE = 0x01  # signs the text of a note
@@ -108,15 +108,10 @@ def is_name(name: str) -> bool:
     return bool(name) and "+" not in name and not any(c.isspace() or c < " " for c in name)
 
 
-def strict_base64(text: str) -> bytes:
-    """The bytes of standard base64 that could not have been written in another way. ValueError."""
-    try:
-        decoded = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("this is no base64") from None
-    if base64.b64encode(decoded).decode() != text:
-        raise ValueError("this base64 is not written as it should be")
-    return decoded
+def key_lines(text: str) -> list[str]:
+    """The keys of a file of such, one a line; `#` is for remarks. None of them is read yet."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _parsed(text: str) -> tuple[str, int, bytes]:

@@ -6,7 +6,8 @@ import base64
 from collections.abc import Iterable
 
 from callgate.audit.cosignatures import cosign, cosigned_at
-from callgate.audit.keys import ID_BYTES, NOTE, SigningKey, VerifierKey, is_name, strict_base64
+from callgate.audit.keys import ID_BYTES, NOTE, SigningKey, VerifierKey, is_name
+from callgate.audit.spelling import strict_base64
 from callgate.model import Value
 
 MAX_NOTE_BYTES = 256 * 1024

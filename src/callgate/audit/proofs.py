@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Iterable
 
 from callgate.audit.checkpoints import SignedCheckpoint, open_checkpoint
-from callgate.audit.keys import VerifierKey, strict_base64
+from callgate.audit.keys import VerifierKey
 from callgate.audit.merkle import ProofError, check_inclusion, leaf_hash
 from callgate.audit.notes import NoteError
+from callgate.audit.spelling import read_named, read_path, written_path
 from callgate.model import Value
 
 FIRST_LINE = "c2sp.org/tlog-proof@v1"
-MAX_STEPS = 63
 MAX_PROOF_CHARACTERS = 1 << 20
-_INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
+_INDEX = "index"
 
 
 class Proof(Value):
@@ -36,19 +34,19 @@ class Proof(Value):
             raise ProofError(f"a proof begins with {FIRST_LINE}")
         if lines and lines[0].startswith("extra "):
             del lines[0]  # says nothing to us, and is not signed
-        index = _INDEX.fullmatch(lines[0]) if lines else None
-        if index is None or len(lines) > 1 + MAX_STEPS:
-            raise ProofError("a proof has the index of the entry and at most 63 hashes")
+        index = read_named(lines[0], _INDEX) if lines else None
+        if index is None:
+            raise ProofError("a proof has the index of the entry, and hashes")
         try:
-            path = tuple(strict_base64(line) for line in lines[1:])
+            path = read_path(lines[1:])
         except ValueError as error:
-            raise ProofError(f"a hash in the proof: {error}") from None
-        return cls(index=int(index[1]), path=path, checkpoint=checkpoint)
+            raise ProofError(str(error)) from None
+        return cls(index=index, path=path, checkpoint=checkpoint)
 
     def __str__(self) -> str:
         """The text, for a file that ends in `.tlog-proof`."""
-        steps = "".join(f"{base64.b64encode(step).decode()}\n" for step in self.path)
-        return f"{FIRST_LINE}\nindex {self.index}\n{steps}\n{self.checkpoint}"
+        path = written_path(self.path)
+        return f"{FIRST_LINE}\n{_INDEX} {self.index}\n{path}\n{self.checkpoint}"
 
     def check(
         self, entry: bytes, keys: Iterable[VerifierKey], witnesses: Iterable[VerifierKey] = ()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from callgate.audit.event import event
-from callgate.audit.keys import NOTE, NotAKeyError, SigningKey, VerifierKey
+from callgate.audit.keys import NOTE, NotAKeyError, SigningKey, VerifierKey, key_lines
 from callgate.audit.notes import Note, NoteError
 from callgate.audit.record import Entry
 from callgate.model import Value
@@ -29,8 +29,7 @@ def read_keys(text: str, origin: str) -> tuple[SigningKey, ...]:
 
     Raises NotAKeyError.
     """
-    lines = [line.strip() for line in text.splitlines()]
-    keys = tuple(SigningKey.parse(line) for line in lines if line and not line.startswith("#"))
+    keys = tuple(map(SigningKey.parse, key_lines(text)))
     if not keys:
         raise NotAKeyError("there is no key in it")
     if len(keys) > MAX_KEYS:

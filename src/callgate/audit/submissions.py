@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import re
-from collections.abc import Sequence
-
-from callgate.audit.keys import strict_base64
-from callgate.audit.merkle import MAX_SIZE
 from callgate.audit.notes import MAX_NOTE_BYTES
+from callgate.audit.spelling import read_named, read_number, read_path, written_path
 from callgate.model import Value
 
 PATH = "/add-checkpoint"
 SIZE_TYPE = "text/x.tlog.size"  # of the answer that says which size the witness has seen
-MAX_STEPS = 63
 MAX_SUBMISSION_BYTES = MAX_NOTE_BYTES + 4096
-_SIZE = r"(0|[1-9][0-9]{0,18})"
-_OLD = re.compile(rf"old {_SIZE}", re.ASCII)
-_ANSWER = re.compile(rf"{_SIZE}\n", re.ASCII)
+_OLD = "old"
 
 
 class SubmissionError(ValueError):
@@ -41,26 +33,24 @@ class Submission(Value):
         except UnicodeError:
             raise SubmissionError("a submission is UTF-8") from None
         first, *lines = head.split("\n")
-        old = _OLD.fullmatch(first)
-        if not separator or old is None or int(old[1]) > MAX_SIZE:
+        old = read_named(first, _OLD)
+        if not separator or old is None:
             raise SubmissionError("a submission begins with `old`, a size and a proof")
-        if len(lines) > MAX_STEPS:
-            raise SubmissionError(f"a proof has at most {MAX_STEPS} hashes")
         try:
-            path = tuple(strict_base64(line) for line in lines)
+            path = read_path(lines)
         except ValueError as error:
-            raise SubmissionError(f"a hash of the proof: {error}") from None
-        return cls(old_size=int(old[1]), path=path, checkpoint=checkpoint)
+            raise SubmissionError(str(error)) from None
+        return cls(old_size=old, path=path, checkpoint=checkpoint)
 
     def __str__(self) -> str:
         """The body of the request."""
-        steps: Sequence[str] = [f"{base64.b64encode(step).decode()}\n" for step in self.path]
-        return f"old {self.old_size}\n{''.join(steps)}\n{self.checkpoint}"
+        return f"{_OLD} {self.old_size}\n{written_path(self.path)}\n{self.checkpoint}"
 
 
 def read_size(raw: bytes) -> int:
     """The size that the witness says to have seen. Raises SubmissionError."""
-    found = _ANSWER.fullmatch(raw[:64].decode("latin-1"))
-    if found is None or int(found[1]) > MAX_SIZE:
+    text = raw[:64].decode("latin-1")
+    size = read_number(text[:-1]) if text.endswith("\n") else None
+    if size is None:
         raise SubmissionError("the answer is no size")
-    return int(found[1])
+    return size

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from callgate.audit.checkpoints import is_origin
-from callgate.audit.keys import SigningKey
+from callgate.audit.keys import SigningKey, key_lines
 from callgate.settings import Settings
 from callgate.storage.blobs.settings import BlobSettings
 from callgate.storage.postgres_url import problem_with, shown
@@ -115,10 +115,8 @@ class StoreSettings(Settings):
     @field_validator("signing_key")
     @classmethod
     def _is_a_key(cls, key: str | None) -> str | None:
-        lines = [] if key is None else [line.strip() for line in key.splitlines()]
-        for line in lines:
-            if line and not line.startswith("#"):
-                SigningKey.parse(line)  # its errors do not show the key
+        for line in key_lines(key or ""):
+            SigningKey.parse(line)  # its errors do not show the key
         return key
 
     @field_validator("mask", "mask_results")

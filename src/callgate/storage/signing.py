@@ -7,7 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
-from callgate.audit.keys import NotAKeyError, SigningKey
+from callgate.audit.keys import NotAKeyError, SigningKey, key_lines
 from callgate.audit.rotation import read_keys, written_keys
 from callgate.ports import StoreError
 from callgate.storage.settings import StoreSettings
@@ -58,12 +58,11 @@ def key_name(settings: StoreSettings) -> str | None:
     """
     if settings.signing_key is None and not settings.key_file.exists():
         return None
-    for line in key_text(settings).splitlines():
-        if line.strip() and not line.lstrip().startswith("#"):
-            try:
-                return SigningKey.parse(line).verifier.name
-            except NotAKeyError as error:
-                raise StoreError(f"{_name(settings)} is no signing key: {error}") from None
+    for line in key_lines(key_text(settings)):
+        try:
+            return SigningKey.parse(line).verifier.name
+        except NotAKeyError as error:
+            raise StoreError(f"{_name(settings)} is no signing key: {error}") from None
     raise StoreError(f"{_name(settings)} has no signing key in it")
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 
-from callgate.audit.checkpoints import Checkpoint, read_checkpoint
-from callgate.audit.notes import MAX_NOTE_BYTES, NoteError, Signature, split_notes
+from callgate.audit.checkpoints import Checkpoint, whole_checkpoints
+from callgate.audit.notes import MAX_NOTE_BYTES, Signature, split_notes
 from callgate.witnesses.apart import Apart, Hanging
 from callgate.witnesses.witness import Disputed, Shown, WitnessError
 
@@ -62,9 +61,8 @@ class FileWitness:
     def _last(self, tail: bytes, origin: str) -> Checkpoint | None:
         """The last checkpoint that is there whole; behind it may be what a crash left."""
         text = tail.decode("utf-8", "replace")
-        for note in reversed(split_notes(text)):
-            with suppress(NoteError):
-                return read_checkpoint(note)[0]
+        for _, checkpoint in whole_checkpoints(reversed(split_notes(text))):
+            return checkpoint
         if not (text.startswith(origin) or origin.startswith(text)):
             raise WitnessError(f"{self._path} is no file of checkpoints")
         return None

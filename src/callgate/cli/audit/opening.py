@@ -11,7 +11,14 @@ import click
 
 from callgate.audit.bundle import BundleError, BundleReader
 from callgate.audit.explain import printable
-from callgate.audit.keys import COSIGNATURE, NOTE, NotAKeyError, SigningKey, VerifierKey
+from callgate.audit.keys import (
+    COSIGNATURE,
+    NOTE,
+    NotAKeyError,
+    SigningKey,
+    VerifierKey,
+    key_lines,
+)
 from callgate.audit.log_reader import LogReader
 from callgate.audit.rotation import read_keys
 from callgate.cli.store import DEFAULT_CONFIG, store_settings
@@ -69,9 +76,7 @@ WITNESS_KEY = VerifierKeyType(COSIGNATURE)
 def _lines(value: str) -> Sequence[str]:
     if value.count("+") >= 2:
         return [value]
-    text = Path(value).read_text("utf-8")[:MAX_KEY_FILE_CHARACTERS]
-    lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    return key_lines(Path(value).read_text("utf-8")[:MAX_KEY_FILE_CHARACTERS])
 
 
 @contextmanager

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from callgate.audit.bundle import BundleError
-from callgate.audit.checkpoints import read_checkpoint
+from callgate.audit.checkpoints import whole_checkpoints
 from callgate.audit.explain import printable
 from callgate.audit.findings import Verification
 from callgate.audit.keys import VerifierKey
 from callgate.audit.log_reader import LogReader
-from callgate.audit.notes import NoteError, split_notes
+from callgate.audit.notes import split_notes
 from callgate.audit.verifying import UNCOVERED_SECONDS, Known, Trust
 from callgate.audit.verifying import verify as walk
 from callgate.cli.audit.opening import (
@@ -118,19 +118,11 @@ def _known(path: Path) -> Iterator[Known]:
             text = file.read(MAX_KNOWN_BYTES).decode()
     except (OSError, UnicodeError) as error:
         cannot(f"{path}: {error}")
-    notes = [note for note in split_notes(text) if _is_checkpoint(note)]
+    notes = [note for note, _ in whole_checkpoints(split_notes(text))]
     if not notes:
         cannot(f"{path} has no checkpoint in it")
     for note in notes:
         yield Known(name=path.name, note=note)
-
-
-def _is_checkpoint(note: str) -> bool:
-    try:
-        read_checkpoint(note)
-    except NoteError:
-        return False  # what a crash has left of one
-    return True
 
 
 @contextmanager
