@@ -12,6 +12,7 @@ import pytest
 
 from callgate.pipeline.threads import Job, Threads
 from callgate.upstream.tasks import Closed
+from fakes.store import until
 
 WHO: ContextVar[str] = ContextVar("who")
 
@@ -39,6 +40,21 @@ def test_results_errors_and_context_come_back() -> None:
     asyncio.run(scenario())
 
 
+def test_what_a_future_cannot_hold_is_raised_in_words() -> None:
+    async def scenario() -> None:
+        threads = Threads(1, "test")
+
+        def stop() -> None:
+            raise StopIteration("enough")
+
+        async with asyncio.timeout(30):
+            with pytest.raises(RuntimeError, match=r"StopIteration\('enough'\)"):
+                await threads.run(Job(stop))
+        threads.close()
+
+    asyncio.run(scenario())
+
+
 def test_no_more_threads_run_than_may_and_idle_ones_are_used_again() -> None:
     async def scenario() -> None:
         threads = Threads(3, "test")
@@ -50,7 +66,7 @@ def test_no_more_threads_run_than_may_and_idle_ones_are_used_again() -> None:
             with lock:
                 running += 1
                 most = max(most, running)
-            gate.wait(5)
+            gate.wait(60)
             with lock:
                 running -= 1
             return threading.current_thread().name
@@ -60,7 +76,7 @@ def test_no_more_threads_run_than_may_and_idle_ones_are_used_again() -> None:
             assert await threads.run(Job(work)) == "test-1"
         gate.clear()
         jobs = [asyncio.ensure_future(threads.run(Job(work))) for _ in range(10)]
-        await asyncio.sleep(0.05)
+        await until(lambda: running == 3)
         gate.set()
         assert set(await asyncio.gather(*jobs)) == {"test-1", "test-2", "test-3"}
         assert most == 3
@@ -74,7 +90,7 @@ def test_work_nobody_waits_for_never_begins_and_begun_work_goes_on() -> None:
         threads = Threads(1, "test")
         gate = threading.Event()
         done: list[object] = []
-        first, second = Job(lambda: done.append(gate.wait(5))), Job(lambda: done.append("second"))
+        first, second = Job(lambda: done.append(gate.wait(60))), Job(lambda: done.append("second"))
         tasks = [asyncio.ensure_future(threads.run(job)) for job in (first, second)]
         while not first.has_begun:  # noqa: ASYNC110 - a thread has no asyncio event
             await asyncio.sleep(0.001)
@@ -103,6 +119,6 @@ def test_work_that_never_ends_does_not_keep_the_process_alive() -> None:
         "asyncio.run(main())\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, timeout=20, check=True
+        [sys.executable, "-c", program], capture_output=True, timeout=120, check=True
     )
     assert ended.stdout.strip() == b"given up"

@@ -45,7 +45,7 @@ class Job(Generic[T]):
         try:
             result = self._context.run(self._work)
         except BaseException as raised:  # noqa: BLE001 - whatever it is, it belongs to the waiter
-            error = raised if isinstance(raised, Exception) else RuntimeError(repr(raised))
+            error = raised if _is_holdable(raised) else RuntimeError(repr(raised))
         with suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits
             self._loop.call_soon_threadsafe(self._settle, result, error)
 
@@ -56,6 +56,11 @@ class Job(Generic[T]):
             self.done.set_exception(error)
         else:
             self.done.set_result(result)
+
+
+def _is_holdable(error: BaseException) -> bool:
+    """Whether a future can hold it: StopIteration it refuses, and nobody would ever be answered."""
+    return isinstance(error, Exception) and not isinstance(error, StopIteration)
 
 
 class Threads:
