@@ -11,6 +11,7 @@ import pytest
 from callgate.model import Era, Features, Reply
 from callgate.protocol.outbound import WireError
 from callgate.upstream import opening
+from callgate.upstream.faults import Lost
 from callgate.upstream.opening import DiedOfQuestion, Opening
 from callgate.upstream.subscribing import Subscriptions
 from fakes.duplex import EVERYTHING, FakeDuplex, a_target_request
@@ -28,7 +29,7 @@ async def opened(pipe: FakeDuplex, hint: Era | None) -> Features:
 def run(scenario: Callable[[FakeDuplex], Awaitable[None]]) -> None:
     async def whole() -> None:
         pipe = FakeDuplex(None, EVERYTHING)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await scenario(pipe)
         await pipe.close()
 
@@ -121,6 +122,41 @@ def test_a_child_that_dies_of_the_modern_question_is_recognised() -> None:
         pipe.on_write = die
         with pytest.raises(DiedOfQuestion):
             await opened(pipe, None)
+
+    run(scenario)
+
+
+def test_a_slow_child_that_dies_of_the_modern_question_is_recognised_by_what_is_said_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(opening, "DISCOVER_SECONDS", 0.01)
+
+    async def scenario(pipe: FakeDuplex) -> None:
+        def has_died(message: dict[str, Any]) -> None:
+            if message["method"] == "initialize":  # its end is not noticed yet
+                raise Lost("it closed its input")
+
+        pipe.on_write = has_died
+        with pytest.raises(DiedOfQuestion):
+            await opened(pipe, None)
+
+    run(scenario)
+
+
+def test_a_child_that_dies_of_the_handshake_did_not_die_of_the_modern_question() -> None:
+    async def scenario(pipe: FakeDuplex) -> None:
+        answering(pipe, {"server/discover": -32601})
+        refuse = pipe.on_write
+
+        def die(message: dict[str, Any]) -> None:
+            refuse(message)
+            if message["method"] == "initialize":
+                pipe.die("it exited with status 1")
+
+        pipe.on_write = die
+        with pytest.raises(Lost) as raised:
+            await opened(pipe, None)
+        assert not isinstance(raised.value, DiedOfQuestion)
 
     run(scenario)
 

@@ -54,6 +54,10 @@ class Opening:
                     if not waiting:
                         raise
                     continue  # the modern answer may still come
+                except Lost as error:
+                    if probe in waiting:  # its end is noticed first where something is said to it
+                        raise DiedOfQuestion(str(error)) from None
+                    raise
                 return await self._adopt(features)
         raise WireError("neither `server/discover` nor `initialize` was answered")
 
