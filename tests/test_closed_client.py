@@ -150,7 +150,7 @@ async def echo(seen: Seen, talk: Talk) -> None:
 
 
 async def posted(
-    behaviour: Behaviour, *bodies: bytes, timeout_seconds: float = 5.0
+    behaviour: Behaviour, *bodies: bytes, timeout_seconds: float = 30.0
 ) -> tuple[list[Any], HttpTarget]:
     async with HttpTarget(behaviour) as target:
         poster = Poster(target.url, timeout_seconds, headers={"x-all": "2"}, max_bytes=100)

@@ -63,7 +63,7 @@ def follow(application: Any, texts: list[str], change: str) -> list[str]:
         try:
             await asyncio.to_thread(application.has_looked.wait)
             application.file.write_text(change)
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(30):
                 await application.until_taken(texts)
         except TimeoutError:
             pass
@@ -103,7 +103,7 @@ def test_files_of_a_configuration_that_was_turned_down_are_watched_too(tmp_path:
         task = asyncio.ensure_future(following.follow_files(application))  # type: ignore[arg-type]
         await asyncio.to_thread(application.has_looked.wait)
         (tmp_path / "wanted").write_text("now it can be used")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             await application.reloaded.wait()
         task.cancel()
 
@@ -117,7 +117,7 @@ def test_a_change_between_the_loading_and_the_first_look_is_taken(tmp_path: Path
 
     async def scenario() -> None:
         task = asyncio.ensure_future(following.follow_files(application))  # type: ignore[arg-type]
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             await application.until_taken(["changed while the gateway started"])
         task.cancel()
 

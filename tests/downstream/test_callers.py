@@ -32,7 +32,7 @@ def a_session(version: str = "2025-11-25") -> Session:
 
 def run(scenario: Callable[[], Awaitable[Any]]) -> Any:
     async def bounded() -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await scenario()
 
     return asyncio.run(bounded())

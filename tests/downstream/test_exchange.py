@@ -100,7 +100,7 @@ def live(
             more["authenticator"] = FakeAuthenticator(principals, a_principal("ada", "agents"))
         gateway = a_gateway(connector=FakeConnector(answer=target), **more)
         agent = Agent(gateway)
-        async with asyncio.timeout(3), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             world = World(agent, target, tasks)
             world.session = await agent.initialize(version, {"elicitation": {}})
             found = await scenario(world)

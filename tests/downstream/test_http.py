@@ -168,7 +168,7 @@ class TestModern:
                 task = tasks.create_task(agent.modern("tools/call", CALL))
                 await started.wait()
                 agent.hung_up.set()
-                await asyncio.wait_for(task, 5)
+                await asyncio.wait_for(task, 30)
 
         async def slow(*_: Any) -> Reply:
             gateway_and_started[0].set()
@@ -276,7 +276,7 @@ class TestLegacy:
                 await agent.legacy(
                     "notifications/cancelled", note, message_id=None, mcp_session_id=session
                 )
-                return await asyncio.wait_for(call, 5)
+                return await asyncio.wait_for(call, 30)
 
         async def slow(*_: Any) -> Reply:
             started.set()

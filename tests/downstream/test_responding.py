@@ -19,7 +19,7 @@ from fakes.agent import Exchange
 
 def run(scenario: Callable[[], Awaitable[Any]]) -> Any:
     async def bounded() -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await scenario()
 
     return asyncio.run(bounded())

@@ -47,7 +47,7 @@ class Host:
 
     async def hears(self, method: str | None) -> Any:
         """Waits for a message of this method; None: for a response."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 for one in self.said:
                     if one.get("method") == method:
@@ -165,7 +165,7 @@ def test_a_cancelled_call_gets_progress_but_no_answer_and_others_go_on() -> None
                 message("ping", message_id=8),
             )
             host.hang_up()
-            await asyncio.wait_for(serving, 5)
+            await asyncio.wait_for(serving, 30)
         return host.said
 
     said = asyncio.run(scenario())
@@ -223,7 +223,7 @@ def ask_a_host(
         outcomes: list[Any] = []
         host = Host(a_curious_target(outcomes))
         host.say(INITIALIZE, message("notifications/initialized", message_id=None))
-        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(host.serve())
             await host.hears(None)
             host.say(call or message("tools/call", CALL, 2))
@@ -307,7 +307,7 @@ def test_only_a_host_of_the_revision_with_batches_may_send_them(version: str, co
     async def scenario() -> Any:
         host = Host(a_gateway())
         host.say({**INITIALIZE, "params": {"protocolVersion": version}})
-        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(host.serve())
             await host.hears(None)
             host.say([message("ping", message_id="a"), message("tools/call", CALL, "b")])

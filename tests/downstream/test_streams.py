@@ -79,17 +79,17 @@ def test_whoever_says_much_waits_for_the_reader_and_for_nobody_else() -> None:
             await stream.say(b"nobody reads")
         reading = stream.attach(stream.last)
         for _ in range(module.MOST_UNTAKEN):
-            await asyncio.wait_for(stream.say(b"not too much"), 5)
+            await asyncio.wait_for(stream.say(b"not too much"), 30)
         saying = asyncio.get_running_loop().create_task(stream.say(b"too much"))
         await asyncio.sleep(0)
         done.append(saying.done())
         reading.took(reading.taken + 1)
-        await asyncio.wait_for(saying, 5)
+        await asyncio.wait_for(saying, 30)
         left = asyncio.get_running_loop().create_task(stream.say(b"left"))
         await asyncio.sleep(0)
         done.append(left.done())
         reading.close()
-        await asyncio.wait_for(left, 5)
+        await asyncio.wait_for(left, 30)
         return done
 
     assert asyncio.run(run()) == [False, False]
@@ -133,8 +133,8 @@ def test_waiting_for_a_reader_ends_when_one_comes() -> None:
         await asyncio.sleep(0)
         is_early = waiting.done()
         stream.attach(0)
-        await asyncio.wait_for(waiting, 5)
-        await asyncio.wait_for(stream.wait_for_reader(), 5)
+        await asyncio.wait_for(waiting, 30)
+        await asyncio.wait_for(stream.wait_for_reader(), 30)
         return is_early
 
     assert asyncio.run(run()) is False

@@ -99,7 +99,7 @@ class Exchange:
 
     async def until(self, condition: Callable[[Response], bool]) -> Response:
         """Waits until what came back is so."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition(self.response):
                 self._grown.clear()
                 await self._grown.wait()

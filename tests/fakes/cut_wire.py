@@ -50,11 +50,13 @@ class CutWire:
 
     def cut(self) -> None:
         """For clients the server is gone; the server does not know yet."""
-        _close(self._clients)
+        gone, self._clients = self._clients, []  # whoever comes meanwhile is not cut off
+        _close(gone)
 
     def cut_behind(self) -> None:
         """Now it does."""
-        _close(self._servers)
+        gone, self._servers = self._servers, []
+        _close(gone)
 
     def _serve(self) -> None:
         with suppress(OSError):  # the listener was closed
@@ -91,8 +93,7 @@ class CutWire:
 
 
 def _close(sockets: list[socket.socket]) -> None:
-    while sockets:
-        one = sockets.pop()
+    for one in sockets:
         with suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
         one.close()

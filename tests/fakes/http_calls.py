@@ -33,7 +33,7 @@ def a_request(
         "item": name,
         "arguments": arguments,
         "session_key": "ada",
-        "timeout_seconds": 5.0,
+        "timeout_seconds": 30.0,
         **more,
     }
     return TargetRequest(**settings)
@@ -84,7 +84,7 @@ def faults(run: Run, answer: Answer, **request: Any) -> TargetError:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not is_so():  # noqa: ASYNC110 - a real socket has no event to wait for
             await asyncio.sleep(0.005)
 

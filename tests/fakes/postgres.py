@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import psycopg
 
 from callgate.audit.record import Entry
 from callgate.storage.database import Row
+from fakes.ports import free_port
 
 ENV = "CALLGATE_TEST_POSTGRES"  # a URL to a database of a superuser on the server to use
 MACHINE = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -44,7 +44,7 @@ class Postgres:
         self._sockets = directory
         self._user = _unprivileged()
         self.process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         if self._user is not None:
             shutil.chown(directory, self._user)
         if copied is None:
@@ -295,9 +295,3 @@ def _environment() -> dict[str, str]:
 
 def _children(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

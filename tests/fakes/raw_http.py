@@ -49,7 +49,7 @@ class Talker:
 
     async def head(self) -> tuple[int, dict[str, str]]:
         """Status and headers of the next response, interim ones included."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             text = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = text.rstrip("\r\n").split("\r\n")
         pairs = (line.split(": ", 1) for line in lines)
@@ -58,7 +58,7 @@ class Talker:
     async def answer(self, *, to_head: bool = False) -> Answered:
         """The next response, whole."""
         status, headers = await self.head()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             if to_head or status in (204, 304):
                 body = b""
             elif "content-length" in headers:
@@ -79,10 +79,10 @@ class Talker:
 
     async def piece(self) -> bytes:
         """Whatever comes next."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self._reader.read(65536)
 
-    async def is_closed(self, seconds: float = 10.0) -> bool:
+    async def is_closed(self, seconds: float = 30.0) -> bool:
         """Whether the other side ends the connection in time, saying nothing more."""
         try:
             async with asyncio.timeout(seconds):

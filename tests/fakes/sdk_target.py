@@ -15,8 +15,8 @@ from fakes.conformance_server.http import Endpoint
 
 
 @asynccontextmanager
-async def sdk_target(cancelled: list[str], **settings: Any) -> AsyncIterator[str]:
-    """Serves `add`, `steps` and `hang`; yields the URL."""
+async def sdk_target(begun: list[str], cancelled: list[str], **settings: Any) -> AsyncIterator[str]:
+    """Serves `add`, `steps` and `hang`, and says when that hangs; yields the URL."""
     server = MCPServer("sdk", log_level="CRITICAL")
 
     @server.tool()
@@ -31,8 +31,9 @@ async def sdk_target(cancelled: list[str], **settings: Any) -> AsyncIterator[str
 
     @server.tool()
     async def hang() -> str:
+        begun.append("hang")
         try:
-            await asyncio.sleep(2)
+            await asyncio.sleep(60)
         except asyncio.CancelledError:
             cancelled.append("hang")
             raise

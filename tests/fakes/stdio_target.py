@@ -26,6 +26,7 @@ questions: dict[Any, threading.Semaphore] = {}  # id of a request of ours → it
 cancelled: list[Any] = []
 answered: list[Any] = []
 came = threading.Semaphore(0)
+may_go = threading.Semaphore(0)
 lock = threading.Lock()
 
 
@@ -70,6 +71,16 @@ def tell_cancelled(message: Any, _arguments: Any, _meta: Any) -> None:
 def sleep(message: Any, arguments: Any, _meta: Any) -> None:
     time.sleep(arguments["seconds"])
     reply(message, "slept")
+
+
+def hold(message: Any, _arguments: Any, _meta: Any) -> None:
+    may_go.acquire(timeout=60)
+    reply(message, "held")
+
+
+def let_go(message: Any, _arguments: Any, _meta: Any) -> None:
+    may_go.release()
+    reply(message, "let go")
 
 
 def crash(_message: Any, _arguments: Any, _meta: Any) -> None:
@@ -131,8 +142,8 @@ def change(message: Any, _arguments: Any, _meta: Any) -> None:
 def asks(message: Any, _arguments: Any, _meta: Any) -> None:
     send({"id": "p", "method": "ping"})
     send({"id": 7, "method": "sampling/createMessage", "params": {}})
-    came.acquire(timeout=5)
-    came.acquire(timeout=5)
+    came.acquire(timeout=60)
+    came.acquire(timeout=60)
     reply(message, answered)
 
 
@@ -146,7 +157,12 @@ def question(message: Any, arguments: Any) -> Any:
 
 def ask(message: Any, arguments: Any, _meta: Any) -> None:
     number = question(message, arguments)
-    questions[number].acquire(timeout=10)
+    await_answer(message, {"id": number}, None)
+
+
+def await_answer(message: Any, arguments: Any, _meta: Any) -> None:
+    number = arguments["id"]
+    questions[number].acquire(timeout=60)
     reply(message, [answer for answer in answered if answer["id"] == number])
 
 
@@ -166,7 +182,7 @@ def ask_often(message: Any, arguments: Any, _meta: Any) -> None:
         for number in range(arguments["times"])
     ]
     for number in numbers:
-        questions[number].acquire(timeout=10)
+        questions[number].acquire(timeout=60)
     reply(message, [answer for answer in answered if answer["id"] in numbers])
 
 
@@ -225,6 +241,7 @@ def need(message: Any, _arguments: Any, _meta: Any) -> None:
 TOOLS = {
     "need": need,
     "ask": ask,
+    "await_answer": await_answer,
     "ask_later": ask_later,
     "ask_and_leave": ask_and_leave,
     "ask_often": ask_often,
@@ -241,6 +258,8 @@ TOOLS = {
     "pid": pid,
     "cancelled": tell_cancelled,
     "sleep": sleep,
+    "hold": hold,
+    "let_go": let_go,
     "crash": crash,
     "close_stdout": close_stdout,
     "spawn": spawn,

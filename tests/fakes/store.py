@@ -134,6 +134,6 @@ def an_untold_outcome(
 
 async def until(condition: Callable[[], bool]) -> None:
     """Waits for what another thread or process does."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - what is waited for knows no asyncio
             await asyncio.sleep(0.002)

@@ -7,7 +7,6 @@ import contextlib
 import copy
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,7 +38,7 @@ def may_return() -> Iterator[threading.Event]:
 
 
 def hook(function: Function, *points: str, name: str = "bad", **more: Any) -> Attachment:
-    settings = {"timeout_seconds": 0.05, **more}
+    settings = {"timeout_seconds": 30.0, **more}
     return Attachment(
         name=name,
         interceptor=PythonHook(function),
@@ -63,8 +62,8 @@ def refused(function: Function, *points: str, **more: Any) -> tuple[Outcome, dic
     done. Its neighbours are asked as if nothing was, before it and (of what may fail) after it.
     """
     asked: list[str] = []
-    before = hook(lambda _: asked.append("before"), *points, name="before", timeout_seconds=5)
-    after = hook(lambda _: asked.append("after"), *points, name="after", timeout_seconds=5)
+    before = hook(lambda _: asked.append("before"), *points, name="before", timeout_seconds=30)
+    after = hook(lambda _: asked.append("after"), *points, name="after", timeout_seconds=30)
     bad = hook(function, *points, **more)
     gateway = a_gateway(chain=(before, bad, after))
     outcome = run(gateway)
@@ -153,12 +152,12 @@ def test_one_that_hangs_took_too_long(may_return: threading.Event) -> None:
         may_return.wait()
 
     for function in (hang, hang_in_a_thread):
-        _, change = refused(function)
+        _, change = refused(function, timeout_seconds=0.05)
         assert change["note"].startswith("took too long")
 
 
 def test_one_that_will_not_stop_is_left_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callgate.pipeline.consulting.TIDY_SECONDS", 0.05)
+    monkeypatch.setattr("callgate.pipeline.consulting.TIDY_SECONDS", 0.5)
     told = []
 
     async def deaf(_: Any) -> Decision:
@@ -175,7 +174,7 @@ def test_one_that_will_not_stop_is_left_where_it_is(monkeypatch: pytest.MonkeyPa
         return Decision()
 
     for function in (deaf, late):
-        _, change = refused(function)
+        _, change = refused(function, timeout_seconds=0.05)
         assert change["note"].startswith("took too long")
     assert told == ["stop", "stop"]  # once with each chain
 
@@ -190,7 +189,7 @@ def test_one_that_tidies_up_when_its_time_is_over_has_the_time_to() -> None:
             await asyncio.sleep(0)
             tidied.append(True)
 
-    refused(tidy)
+    refused(tidy, timeout_seconds=0.05)
 
     assert tidied == [True, True]
 
@@ -205,7 +204,7 @@ def test_a_call_that_is_cancelled_ends_though_an_interceptor_takes_no_notice() -
 
     async def scene() -> tuple[Gateway, list[Any]]:
         connector = FakeConnector()
-        gateway = a_gateway(chain=(hook(deaf, timeout_seconds=10),), connector=connector)
+        gateway = a_gateway(chain=(hook(deaf, timeout_seconds=30),), connector=connector)
         call = a_call(arguments=GOOD)
         task = asyncio.ensure_future(govern(call, gateway, FakeCaller()))
         await asyncio.sleep(0)
@@ -221,9 +220,12 @@ def test_a_call_that_is_cancelled_ends_though_an_interceptor_takes_no_notice() -
 
 def test_threads_that_never_return_hold_up_nobody_else(may_return: threading.Event) -> None:
     hanging = hook(
-        lambda _: may_return.wait(), may_fail=True, gate=Gate(breaker=Breaker(failures=0))
+        lambda _: may_return.wait(),
+        may_fail=True,
+        gate=Gate(breaker=Breaker(failures=0)),
+        timeout_seconds=0.05,
     )
-    fine = hook(lambda _: Decision(note="seen"), name="fine", timeout_seconds=20)
+    fine = hook(lambda _: Decision(note="seen"), name="fine", timeout_seconds=30)
 
     async def scene() -> list[str]:
         gateway = a_gateway(chain=(hanging, fine))
@@ -311,13 +313,13 @@ def test_a_generator_function_is_junk() -> None:
 
 def test_huge_answers_are_refused_and_long_sentences_cut() -> None:
     huge = "x" * (17 << 20)
-    _, change = refused(lambda _: Decision(arguments={**GOOD, "note": huge}), timeout_seconds=10)
-    refused(lambda _: Decision(result={"content": [huge]}), "result", timeout_seconds=10)
-    refused(lambda _: Decision(answer={"content": [huge]}), timeout_seconds=10)
-    gateway = a_gateway(chain=(hook(lambda _: Decision(refuse=huge), timeout_seconds=10),))
+    _, change = refused(lambda _: Decision(arguments={**GOOD, "note": huge}), timeout_seconds=30)
+    refused(lambda _: Decision(result={"content": [huge]}), "result", timeout_seconds=30)
+    refused(lambda _: Decision(answer={"content": [huge]}), timeout_seconds=30)
+    gateway = a_gateway(chain=(hook(lambda _: Decision(refuse=huge), timeout_seconds=30),))
     outcome = run(gateway)
     noted = a_gateway(
-        chain=(hook(lambda _: Decision(note=huge, labels=("a",)), timeout_seconds=10),)
+        chain=(hook(lambda _: Decision(note=huge, labels=("a",)), timeout_seconds=30),)
     )
     run(noted)
 
@@ -347,9 +349,9 @@ def test_endless_and_deep_answers_are_failures() -> None:
         return recurse(view)
 
     for answer in (endless, {**GOOD, "note": deep}):
-        refused(lambda _, answer=answer: Decision(arguments=answer), timeout_seconds=10)  # type: ignore[misc]
-        refused(lambda _, answer=answer: Decision(result=answer), "result", timeout_seconds=10)  # type: ignore[misc]
-    refused(recurse, timeout_seconds=10)
+        refused(lambda _, answer=answer: Decision(arguments=answer), timeout_seconds=30)  # type: ignore[misc]
+        refused(lambda _, answer=answer: Decision(result=answer), "result", timeout_seconds=30)  # type: ignore[misc]
+    refused(recurse, timeout_seconds=30)
 
 
 TAMPERING: dict[str, Function] = {
@@ -376,8 +378,8 @@ def test_what_it_may_not_change_cannot_be_changed(function: Function) -> None:
     tool = a_tool()
     known = copy.deepcopy((principal, tool))
     seen: list[Request] = []
-    lenient = hook(function, may_fail=True, timeout_seconds=5)
-    neighbour = hook(seen.append, name="neighbour", timeout_seconds=5)
+    lenient = hook(function, may_fail=True, timeout_seconds=30)
+    neighbour = hook(seen.append, name="neighbour", timeout_seconds=30)
     gateway = a_gateway(
         tools=(tool,),
         chain=(lenient, neighbour),
@@ -403,7 +405,7 @@ def test_a_copy_of_what_it_may_not_change_is_its_own() -> None:
         schema["properties"]["reason"] = {"type": "string"}
         found.append(schema)
 
-    gateway = a_gateway(chain=(hook(look, timeout_seconds=5),))
+    gateway = a_gateway(chain=(hook(look, timeout_seconds=30),))
 
     assert run(gateway).refusal_code is None
     assert type(found[0]) is dict and type(found[0]["required"]) is list
@@ -419,9 +421,9 @@ def test_what_it_does_to_its_own_arguments_stays_its_own() -> None:
             view.result["content"].append("spoilt")
 
     connector = FakeConnector()
-    look = hook(seen.append, "request", "result", name="look", timeout_seconds=5)
+    look = hook(seen.append, "request", "result", name="look", timeout_seconds=30)
     gateway = a_gateway(
-        chain=(hook(spoil, "request", "result", timeout_seconds=5), look), connector=connector
+        chain=(hook(spoil, "request", "result", timeout_seconds=30), look), connector=connector
     )
 
     outcome = run(gateway)
@@ -436,7 +438,7 @@ def test_a_change_of_type_alone_is_a_change() -> None:
     connector = FakeConnector()
     gateway = a_gateway(
         tools=(a_tool(schema=schema),),
-        chain=(hook(lambda _: Decision(arguments={"amount": True}), timeout_seconds=5),),
+        chain=(hook(lambda _: Decision(arguments={"amount": True}), timeout_seconds=30),),
         connector=connector,
     )
 
@@ -467,13 +469,20 @@ def test_a_plain_function_that_blocks_does_not_block_the_loop() -> None:
     """An async one that does is not caught: it is on the loop, and docs/interceptors.md says so."""
 
     async def scene() -> tuple[str | None, int]:
-        gateway = a_gateway(chain=(hook(lambda _: time.sleep(0.1), timeout_seconds=5),))
+        may_end = threading.Event()
+
+        def block(_: Any) -> None:
+            assert may_end.wait(30)
+
+        gateway = a_gateway(chain=(hook(block, timeout_seconds=60),))
         turns, is_over = 0, asyncio.Event()
 
         async def count() -> None:
             nonlocal turns
             while not is_over.is_set():
                 turns += 1
+                if turns > 5:
+                    may_end.set()
                 await asyncio.sleep(0.001)
 
         counting = asyncio.ensure_future(count())
@@ -493,7 +502,7 @@ def test_who_keeps_failing_is_left_alone_and_tried_again() -> None:
         asked.append(True)
         raise RuntimeError
 
-    at = hook(fail, gate=Gate(breaker=Breaker(failures=2, seconds=30)), timeout_seconds=5)
+    at = hook(fail, gate=Gate(breaker=Breaker(failures=2, seconds=30)), timeout_seconds=30)
     gateway = a_gateway(chain=(at,))
 
     outcomes = [run(gateway) for _ in range(4)]
@@ -503,7 +512,7 @@ def test_who_keeps_failing_is_left_alone_and_tried_again() -> None:
 
 
 def test_a_chain_that_is_closed_refuses() -> None:
-    at = hook(lambda _: None, timeout_seconds=5)
+    at = hook(lambda _: None, timeout_seconds=30)
 
     async def scene() -> str | None:
         await Chain((at,)).close()

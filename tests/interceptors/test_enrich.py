@@ -194,7 +194,7 @@ def test_several_systems_are_asked_at_once() -> None:
     both = asyncio.Barrier(2)
 
     async def answer(_: str) -> tuple[int, bytes]:
-        await asyncio.wait_for(both.wait(), 5)
+        await asyncio.wait_for(both.wait(), 30)
         return 200, b'{"n":1}'
 
     async def whole() -> str | None:

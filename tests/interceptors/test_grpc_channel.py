@@ -18,7 +18,7 @@ from fakes.grpc_target import GrpcTarget, Hang, grpc
 YES = {"status": {"code": 0}}
 
 
-def a_channel(address: str, seconds: float = 5.0, **more: Any) -> Channel:
+def a_channel(address: str, seconds: float = 30.0, **more: Any) -> Channel:
     said = {"address": address, "protocol": "ext_authz", **more}
     return Channel(GrpcSettings.model_validate(said), seconds)
 
@@ -26,7 +26,7 @@ def a_channel(address: str, seconds: float = 5.0, **more: Any) -> Channel:
 def within(
     target: GrpcTarget,
     scenario: Callable[[Channel], Awaitable[None]],
-    seconds: float = 5.0,
+    seconds: float = 30.0,
     **more: Any,
 ) -> None:
     async def run() -> None:

@@ -64,7 +64,7 @@ def run(gateway: Gateway, **more: Any) -> Outcome:
     settings: dict[str, Any] = {"arguments": ARGUMENTS, **more}
 
     async def whole() -> Outcome:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             try:
                 return await govern(a_call(**settings), gateway, FakeCaller())
             finally:
@@ -282,7 +282,7 @@ def test_a_function_that_hangs_holds_only_its_own_call(tmp_path: Path) -> None:
     sys.modules["callgate_test_waiting"] = waiting
     try:
         outcomes = asyncio.run(
-            _with_functions("here", text, tmp_path, check, on=["request"], timeout_seconds=0.2)
+            _with_functions("here", text, tmp_path, check, on=["request"], timeout_seconds=1.0)
         )
     finally:
         released.set()
@@ -314,7 +314,7 @@ def test_an_endpoint_that_hangs_holds_only_its_own_call(tmp_path: Path) -> None:
                 "access_key_id": ACCESS_KEY,
                 "secret_access_key": SECRET_KEY,
             }
-            guard = attached(tmp_path, on=["request"], timeout_seconds=0.3, **{"lambda": block})
+            guard = attached(tmp_path, on=["request"], timeout_seconds=1.0, **{"lambda": block})
             gateway = a_gateway(chain=(guard,))
             calls = [
                 a_call(id=f"c{i}", arguments={"customer": name, "amount": 1})

@@ -34,7 +34,7 @@ def an_event(value: Any = 1) -> Invocation:
 def run(function: LocalFunction, scenario: Coroutine[Any, Any, Any]) -> Any:
     async def whole() -> Any:
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 return await scenario
         finally:
             await function.close()

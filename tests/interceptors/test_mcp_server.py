@@ -79,7 +79,7 @@ def within(
 ) -> None:
     """Runs a scenario beside a server over HTTP. `mcp` of the settings goes into that block."""
     block = settings.pop("mcp", {})
-    more = {"on": ["request"], "timeout_seconds": 5, **settings}
+    more = {"on": ["request"], "timeout_seconds": 30, **settings}
 
     async def reply(_: TargetRequest, __: Caller) -> Reply:
         return Reply(body=answer or b'{"content":[]}')
@@ -161,7 +161,7 @@ def test_the_server_is_told_who_calls_what_and_in_which_session(tmp_path: Path) 
             "params": {"name": "echo", "arguments": {"note": "hello"}},
         }
         assert (first.event, first.phase) == ("tools/call", "request")
-        assert first.timeout_ms is not None and 0 < first.timeout_ms <= 5000
+        assert first.timeout_ms is not None and 0 < first.timeout_ms <= 30_000
         session = first.context.pop("sessionId")
         assert first.context == {
             "principal": {"type": "user", "id": "ada", "claims": {"iss": "https://idp"}},
@@ -265,7 +265,7 @@ def test_one_that_audits_and_hangs_does_not_make_the_others_fail(tmp_path: Path)
 
         assert outcome.refusal_code is None and world.sent == [{"note": "HELLO"}]
 
-    within(tmp_path, interceptors, scenario, timeout_seconds=1)
+    within(tmp_path, interceptors, scenario, timeout_seconds=2)
 
 
 @pytest.mark.parametrize("fails", ["crash", "crash-mutating", "junk", "hang", "text"])
@@ -283,8 +283,9 @@ def test_what_fails_blocks_unless_it_may_fail(tmp_path: Path, fails: str) -> Non
         assert outcome.refusal_code is None and world.sent == [{"note": "HELLO"}]
         assert outcome.call.labels == (f"scan/{fails}:failed",)
 
-    within(tmp_path, closed, refused, timeout_seconds=0.8)
-    within(tmp_path, opened, passed, timeout_seconds=0.8)
+    seconds = 2 if fails == "hang" else 30
+    within(tmp_path, closed, refused, timeout_seconds=seconds)
+    within(tmp_path, opened, passed, timeout_seconds=seconds)
 
 
 def test_mutations_are_all_or_nothing(tmp_path: Path) -> None:
@@ -369,7 +370,7 @@ def test_one_call_that_hangs_holds_up_no_other_and_the_server_learns_that_nobody
         while not interceptors.cancelled:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
-    within(tmp_path, interceptors, scenario, timeout_seconds=1.5)
+    within(tmp_path, interceptors, scenario, timeout_seconds=4)
 
 
 def test_settings_outweigh_what_the_server_declares(tmp_path: Path) -> None:
@@ -382,7 +383,7 @@ def test_settings_outweigh_what_the_server_declares(tmp_path: Path) -> None:
     )
     overrides: dict[str, Any] = {
         "deny-all": {"hooks": [{"events": ["tools/call"], "phase": "response"}]},
-        "crash": {"fail_open": True, "timeout_seconds": 1},
+        "crash": {"fail_open": True, "timeout_seconds": 20},
         "uppercase-note": {"priority_hint": {"request": 11}},
         "warn": {"enabled": False},
     }

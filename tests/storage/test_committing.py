@@ -175,7 +175,7 @@ def test_stopping_does_not_wait_for_company(monkeypatch: pytest.MonkeyPatch) -> 
         committer = Committer(appender, resolve)
         await committer.start()
         committer.put(an_outcome("c0"), None)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await committer.stop()
         assert [e.call_id for group in appender.groups for e in group] == ["c0"]
 

@@ -218,7 +218,7 @@ def test_a_closed_connection_is_noticed_without_a_question(url: str) -> None:
 def test_a_server_that_stands_still_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_connection, "GRACE_SECONDS", 0.05)
     with a_server() as server:
-        engine = writing_engine(settings(server.url, statement_timeout_seconds=0.2))
+        engine = writing_engine(settings(server.url, statement_timeout_seconds=1.0))
         with engine.connect() as connection:
             bare = driver(connection)
             with (

@@ -417,7 +417,7 @@ def test_a_server_that_may_forget_and_does_gets_another_log() -> None:
 @pytest.mark.e2e
 def test_a_server_that_stands_still_refuses_until_it_goes_on() -> None:
     async def scenario(server: Postgres) -> None:
-        store = a_store(server.url, statement_timeout_seconds=0.2, connect_timeout_seconds=2)
+        store = a_store(server.url, statement_timeout_seconds=1.0, connect_timeout_seconds=2)
         await store.open()
         await store.append(an_intent("c1"))
         with server.held():

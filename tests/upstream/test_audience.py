@@ -22,7 +22,7 @@ from fakes.target import FakeCaller
 def run(scenario: Callable[[Audience], Awaitable[None]]) -> None:
     async def whole() -> None:
         tasks = Tasks()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await scenario(Audience(tasks))
         await tasks.close()
 

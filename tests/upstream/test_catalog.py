@@ -47,11 +47,12 @@ class Target(FakeConnector):
             listener(what)
 
     async def until_listed(self, times: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.listed < times:
                 self.asked_again.clear()
                 await self.asked_again.wait()
-        await asyncio.sleep(0.01)  # for the catalogue to take it in
+        for _ in range(50):  # for the catalogue to take it in
+            await asyncio.sleep(0)
 
 
 def a_definition(name: str, **more: Any) -> dict[str, Any]:
@@ -230,7 +231,7 @@ def test_one_target_that_hangs_holds_up_nobody_longer_than_the_bound(
         shop, mail = Hanging("shop"), Target("mail", definitions=[a_definition("a")])
         live = LiveCatalog({"shop": shop, "mail": mail}, clock)
         await live.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await live.ensure("mail")
             await live.ensure()
             clock.advance(1)
@@ -283,7 +284,7 @@ def test_lists_are_asked_for_again_when_their_time_is_over(
 def test_a_flood_of_announcements_is_not_a_flood_of_listings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(catalog, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(catalog, "PAUSE_SECONDS", 1000.0)
 
     async def scenario() -> None:
         shop = Target("shop", definitions=[a_definition("a")])
@@ -292,7 +293,7 @@ def test_a_flood_of_announcements_is_not_a_flood_of_listings(
         for _ in range(20):
             shop.announce()
             await asyncio.sleep(0.005)
-        assert shop.listed <= 4
+        assert shop.listed <= 2
         await live.stop()
 
     asyncio.run(scenario())
@@ -550,7 +551,7 @@ def test_who_waits_for_what_ended_meanwhile_is_not_kept_waiting(
         waiting = asyncio.ensure_future(live.ensure("every", ASKS))
         await every.until_listed(2)
         other = asyncio.ensure_future(live.ensure("every", ROOTS))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await waiting
             await every.until_listed(3)
             await live.stop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,13 @@ from callgate.protocol.methods import method_tool
 from callgate.upstream import functions
 from callgate.upstream.functions import LoadError, PythonConnector, PythonTargetSettings
 from fakes.clock import FakeClock
+from fakes.passing import let_pass
+from fakes.store import until
 from fakes.target import FakeCaller
 
 MODULE = '''
 """A module of tools."""
-import asyncio, sys, threading, time
+import asyncio, sys, threading
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from pydantic import BaseModel, Field
@@ -72,10 +73,11 @@ def exits(): sys.exit(3)
 async def exits_async(): sys.exit(3)
 def not_json(): return object()
 def where(): return threading.current_thread().name
-def slow(seconds: float): time.sleep(seconds)
-async def slow_async(seconds: float): await asyncio.sleep(seconds)
+def stuck(): begun.set(); may_end.wait(60)
+async def stuck_async(): begun.set(); await asyncio.Event().wait()
 def _private(): ...
 CONSTANT = 1
+begun, may_end = threading.Event(), threading.Event()
 '''
 
 
@@ -90,7 +92,7 @@ def connector(tmp_path: Path, request: pytest.FixtureRequest) -> PythonConnector
     return PythonConnector("shop", write(tmp_path, name), FakeClock())
 
 
-def a_request(tool: str, arguments: Any = None, seconds: float = 5.0) -> TargetRequest:
+def a_request(tool: str, arguments: Any = None, seconds: float = 60.0) -> TargetRequest:
     return TargetRequest(
         call_id="c1",
         tool=Tool(target="shop", name=tool, definition={}, digest=""),
@@ -242,17 +244,28 @@ def test_an_unknown_function_did_not_run(connector: PythonConnector) -> None:
     assert (raised.value.code, raised.value.ran) == ("target_unavailable", Ran.NO)
 
 
-@pytest.mark.parametrize("tool", ["slow", "slow_async"])
+async def event_in(connector: PythonConnector, name: str) -> threading.Event:
+    """One of those in the module, which is loaded then."""
+    await connector.list_tools()
+    assert connector._functions is not None
+    event = connector._functions["stuck"].call.__globals__[name]
+    assert isinstance(event, threading.Event)
+    return event
+
+
+@pytest.mark.parametrize("tool", ["stuck", "stuck_async"])
 def test_a_call_that_takes_too_long_may_have_run(connector: PythonConnector, tool: str) -> None:
     async def scenario() -> None:
-        await connector.list_tools()  # loads the module, which may take a while
+        begun, may_end = [await event_in(connector, name) for name in ("begun", "may_end")]
+        waiting = asyncio.ensure_future(connector.call(a_request(tool), FakeCaller()))
+        await until(begun.is_set)
+        let_pass(connector._faults.deadlines, 61.0)
         with pytest.raises(TargetError) as raised:
-            await connector.call(a_request(tool, {"seconds": 2}, 0.3), FakeCaller())
+            await waiting  # and not for the function's end
         assert (raised.value.code, raised.value.ran) == ("target_timeout", Ran.UNKNOWN)
+        may_end.set()
 
-    started = time.monotonic()
     asyncio.run(scenario())
-    assert time.monotonic() - started < 1.5
 
 
 def test_a_call_that_never_got_a_thread_did_not_run(
@@ -261,14 +274,18 @@ def test_a_call_that_never_got_a_thread_did_not_run(
     monkeypatch.setattr(connector._threads, "_most", 1)
 
     async def scenario() -> None:
-        await connector.list_tools()
+        begun, may_end = [await event_in(connector, name) for name in ("begun", "may_end")]
         first = asyncio.ensure_future(
-            connector.call(a_request("slow", {"seconds": 0.5}), FakeCaller())
+            connector.call(a_request("stuck", seconds=600.0), FakeCaller())
         )
-        await asyncio.sleep(0.05)
+        await until(begun.is_set)
+        second = asyncio.ensure_future(connector.call(a_request("where"), FakeCaller()))
+        await asyncio.sleep(0)
+        let_pass(connector._faults.deadlines, 61.0)
         with pytest.raises(TargetError) as raised:
-            await connector.call(a_request("where", seconds=0.1), FakeCaller())
+            await second
         assert (raised.value.code, raised.value.ran) == ("target_timeout", Ran.NO)
+        may_end.set()
         await first
 
     asyncio.run(scenario())

@@ -16,6 +16,7 @@ from callgate.upstream.http_asking import Asks
 from callgate.upstream.tasks import Tasks
 from fakes.http_calls import ANSWER, HeldCaller, a_request, an_offer, call, connected, until
 from fakes.http_target import DONE, Legacy, Seen, Talk
+from fakes.passing import let_pass
 from fakes.target import FakeCaller
 
 ELICITATION = an_offer("elicitation")
@@ -106,11 +107,12 @@ def test_the_stream_is_read_on_and_the_targets_time_stands_still_while_the_clien
         target.call = ask
         caller = HeldCaller()
         async with connected(target) as (_, connector):
-            request = a_request(offer=ELICITATION, timeout_seconds=0.5)
+            request = a_request(offer=ELICITATION, timeout_seconds=30.0)
             waiting = asyncio.ensure_future(connector.call(request, caller))
             await caller.is_asked.wait()
             await until(lambda: len(caller.told) == 1)
-            await asyncio.sleep(0.7)  # the one thing that takes time: more than the target has
+            let_pass(connector._faults.deadlines, 31.0)  # more than the target has
+            await asyncio.sleep(0.01)
             assert not waiting.done()
             caller.may_answer.set()
             assert json.loads((await waiting).body) == DONE
@@ -132,7 +134,7 @@ def test_a_target_that_dies_while_the_client_thinks_is_lost_and_the_client_is_le
             with pytest.raises(TargetError) as raised:
                 await connector.call(a_request(offer=ELICITATION), caller)
             assert (raised.value.code, raised.value.ran) == ("target_lost", Ran.UNKNOWN)
-            await asyncio.wait_for(caller.is_cancelled.wait(), 5)
+            await asyncio.wait_for(caller.is_cancelled.wait(), 30)
 
     asyncio.run(scenario())
 
@@ -179,7 +181,7 @@ def test_cancelling_the_call_while_the_client_thinks_tells_the_target_both() -> 
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            await asyncio.wait_for(caller.is_cancelled.wait(), 5)
+            await asyncio.wait_for(caller.is_cancelled.wait(), 30)
             await until(lambda: "notifications/cancelled" in http.rpcs())
             await until(lambda: "q-1" in target.answers)
             assert target.answers["q-1"]["error"]["message"] == "The call is over."
@@ -220,10 +222,11 @@ def test_a_question_on_the_stream_of_a_session_goes_to_whom_the_session_is_for()
 
         target.call = ask
         async with connected(target) as (_, connector):
-            request = a_request(offer=ELICITATION, beyond=beyond, timeout_seconds=0.5)
+            request = a_request(offer=ELICITATION, beyond=beyond, timeout_seconds=30.0)
             waiting = asyncio.ensure_future(connector.call(request, caller))
             await beyond.is_asked.wait()
-            await asyncio.sleep(0.7)  # more than the target has: the call waits for the client
+            let_pass(connector._faults.deadlines, 31.0)  # more than the target has
+            await asyncio.sleep(0.01)  # the call waits for the client
             beyond.may_answer.set()
             await waiting
             assert target.answers["q-1"]["result"] == json.loads(ANSWER.body)
@@ -247,13 +250,13 @@ def test_a_question_outside_any_call_can_be_taken_back_and_ends_with_the_session
             await first.is_asked.wait()
             note = {"method": "notifications/cancelled", "params": {"requestId": 1}}
             await target.say("s-1", **note)
-            await asyncio.wait_for(first.is_cancelled.wait(), 5)
+            await asyncio.wait_for(first.is_cancelled.wait(), 30)
 
             await connector.call(a_request(offer=ELICITATION, beyond=second), FakeCaller())
             await target.say("s-1", **question(2))
             await second.is_asked.wait()
             await connector.release("ada")
-            await asyncio.wait_for(second.is_cancelled.wait(), 5)
+            await asyncio.wait_for(second.is_cancelled.wait(), 30)
             assert target.known == set()
 
     asyncio.run(scenario())

@@ -18,9 +18,11 @@ from cryptography.x509.oid import NameOID
 
 from callgate.protocol.framing import FramingError
 from callgate.protocol.http1 import HttpError
+from callgate.upstream import http_client
 from callgate.upstream.faults import Lost, Unreachable
 from callgate.upstream.http_client import LINGER_BYTES, Exchange, HttpClient
 from fakes.http_target import HttpTarget, Seen, Talk
+from fakes.store import until
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -30,8 +32,13 @@ def run(request: pytest.FixtureRequest) -> Run:
     return uvloop.run if request.param == "uvloop" else asyncio.run
 
 
-def client_of(url: str, seconds: float = 5.0) -> HttpClient:
+def client_of(url: str, seconds: float = 30.0) -> HttpClient:
     return HttpClient(url, [("X-Static", "yes")], seconds)
+
+
+async def until_kept(client: HttpClient, number: int) -> None:
+    """Waits until so many connections could be used again: what peers do takes its time."""
+    await until(lambda: sum(one.is_usable for one in client._idle) == number)
 
 
 async def body_of(exchange: Exchange, max_bytes: int = 1 << 20) -> bytes:
@@ -175,7 +182,7 @@ def test_cancelling_before_the_head_closes_the_connection(run: Run) -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wait_for(closed.wait(), 5)
+            await asyncio.wait_for(closed.wait(), 30)
 
     run(scenario())
 
@@ -202,7 +209,7 @@ def test_cancelling_within_the_body_closes_the_connection(run: Run) -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wait_for(closed.wait(), 5)
+            await asyncio.wait_for(closed.wait(), 30)
 
     run(scenario())
 
@@ -244,7 +251,7 @@ def test_a_connection_the_server_closed_meanwhile_is_not_used_again(run: Run) ->
             client = client_of(target.url)
             for _ in range(3):
                 assert await body_of(client.request("POST", body=b"x")) == b"x"
-                await asyncio.sleep(0.02)  # for the close to arrive: real sockets
+                await until_kept(client, 0)
             assert target.connections == 3
             client.close()
 
@@ -253,16 +260,21 @@ def test_a_connection_the_server_closed_meanwhile_is_not_used_again(run: Run) ->
 
 def test_what_nobody_asked_for_ends_the_connection(run: Run) -> None:
     async def scenario() -> None:
+        is_read = asyncio.Event()
+
         async def chatty(seen: Seen, talk: Talk) -> None:
             await talk.respond(200, b"ok")
-            await asyncio.sleep(0.02)
+            await is_read.wait()
+            is_read.clear()
             await talk.respond(200, b"smuggled")
 
         async with HttpTarget(chatty) as target:
             client = client_of(target.url)
             for _ in range(2):
                 assert await body_of(client.request("POST")) == b"ok"
-                await asyncio.sleep(0.05)
+                assert len(client._idle) == 1
+                is_read.set()
+                await until_kept(client, 0)
             assert target.connections == 2
             client.close()
 
@@ -315,12 +327,19 @@ def test_a_reader_who_pauses_holds_the_sender_back(run: Run) -> None:
     run(scenario())
 
 
-def test_an_answered_stream_may_end_well_and_its_connection_is_kept(run: Run) -> None:
+def test_an_answered_stream_may_end_well_and_its_connection_is_kept(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "LINGER_SECONDS", 30.0)
+
     async def scenario() -> None:
+        is_left = asyncio.Event()
+
         async def stream(_seen: Seen, talk: Talk) -> None:
             await talk.stream()
             await talk.chunk(b"data: x\n\n")
-            await asyncio.sleep(0.02)
+            await is_left.wait()
+            is_left.clear()
             await talk.end_stream()
 
         async with HttpTarget(stream) as target:
@@ -330,7 +349,8 @@ def test_an_answered_stream_may_end_well_and_its_connection_is_kept(run: Run) ->
                 async with exchange:
                     assert await exchange.chunk() == b"data: x\n\n"
                     exchange.is_answered = True
-                await asyncio.sleep(0.05)
+                is_left.set()
+                await until_kept(client, 1)
             assert target.connections == 1
             client.close()
 
@@ -355,7 +375,7 @@ def test_an_answered_stream_that_goes_on_and_on_is_closed(run: Run) -> None:
             async with exchange:
                 await exchange.chunk()
                 exchange.is_answered = True
-            await asyncio.wait_for(closed.wait(), 5)
+            await asyncio.wait_for(closed.wait(), 30)
             client.close()
 
     run(scenario())

@@ -20,6 +20,7 @@ from fakes.http_target import (
     legacy,
     modern,
 )
+from fakes.passing import let_pass
 from fakes.target import FakeCaller
 
 
@@ -94,20 +95,25 @@ def test_a_target_of_a_later_revision_only_is_refused_by_name(run: Run) -> None:
 
 def test_a_slow_target_times_out_and_learns_that_nobody_waits(run: Run) -> None:
     async def scenario() -> None:
-        closed = asyncio.Event()
+        arrived, closed = asyncio.Event(), asyncio.Event()
 
         async def slow(_seen: Seen, talk: Talk) -> None:
+            arrived.set()
             await talk.until_peer_hangs_up()
             closed.set()
 
         for era in (modern, legacy):
+            arrived.clear()
             closed.clear()
             async with HttpTarget(era(slow)) as target:
                 connector = a_connector(target)
+                waiting = asyncio.ensure_future(connector.call(a_request(), FakeCaller()))
+                await arrived.wait()
+                let_pass(connector._faults.deadlines, 31.0)
                 with pytest.raises(TargetError) as raised:
-                    await connector.call(a_request(timeout_seconds=0.2), FakeCaller())
+                    await waiting
                 assert (raised.value.code, raised.value.ran) == ("target_timeout", Ran.UNKNOWN)
-                await asyncio.wait_for(closed.wait(), 5)
+                await asyncio.wait_for(closed.wait(), 30)
                 if era is legacy:
                     await until(lambda: "notifications/cancelled" in target.rpcs())
                     [note] = [s for s in target.seen if s.rpc == "notifications/cancelled"]

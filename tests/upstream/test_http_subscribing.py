@@ -13,6 +13,7 @@ from callgate.ports import TargetError
 from callgate.upstream import http_listening, http_subscribing
 from fakes.http_calls import a_method, a_request, connected, until
 from fakes.http_target import Legacy, Modern, Seen, Talk
+from fakes.passing import let_pass
 from fakes.target import FakeCaller
 
 UPDATED = "notifications/resources/updated"
@@ -300,18 +301,22 @@ def test_a_target_that_breaks_off_before_it_agreed_is_a_fault() -> None:
 
 def test_a_target_that_never_agrees_runs_out_of_time() -> None:
     async def scenario() -> None:
-        target, closed = Modern(**TELLING), asyncio.Event()
+        target, begun, closed = Modern(**TELLING), asyncio.Event(), asyncio.Event()
 
         async def silent(_seen: Seen, talk: Talk) -> None:
             await talk.stream()
+            begun.set()
             await talk.until_peer_hangs_up()
             closed.set()
 
         target.listen = silent
         async with connected(target) as (_, connector):
+            waiting = asyncio.ensure_future(connector.call(subscribing("x"), FakeCaller()))
+            await begun.wait()
+            let_pass(connector._faults.deadlines, 31.0)
             with pytest.raises(TargetError, match="target_timeout"):
-                await connector.call(subscribing("x", timeout_seconds=0.2), FakeCaller())
-            await asyncio.wait_for(closed.wait(), 5)
+                await waiting
+            await asyncio.wait_for(closed.wait(), 30)
 
     asyncio.run(scenario())
 

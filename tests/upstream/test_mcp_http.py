@@ -38,6 +38,7 @@ from fakes.http_target import (
     legacy,
     modern,
 )
+from fakes.passing import let_pass
 from fakes.sdk_target import sdk_target, suite_target
 from fakes.target import OK, FakeCaller, FakeConnector
 
@@ -313,8 +314,9 @@ def test_the_sdks_own_server_is_served(
         monkeypatch.setattr(http_dialogue, "era_over_http", lambda _status, _message: era)
 
     async def scenario() -> None:
+        begun: list[str] = []
         cancelled: list[str] = []
-        async with sdk_target(cancelled, **settings) as url:
+        async with sdk_target(begun, cancelled, **settings) as url:
             connector = McpHttpConnector("sdk", HttpTargetSettings(url=url), FakeClock())
             listing = await connector.list_tools()
             assert [tool["name"] for tool in listing.tools] == ["add", "steps", "hang"]
@@ -329,10 +331,12 @@ def test_the_sdks_own_server_is_served(
             await connector.call(request, caller)
             if "json_response" not in settings:
                 assert [params["progressToken"] for _, params in caller.told] == ["mine"] * 2
+            request = a_request(name="hang", arguments=b"{}")
+            waiting = asyncio.ensure_future(connector.call(request, FakeCaller()))
+            await until(lambda: begun == ["hang"])
+            let_pass(connector._faults.deadlines, 31.0)
             with pytest.raises(TargetError, match="target_timeout"):
-                await connector.call(
-                    a_request(name="hang", arguments=b"{}", timeout_seconds=0.2), FakeCaller()
-                )
+                await waiting
             # A hung-up connection is noticed where it streams, a notification where it has sessions.
             deaf = "json_response" if era is Era.MODERN else "stateless_http"
             if deaf not in settings:

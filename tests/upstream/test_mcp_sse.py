@@ -19,6 +19,7 @@ from callgate.upstream.mcp_sse import McpSseConnector
 from fakes.clock import FakeClock
 from fakes.duplex import EVERYTHING, a_target_request
 from fakes.http_target import HttpTarget, Seen, Talk
+from fakes.passing import let_pass
 from fakes.store import until
 from fakes.target import FakeCaller
 
@@ -104,7 +105,7 @@ Scenario = Callable[[McpSseConnector, SseTarget], Awaitable[None]]
 def run(scenario: Scenario, **settings: Any) -> None:
     async def whole() -> None:
         target = SseTarget()
-        async with asyncio.timeout(15), target.http as http:
+        async with asyncio.timeout(30), target.http as http:
             made = HttpTargetSettings(url=http.url, **settings)
             connector = McpSseConnector("shop", made, FakeClock())
             await connector.start()
@@ -392,14 +393,22 @@ def test_subscriptions_are_taken_told_and_restored_without_being_asked() -> None
     run(scenario)
 
 
+async def begin_too_long(connector: McpSseConnector, target: SseTarget) -> None:
+    """A call that reaches the target and is not answered in time."""
+    calling = begin(connector, timeout_seconds=30.0)
+    await target.called()
+    let_pass(connector._pipes._faults.deadlines, 31.0)
+    with pytest.raises(TargetError, match="target_timeout"):
+        await calling
+
+
 def test_a_stream_that_answers_nothing_any_more_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(mcp_sse, "PING_SECONDS", 0.1)
 
     async def scenario(connector: McpSseConnector, target: SseTarget) -> None:
-        with pytest.raises(TargetError, match="target_timeout"):
-            await begin(connector, timeout_seconds=0.2)
+        await begin_too_long(connector, target)
         await until(lambda: getattr(target.streams[0], "is_gone", False))
         assert target.said("ping")[0][0] == 0
         await begin_and_end(connector, target)
@@ -410,8 +419,7 @@ def test_a_stream_that_answers_nothing_any_more_is_replaced(
 
 def test_a_stream_that_answers_a_ping_stays() -> None:
     async def scenario(connector: McpSseConnector, target: SseTarget) -> None:
-        with pytest.raises(TargetError, match="target_timeout"):
-            await begin(connector, timeout_seconds=0.2)
+        await begin_too_long(connector, target)
         await until(lambda: len(target.said("ping")) == 1)
         number, ping = target.said("ping")[0]
         await target.say(number, {"id": ping["id"], "error": {"code": -32601, "message": "no"}})

@@ -18,10 +18,12 @@ from pydantic import ValidationError
 from callgate.model import NOTHING, Json, Offer, Ran, Reply, Tool
 from callgate.ports import TargetError, TargetRequest
 from callgate.protocol.methods import method_tool
-from callgate.upstream import child, duplex, keeper, opening, sharing
+from callgate.upstream import child, duplex, keeper, opening, sharing, stdio_link
 from callgate.upstream.mcp_stdio import McpStdioConnector, StdioTargetSettings
 from fakes.clock import FakeClock
 from fakes.node import module_file, node
+from fakes.passing import let_pass
+from fakes.running import until as wait_until
 from fakes.target import FakeCaller
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "stdio_target.py"
@@ -83,7 +85,7 @@ class Bench:
 
         self._runner(whole())
         left = set(psutil.Process().children(recursive=True)) - before
-        assert [p for p in left if p.status() != psutil.STATUS_ZOMBIE] == []
+        wait_until(lambda: not any(_runs(one.pid) for one in left))  # killed ones take a moment
 
 
 @pytest.fixture
@@ -209,28 +211,40 @@ def test_more_children_than_may_be_end_the_longest_idle_and_never_a_busy_one(
 
     async def scenario(connector: McpStdioConnector) -> None:
         first = await ask(connector, "pid", principal_key="ada")
-        busy = asyncio.ensure_future(ask(connector, "sleep", {"seconds": 2}, principal_key="bob"))
+        busy = asyncio.ensure_future(ask(connector, "hold", principal_key="bob"))
         await asyncio.sleep(0)
         await ask(connector, "pid", principal_key="eve")
         await until(lambda: not psutil.pid_exists(first))
-        held = asyncio.ensure_future(ask(connector, "sleep", {"seconds": 2}, principal_key="eve"))
-        await asyncio.sleep(0.1)
+        held = asyncio.ensure_future(ask(connector, "hold", principal_key="eve"))
+        await until(lambda: under_way(connector) == 2)
         with pytest.raises(TargetError) as raised:
             await ask(connector, "pid", principal_key="ada")
         assert (raised.value.code, raised.value.ran) == ("target_unavailable", Ran.NO)
-        assert list(await asyncio.gather(busy, held)) == ["slept", "slept"]
+        for key in ("bob", "eve"):
+            assert await ask(connector, "let_go", principal_key=key) == "let go"
+        assert list(await asyncio.gather(busy, held)) == ["held", "held"]
 
     bench.run(scenario, "modern", share="principal")
 
 
+def under_way(connector: McpStdioConnector) -> int:
+    """How many calls were sent to its children and are not answered."""
+    links = [pipe.keeper.current for pipe in connector._pipes._kept.values()]
+    return sum(asked.is_sent for link in links if link for asked in link._asked.values())
+
+
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not is_so():  # noqa: ASYNC110 - a process has no event to wait for
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_child_that_dies_loses_its_calls_and_is_started_again(each_bench: Bench) -> None:
+def test_a_child_that_dies_loses_its_calls_and_is_started_again(
+    each_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stdio_link, "FATE_SECONDS", 30.0)  # it does exit: how, is to be told
+
     async def scenario(connector: McpStdioConnector) -> None:
         first = await ask(connector, "pid")
         calls = [
@@ -322,7 +336,8 @@ def test_the_whole_tree_ends_with_the_target(
         pids.append(await ask(connector, "spawn", {"leaves_group": leaves_group}))
 
     each_bench.run(scenario, "modern", *filter(None, [option]))
-    assert [pid for pid in pids if _runs(pid)] == []
+    assert len(pids) == 2
+    wait_until(lambda: not any(map(_runs, pids)))
 
 
 def _runs(pid: int) -> bool:
@@ -336,7 +351,7 @@ def test_closing_while_calls_are_in_flight_loses_them(each_bench: Bench) -> None
     async def scenario(connector: McpStdioConnector) -> None:
         await ask(connector, "echo")
         calls = [asyncio.ensure_future(ask(connector, "sleep", {"seconds": 60})) for _ in range(3)]
-        await asyncio.sleep(0.1)
+        await until(lambda: under_way(connector) == 3)
         await connector.close()
         for failed in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(failed, TargetError)
@@ -363,17 +378,21 @@ def test_closing_while_the_program_starts_leaves_nothing(bench: Bench) -> None:
 def test_a_cancelled_or_late_call_is_cancelled_in_the_target_and_others_go_on(bench: Bench) -> None:
     async def scenario(connector: McpStdioConnector) -> None:
         await ask(connector, "echo")
-        other = asyncio.ensure_future(ask(connector, "sleep", {"seconds": 0.5}))
+        other = asyncio.ensure_future(ask(connector, "hold", timeout_seconds=120.0))
         cancelled = asyncio.ensure_future(ask(connector, "sleep", {"seconds": 30}))
-        await asyncio.sleep(0.1)
+        await until(lambda: under_way(connector) == 2)
         cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
             await cancelled
+        late = asyncio.ensure_future(ask(connector, "sleep", {"seconds": 30}, timeout_seconds=10.0))
+        await until(lambda: under_way(connector) == 2)
+        let_pass(connector._pipes._faults.deadlines, 11.0)  # more than one has, less than `other`
         with pytest.raises(TargetError) as raised:
-            await ask(connector, "sleep", {"seconds": 30}, timeout_seconds=0.1)
+            await late
         assert (raised.value.code, raised.value.ran) == ("target_timeout", Ran.UNKNOWN)
         assert len(await ask(connector, "cancelled")) == 2
-        assert await other == "slept"
+        await ask(connector, "let_go")
+        assert await other == "held"
 
     bench.run(scenario, "modern")
 
@@ -459,7 +478,7 @@ def test_a_change_of_the_tools_is_announced(bench: Bench, era: str) -> None:
         forget = connector.on_change(lambda what: changed.set() if what == "tools" else None)
         if era == "legacy":
             await ask(connector, "change")
-        await asyncio.wait_for(changed.wait(), 10)
+        await asyncio.wait_for(changed.wait(), 30)
         forget()
         changed.clear()
         await ask(connector, "change")
@@ -665,9 +684,7 @@ def test_clients_of_one_child_are_not_mistaken_for_each_other(bench: Bench) -> N
     async def scenario(connector: McpStdioConnector) -> None:
         callers = {key: FakeCaller(answers=[ACCEPTED]) for key in ("ada", "bob")}
         beyond = FakeCaller(answers=[ACCEPTED])
-        sleeping = asyncio.ensure_future(
-            ask(connector, "sleep", {"seconds": 1}, offer=ELICIT, session_key="ada")
-        )
+        sleeping = asyncio.ensure_future(ask(connector, "hold", offer=ELICIT, session_key="ada"))
         await ask(connector, "echo", offer=ELICIT, session_key="ada")
         [unclear] = await ask(
             connector,
@@ -679,7 +696,8 @@ def test_clients_of_one_child_are_not_mistaken_for_each_other(bench: Bench) -> N
             caller=callers["bob"],
         )
         assert "share: session" in unclear["error"]["message"]
-        await sleeping
+        await ask(connector, "let_go", offer=ELICIT, session_key="ada")
+        assert await sleeping == "held"
         [clear] = await ask(
             connector, "ask", ELICITATION, offer=ELICIT, session_key="bob", caller=callers["bob"]
         )
@@ -698,7 +716,7 @@ def test_clients_of_one_child_are_not_mistaken_for_each_other(bench: Bench) -> N
 
 
 async def until_answered(connector: McpStdioConnector, message_id: Any, **more: Any) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             for answer in await ask(connector, "answers", **more):
                 if answer["id"] == message_id:
@@ -709,8 +727,10 @@ def test_a_program_that_asks_as_it_opens_asks_who_opened_it(bench: Bench) -> Non
     async def scenario(connector: McpStdioConnector) -> None:
         beyond = FakeCaller(answers=[Reply(body=b'{"roots":[]}')])
         caller = FakeCaller(answers=[Reply(body=b'{"roots":[]}')])
-        await ask(connector, "echo", offer=ROOTS, beyond=beyond, caller=caller)
-        answer = await until_answered(connector, "curious", offer=ROOTS)
+        # It comes before the call or during it, and the call is not over before it is answered.
+        curious = {"id": "curious"}
+        more: dict[str, Any] = {"offer": ROOTS, "beyond": beyond, "caller": caller}
+        [answer] = await ask(connector, "await_answer", curious, **more)
         assert answer["result"] == {"roots": []}
         assert len(beyond.asked) + len(caller.asked) == 1
 
@@ -722,10 +742,11 @@ def test_a_call_waits_for_the_client_beyond_its_own_time(bench: Bench) -> None:
         await ask(connector, "echo", offer=ELICIT)
         caller = Asks()
         asking = asyncio.ensure_future(
-            ask(connector, "ask", ELICITATION, offer=ELICIT, caller=caller, timeout_seconds=0.3)
+            ask(connector, "ask", ELICITATION, offer=ELICIT, caller=caller, timeout_seconds=30.0)
         )
         await caller.is_asked.wait()
-        await asyncio.sleep(0.5)
+        let_pass(connector._pipes._faults.deadlines, 31.0)
+        await asyncio.sleep(0)
         caller.may_answer.set()
         [answer] = await asking
         assert answer["result"] == {"action": "accept"}
@@ -809,7 +830,7 @@ def test_subscriptions_are_shared_told_apart_and_restored(each_bench: Bench, era
 
         with pytest.raises(TargetError, match="target_lost"):
             await ask(connector, "crash")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 state = await ask(connector, "state")
                 found = state["subscribed"] if era == "legacy" else state["listens"]

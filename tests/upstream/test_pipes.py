@@ -18,6 +18,7 @@ from callgate.upstream.pipes import EVERYBODY, Pipe, PipeRules, Pipes
 from callgate.upstream.sharing import IDLE_SECONDS
 from fakes.clock import FakeClock
 from fakes.duplex import EVERYTHING, LEGACY, MODERN, FakeDuplex, a_target_request
+from fakes.passing import let_pass
 from fakes.store import until
 from fakes.target import FakeCaller
 
@@ -40,7 +41,7 @@ class Bench:
         self.breaks = 0  # so many writes fail before anything was sent
         self.is_mute = False
         self.clock = FakeClock()
-        settings: dict[str, Any] = {"most": 10, "timeout_seconds": 5.0, **rules}
+        settings: dict[str, Any] = {"most": 10, "timeout_seconds": 30.0, **rules}
         self.pipes = Pipes("shop", self.launch, self.clock.ticks, PipeRules(**settings))
 
     async def launch(self, pipe: Pipe, hint: Era | None) -> FakeDuplex:
@@ -69,7 +70,7 @@ class Bench:
             duplex.comes({"id": message["id"], "result": {"tools": []}})
 
     async def call(self, scope: str = EVERYBODY, caller: Any = None, **more: Any) -> Reply:
-        request = a_target_request(**{"timeout_seconds": 5.0, **more})
+        request = a_target_request(**{"timeout_seconds": 30.0, **more})
         return await self.pipes.call(request, caller or FakeCaller(), scope)
 
     def offers(self) -> list[str]:
@@ -85,7 +86,7 @@ def run(
     async def whole() -> None:
         bench = Bench(features, **rules)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await scenario(bench)
         finally:
             await bench.pipes.close()
@@ -322,16 +323,26 @@ def test_the_level_of_a_request_is_told_before_it() -> None:
 
 def test_time_that_the_client_takes_is_not_the_targets() -> None:
     class Slow(FakeCaller):
+        def __init__(self) -> None:
+            super().__init__()
+            self.is_asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
         async def ask(self, method: str, params: Any) -> Reply:
-            await asyncio.sleep(0.15)
+            self.is_asked.set()
+            await self.may_answer.wait()
             return Reply(body=b'{"roots":[]}')
 
     async def scenario(bench: Bench) -> None:
         bench.is_mute = True
-        calling = asyncio.ensure_future(bench.call(caller=Slow(), timeout_seconds=0.1))
+        caller = Slow()
+        calling = asyncio.ensure_future(bench.call(caller=caller, timeout_seconds=30.0))
         await until(lambda: bench.calls() == [1])
         [duplex] = bench.opened
         duplex.comes({"id": "q", "method": "roots/list"})
+        await caller.is_asked.wait()
+        let_pass(bench.pipes._faults.deadlines, 31.0)
+        await asyncio.sleep(0)
+        caller.may_answer.set()
         await until(lambda: bool(duplex.answered("q")))
         duplex.comes({"id": duplex.said(CALL_TOOL)[0]["id"], "result": {}})
         assert (await calling).body == b"{}"

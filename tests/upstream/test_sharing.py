@@ -12,6 +12,7 @@ from callgate.upstream import sharing
 from callgate.upstream.sharing import IDLE_SECONDS, Full, Shared
 from callgate.upstream.tasks import Closed
 from fakes.clock import FakeClock
+from fakes.store import until
 
 
 class One:
@@ -97,7 +98,7 @@ def test_the_idle_are_ended_and_the_busy_are_not() -> None:
         bench.clock.advance(IDLE_SECONDS)
         await bench.shared.get("c")
         bench.shared.expire()
-        await asyncio.sleep(0.01)
+        await until(lambda: idle.is_ended)
         assert (idle.is_ended, busy.is_ended, recent.is_ended) == (True, False, False)
         assert await bench.shared.get("a") is not idle
         await bench.shared.close()
@@ -111,7 +112,7 @@ def test_the_longest_idle_gives_way_and_where_none_is_there_is_no_more_room() ->
         first, second = [await bench.shared.get(key) for key in "ab"]
         await bench.shared.get("a")
         await bench.shared.get("c")
-        await asyncio.sleep(0.01)
+        await until(lambda: second.is_ended)
         assert (first.is_ended, second.is_ended) == (False, True)
         for key in "ac":
             (await bench.shared.get(key)).calls = 1

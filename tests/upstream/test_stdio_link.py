@@ -86,7 +86,7 @@ class Bench:
 def run(directory: Path, scenario: Callable[[Bench], Awaitable[None]]) -> None:
     async def whole() -> None:
         bench = Bench(directory)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await scenario(bench)
         await bench.link.close()
         await bench.tasks.close()

@@ -71,7 +71,7 @@ class Bench:
 def run(scenario: Callable[[Bench], Awaitable[None]], features: Features = LEGACY) -> None:
     async def whole() -> None:
         bench = Bench(features)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await scenario(bench)
         await bench.pipe.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -14,8 +13,9 @@ from pathlib import Path
 
 from conformance.servers import fixture
 from fakes.node import module_file, node
+from fakes.ports import free_port
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 PROGRAMS = Path(sys.executable).parent
 GIT = ["git", "-c", "user.name=ada", "-c", "user.email=ada@example.org"]
 
@@ -78,9 +78,7 @@ def servers(directory: Path) -> Iterator[dict[str, Reached]]:
 @contextmanager
 def _everything(script: str, mode: str) -> Iterator[int]:
     """server-everything over HTTP; its port. It listens on every address: it has no other way."""
-    with socket.socket() as looking:
-        looking.bind(("127.0.0.1", 0))
-        port: int = looking.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [node(), script, mode],
         env={**os.environ, "PORT": str(port)},

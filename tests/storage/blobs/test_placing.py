@@ -37,7 +37,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def placed(
     store: FakeCallStore, blobs: FakeBlobs, **more: Any
 ) -> AsyncIterator[PlacingStore]:
-    settings: dict[str, Any] = {"inline_bytes": 500, "timeout_seconds": 5.0, **more}
+    settings: dict[str, Any] = {"inline_bytes": 500, "timeout_seconds": 30.0, **more}
     made = PlacingStore(store, blobs, **settings)
     await made.open()
     try:
@@ -193,7 +193,7 @@ def test_a_fault_of_ours_counts_as_failed() -> None:
     blobs.put = None  # type: ignore[assignment,method-assign] # what cannot be called
 
     async def play() -> None:
-        async with placed(store, blobs, timeout_seconds=0.05) as made:
+        async with placed(store, blobs) as made:
             with pytest.raises(StoreError, match="fake: TypeError"):
                 await made.append(a_large_intent())
 
@@ -247,7 +247,7 @@ def test_what_waits_when_the_gateway_ends_is_put_or_recorded_without_its_payload
         async def play(
             store: FakeCallStore = store, blobs: FakeBlobs = blobs, is_mended: bool = is_mended
         ) -> None:
-            async with placed(store, blobs, timeout_seconds=1.0) as made:
+            async with placed(store, blobs) as made:
                 blobs.fail()
                 made.append_soon(a_large_outcome("c1"))
                 await until(lambda: not made.is_healthy)
