@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from callgate.policy.names import Names
 from callgate.policy.source import Policy, PolicyError
 from callgate.policy.succession import Pair, warm
 from callgate.ports import Clock, Connector, StoreError
+from callgate.secret_files import kept_secret
 from callgate.sources.parsing import Parser
 from callgate.sources.sourced import SourceError
 from callgate.storage.blobs.opening import blobs_of
@@ -149,14 +149,6 @@ def build_seal(config: Config) -> Seal:
     file = config.store.path.with_suffix(".seal")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            key = file.read_bytes()
-        else:
-            key = Seal.new_key()
-            with os.fdopen(handle, "wb") as out:
-                out.write(key)
-        return Seal(key)
+        return Seal(kept_secret(file, Seal.new_key))
     except (OSError, ValueError) as error:
         raise PartError(f"store: {file} cannot be used: {error}; remove it") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from callgate.ports import Clock
 from callgate.protocol.jsonrpc import encode
 from callgate.protocol.methods import METHODS
 from callgate.scrutiny import Decision, Interceptor, Message, Passive, Request, Result, View
+from callgate.secret_files import kept_secret
 
 __all__ = ["RedactSettings", "Redactor"]
 
@@ -151,14 +151,7 @@ def _key(settings: RedactSettings, directory: Path) -> bytes:
     file = directory / ".callgate" / "redact.key"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            key = file.read_bytes()
-        else:
-            key = secrets.token_bytes(32)
-            with os.fdopen(handle, "wb") as out:
-                out.write(key)
+        key = kept_secret(file, lambda: secrets.token_bytes(32))
     except OSError as error:
         raise InterceptorError(f"{file} cannot be used: {error}; set `key`") from None
     if len(key) != 32:

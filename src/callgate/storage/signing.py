@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 from pathlib import Path
 
 from callgate.audit.keys import NotAKeyError, SigningKey, key_lines
 from callgate.audit.rotation import read_keys, written_keys
 from callgate.ports import StoreError
+from callgate.secret_files import kept_secret
 from callgate.storage.settings import StoreSettings
 
 MAX_KEY_FILE_BYTES = 64 << 10
@@ -83,20 +82,8 @@ def _make(file: Path, origin: str, *, is_shared: bool) -> None:
             f"{origin}` and give it to all gateways as store.signing_key, by reference, "
             "or as store.signing_key_file"
         )
-    text = written_keys([SigningKey.generated(origin)])
-    temporary = file.with_name(f"{file.name}.new-{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        try:
-            os.link(temporary, file)  # whole or not at all, and never over another one
-        except FileExistsError:
-            pass  # another process was first
-        finally:
-            temporary.unlink()
+        kept_secret(file, lambda: written_keys([SigningKey.generated(origin)]).encode())
     except OSError as error:
         raise StoreError(f"the signing key {file} cannot be made: {error.strerror}") from error
 

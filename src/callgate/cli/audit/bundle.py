@@ -11,8 +11,8 @@ import click
 from callgate.app.clock import SystemClock
 from callgate.audit.bundle import BundleError, write_bundle
 from callgate.cli.audit.opening import cannot, opened
-from callgate.cli.audit.secret import secret_file
 from callgate.cli.store import store_options, store_settings
+from callgate.secret_files import secret_file
 
 DRAFT = ".part"
 

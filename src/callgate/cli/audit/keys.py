@@ -11,9 +11,9 @@ from callgate.audit.keys import COSIGNATURE, NOTE, SigningKey
 from callgate.audit.notes import Note, NoteError
 from callgate.audit.rotation import MAX_KEYS, written_keys
 from callgate.cli.audit.opening import cannot, opened, own_keys
-from callgate.cli.audit.secret import replace_file, secret_file
 from callgate.cli.store import store_options, store_settings
 from callgate.ports import StoreError
+from callgate.secret_files import replace_file, secret_file
 from callgate.storage.settings import StoreSettings
 
 

@@ -22,11 +22,11 @@ from callgate.audit.receipts import Leaf, ReceiptError, make_receipt
 from callgate.audit.receipts import check_receipt as checked
 from callgate.audit.tiles import TileError, Tree
 from callgate.cli.audit.opening import LOG_KEY, cannot, flat, opened, own_keys
-from callgate.cli.audit.secret import secret_file
 from callgate.cli.explain import only
 from callgate.cli.store import open_records, store_options, store_settings
 from callgate.model import Value
 from callgate.ports import StoreError
+from callgate.secret_files import secret_file
 from callgate.storage.settings import StoreSettings
 
 FAILED = 1
