@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from callgate.audit.questions import CallFilter as CallFilter
 from callgate.audit.questions import CursorError as CursorError
@@ -25,7 +25,9 @@ from callgate.model import (
     Tool,
     Value,
 )
-from callgate.policy.versions import Version, VersionInfo
+
+if TYPE_CHECKING:  # with them comes Cedar: processes that need it not start a third sooner
+    from callgate.policy.versions import Version, VersionInfo
 
 
 class Clock(Protocol):
