@@ -41,10 +41,14 @@ class WrkSummary:
 
 @dataclass(frozen=True)
 class Measurement:
-    """`wrong`: replies that are no result; `broken`: connections lost and time-outs of wrk."""
+    """`wrong`: replies that are no result; `broken`: connections lost and time-outs of wrk.
+
+    `later_us_per_call`: of the CPU time what a peer takes once it has nothing else to do.
+    """
 
     connections: int
     cpu_us_per_call: float
+    later_us_per_call: float
     calls_per_second: float
     p50_ms: float
     p99_ms: float
@@ -55,6 +59,7 @@ class Measurement:
 
 
 def measure(running: Running, target: Target, connections: int, seconds: int) -> Measurement:
+    first = target.calls_seen()
     run_wrk(running, connections, WARM_UP_SECONDS)
     wait_until_idle(running.process.pid)
     calls_before, cpu_before = target.calls_seen(), cpu_seconds(running.process.pid)
@@ -62,11 +67,18 @@ def measure(running: Running, target: Target, connections: int, seconds: int) ->
     memory = memory_bytes(running.process.pid)
     wait_until_idle(running.process.pid)
     cpu = cpu_seconds(running.process.pid) - cpu_before
+    later = 0.0
+    if running.settles_seconds:
+        time.sleep(running.settles_seconds)
+        wait_until_idle(running.process.pid)
+        cpu_later = cpu_seconds(running.process.pid) - cpu_before - cpu
+        later = cpu_later * 1e6 / max(target.calls_seen() - first, 1)
     # What the target saw, not what wrk had back: a slow peer still works on calls after wrk ended.
     seen = target.calls_seen() - calls_before
     return Measurement(
         connections=connections,
-        cpu_us_per_call=cpu * 1e6 / max(seen, 1),
+        cpu_us_per_call=cpu * 1e6 / max(seen, 1) + later,
+        later_us_per_call=later,
         calls_per_second=summary.calls / summary.seconds,
         p50_ms=summary.p50_ms,
         p99_ms=summary.p99_ms,

@@ -36,7 +36,9 @@ turns.
 
 CPU per call is the CPU time of the gateway's whole process tree divided by the calls that reached
 the target; memory is the proportional set size of that tree. Tables show the median of the rounds,
-and in brackets the lowest and the highest. Calls per second of the fast rows are limited by core 1,
+and in brackets the lowest and the highest. What Callgate leaves for when it has time, the index by
+which calls are found in the record, is waited for and counted; `later` says how much of it that is.
+Calls per second of the fast rows are limited by core 1,
 which the target and `wrk` share, so CPU per call is the figure to compare.
 """
 
@@ -123,8 +125,8 @@ def table(contestants: Sequence[Contestant], connections: int) -> str:
     lines = [
         f"## {connections} {plural}",
         "",
-        "| peer | CPU µs per call | x Envoy | calls/s | p50 ms | p99 ms | MB | errors |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| peer | CPU µs per call | x Envoy | later | calls/s | p50 ms | p99 ms | MB | errors |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     envoy = targets.cpu_of(contestants, targets.ENVOY, connections)
     for each in contestants:
@@ -136,11 +138,13 @@ def table(contestants: Sequence[Contestant], connections: int) -> str:
 
 def row(name: str, found: Sequence[Measurement], envoy: float | None) -> str:
     cpu = [one.cpu_us_per_call for one in found]
+    later = [one.later_us_per_call for one in found]
     ratio = f"{statistics.median(cpu) / envoy:.2f}" if envoy else "-"
     cells = [
         name,
         spread(cpu, 0 if min(cpu) > 999 else 1),
         "-" if name == "direct" else ratio,
+        spread(later, 0) if any(later) else "",
         spread([one.calls_per_second for one in found], 0),
         spread([one.p50_ms for one in found], 2),
         spread([one.p99_ms for one in found], 2),

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from processes import GATEWAY_CORE, Command, free_port, start_listening
 from target import TOOL_COUNT
 
+from callgate.storage.reading.keeping import LOOK_EVERY_SECONDS
 from peers import policies
 from peers.peer import Room, Running
 
@@ -56,7 +57,13 @@ class Callgate:
         process = start_listening(command, port, START_SECONDS)
         headers = {"Authorization": f"Bearer {token}"}
         tool = f"{next(iter(targets))}___{TOOLS[0]}"
-        return Running(process, f"http://127.0.0.1:{port}/mcp", tool, headers=headers)
+        return Running(
+            process,
+            f"http://127.0.0.1:{port}/mcp",
+            tool,
+            headers=headers,
+            settles_seconds=2 * LOOK_EVERY_SECONDS + 1,
+        )
 
 
 def configuration(port: int, targets: Mapping[str, str]) -> dict[str, Any]:

@@ -22,13 +22,17 @@ class Room:
 
 @dataclass(frozen=True)
 class Running:
-    """A started peer. `era` is what the load speaks to it; headers go on every request."""
+    """A started peer. `era` is what the load speaks to it; headers go on every request.
+
+    `settles_seconds`: how long after a load it may leave work for later.
+    """
 
     process: Process
     url: str
     tool: str = "lookup"
     era: str = "modern"
     headers: Mapping[str, str] = field(default_factory=dict)
+    settles_seconds: float = 0.0
 
     def stop(self) -> None:
         self.process.stop()
