@@ -41,6 +41,9 @@ class FakeBlobs:
     def has(self, digest: str) -> bool:
         return self.raw(digest) is not None
 
+    def is_in_place(self, digest: str) -> bool:
+        return digest in self.contents
+
     def set_aside(self, digest: str) -> None:
         if digest in self.contents:
             self.aside[digest] = self.contents.pop(digest)

@@ -79,8 +79,10 @@ def test_what_was_set_aside_can_be_put_back(tmp_path: Path, is_put_anew: bool) -
     blobs.put_back(DIGEST)
     blobs.set_aside(DIGEST)
     blobs.put(DIGEST, CONTENT)
+    assert blobs.is_in_place(DIGEST)
     blobs.set_aside(DIGEST)
     assert not path_of(root).exists()
+    assert (blobs.has(DIGEST), blobs.is_in_place(DIGEST)) == (True, False)
     if is_put_anew:
         blobs.put(DIGEST, CONTENT)
     blobs.put_back(DIGEST)

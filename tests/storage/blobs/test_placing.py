@@ -12,9 +12,10 @@ import pytest
 from callgate.audit.record import Entry, Telling, content_of, indexed
 from callgate.model import Reply
 from callgate.ports import StoreError
-from callgate.storage.blobs import placing
+from callgate.storage.blobs import doubting, placing
 from callgate.storage.blobs.blob_store import digest_of
 from callgate.storage.blobs.placing import PROBE, PlacingStore
+from callgate.storage.retention import erasing
 from fakes.blobs import FakeBlobs
 from fakes.store import (
     FakeCallStore,
@@ -314,3 +315,109 @@ def test_what_an_entry_that_waits_for_the_record_refers_to_is_put_again_when_it_
 
     asyncio.run(play())
     assert [entry.call_id for entry in store.kept] == ["c1"]
+
+
+class Unnoticed(FakeCallStore):
+    """Does not take what it is handed, and does not know it yet."""
+
+    is_noticed = False
+
+    @property
+    def fault(self) -> str | None:
+        return self._fault if self.is_noticed else None
+
+
+async def _erased(store: FakeCallStore, blobs: FakeBlobs, digest: str) -> None:
+    """Once the entry is handed on, whoever erases finds nobody who refers to its payload."""
+    await until(lambda: len(store._queued) == 1)
+    blobs.set_aside(digest)
+    blobs.delete(digest)
+
+
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_what_the_record_takes_late_is_put_again_whether_its_fault_is_noticed_or_not(
+    is_noticed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, blobs, entry = Unnoticed(), FakeBlobs(), a_large_outcome("c1")
+    digest = digest_of(entry.payload or b"")
+    if not is_noticed:
+        monkeypatch.setattr(doubting, "AGAIN_SECONDS", 0.01)
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            store.fail()
+            made.append_soon(entry)
+            await _erased(store, blobs, digest)
+            if is_noticed:
+                store.is_noticed = True
+                await until(lambda: made._doubts.due(0.0) is not None)
+            store.mend()
+            await until(lambda: digest in blobs.contents)
+
+    asyncio.run(play())
+
+
+def test_what_was_written_before_an_intent_is_not_put_again() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            made.append_soon(a_large_outcome("c1"))
+            await until(lambda: bool(made._doubts))
+            await made.append(an_intent("c2"))
+            assert not made._doubts
+            made.append_soon(a_large_outcome("c3"))
+            await until(lambda: bool(made._doubts))
+            await made.append(a_large_intent("c4"))
+            assert not made._doubts
+
+    asyncio.run(play())
+    assert blobs.asked == 3
+
+
+def test_a_large_intent_that_may_be_written_yet_is_in_doubt() -> None:
+    store, blobs, entry = Unnoticed(), FakeBlobs(), a_large_intent("c1")
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            store.fail()
+            with pytest.raises(StoreError, match="disk full"):
+                await made.append(entry)
+            assert made._doubts
+            store.is_noticed = True
+            store.mend()
+
+    asyncio.run(play())
+
+
+def test_a_large_intent_that_the_record_did_not_take_is_not() -> None:
+    store, blobs = FakeCallStore(), FakeBlobs()
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            store.fail()
+            with pytest.raises(StoreError, match="disk full"):
+                await made.append(a_large_intent("c1"))
+            assert not made._doubts
+
+    asyncio.run(play())
+
+
+def test_what_the_record_takes_when_it_is_closed_is_put_again() -> None:
+    store, blobs, entry = FakeCallStore(), FakeBlobs(), a_large_outcome("c1")
+    digest = digest_of(entry.payload or b"")
+
+    async def play() -> None:
+        async with placed(store, blobs) as made:
+            store.fail()
+            made.append_soon(entry)
+            await _erased(store, blobs, digest)
+            await until(lambda: made._doubts.due(0.0) is not None)
+
+    asyncio.run(play())
+    assert digest in blobs.contents
+    assert blobs.is_closed
+
+
+def test_who_erases_waits_longer_than_writers_take_until_they_put_again() -> None:
+    assert doubting.AGAIN_SECONDS + 2.0 < erasing.GRACE_SECONDS

@@ -45,7 +45,9 @@ def test_what_is_put_can_be_had_again_until_it_is_deleted(s3: S3) -> None:
     blobs.set_aside(DIGEST)
     assert s3.objects == {f"/aside/{DIGEST}": CONTENT}
     assert (blobs.has(DIGEST), blobs.get(DIGEST)) == (True, CONTENT)
+    assert not blobs.is_in_place(DIGEST)
     blobs.put_back(DIGEST)
+    assert blobs.is_in_place(DIGEST)
     blobs.put_back(DIGEST)
     assert s3.objects == {NAME: CONTENT}
     blobs.set_aside(DIGEST)

@@ -34,6 +34,9 @@ class BlobStore(Protocol):
     def has(self, digest: str) -> bool:
         """Whether something lies there. BlobError."""
 
+    def is_in_place(self, digest: str) -> bool:
+        """Whether something lies where `put` leaves it, and is not set aside. BlobError."""
+
     def set_aside(self, digest: str) -> None:
         """Whoever puts the content from here on puts it anew; it can still be read. BlobError.
 

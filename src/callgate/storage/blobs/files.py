@@ -58,6 +58,10 @@ class FileBlobs:
         """Whether there is a file."""
         return any(path.is_file() for path in self._places(digest))
 
+    def is_in_place(self, digest: str) -> bool:
+        """Whether there is a file of this very name."""
+        return self._path(digest).is_file()
+
     def set_aside(self, digest: str) -> None:
         """Gives the file another name. BlobError."""
         self._move(self._path(digest), self._aside(digest))

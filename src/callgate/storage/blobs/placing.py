@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
@@ -16,12 +16,16 @@ from msgspec.structs import replace
 from callgate.audit.record import Entry, Telling, without_payload
 from callgate.ports import StoreError
 from callgate.storage.blobs.blob_store import BlobStore, digest_of
+from callgate.storage.blobs.doubting import Doubt, Doubts
 
 THREADS = 8  # payloads on their way at once
-MAX_WAITING_BYTES = 64 << 20  # of outcomes whose payload cannot be kept yet
+MAX_WAITING_BYTES = 64 << 20  # of payloads that cannot be kept yet; of those in doubt
 MAX_WAITING = 10_000
 RETRY_SECONDS = 1.0
 PROBE = b"{}"  # what is put there to see whether it works again
+
+Put = Callable[[str, bytes], None]
+"""`BlobStore.put`, or what does the same."""
 
 _log = logging.getLogger("callgate.storage")
 
@@ -69,8 +73,7 @@ class PlacingStore:
         self._blob_fault: str | None = None
         self._later: deque[Entry] = deque()
         self._later_bytes = 0
-        self._unsure: deque[bytes] = deque()  # of entries that the record takes up who knows when
-        self._unsure_bytes = 0
+        self._doubts = Doubts(MAX_WAITING_BYTES)
         self._tending: asyncio.Task[None] | None = None
         self._is_open = False
         self._is_closing = asyncio.Event()
@@ -91,9 +94,20 @@ class PlacingStore:
         for entry in self._later:
             self._hand_on(without_payload(entry, self._blob_fault or "the gateway ended"))
         self._later.clear()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._blobs.close()
-        await self._store.close()
+        try:
+            await self._store.close()
+        finally:
+            await self._put_last()
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._blobs.close()
+
+    async def _put_last(self) -> None:
+        """What entries have that the record did not take until now, if it did at all."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * self._timeout_seconds):
+                while (doubt := self._doubts.due(self._now())) is not None:
+                    if not await self._put_again(doubt):
+                        return
 
     def append(self, telling: Telling) -> Coroutine[Any, Any, None]:
         """Returns when the entry and its payload are durable. StoreError."""
@@ -101,16 +115,31 @@ class PlacingStore:
         if self._blob_fault is not None:
             raise StoreError(self._blob_fault)
         if self._is_small(telling):
-            return self._store.append(telling)
+            return self._confirming(telling) if self._doubts else self._store.append(telling)
         return self._append(telling.told())
 
     async def _append(self, entry: Entry) -> None:
-        if self._is_large(entry):
-            if self._later_bytes > MAX_WAITING_BYTES // 2:
-                raise StoreError(f"{self._blobs.place} is too slow: {len(self._later)} wait for it")
-            await self._put(entry)
-            entry = replace(entry, payload=None)
-        await self._store.append(entry)
+        if not self._is_large(entry):
+            await self._confirming(entry)
+            return
+        if self._later_bytes > MAX_WAITING_BYTES // 2:
+            raise StoreError(f"{self._blobs.place} is too slow: {len(self._later)} wait for it")
+        await self._put(entry)
+        is_taken = self._store.fault is None
+        try:
+            await self._confirming(replace(entry, payload=None))
+        except BaseException:
+            if is_taken:  # it may be written yet
+                self._doubts.add(entry.payload or b"", self._now())
+                if self._is_open:
+                    self._tend()
+            raise
+
+    async def _confirming(self, telling: Telling) -> None:
+        """Appends it; then all that was handed on before is durable, too."""
+        handed = self._doubts.handed
+        await self._store.append(telling)
+        self._doubts.written(handed, self._now())
 
     def append_soon(self, telling: Telling) -> None:
         """Queues the entry. Raises StoreError when closed or too full."""
@@ -165,14 +194,18 @@ class PlacingStore:
 
     async def _catch_up(self) -> None:
         """Puts what waits, in order; and sees whether it works again, where it did not."""
-        while self._later or self._unsure or self._blob_fault is not None:
+        while self._later or self._doubts or self._blob_fault is not None:
             is_last = self._is_closing.is_set()
+            if self._store.fault is not None:
+                self._doubts.failed(self._now())
             if self._later:
                 is_done = await self._put_some(list(islice(self._later, THREADS)))
-            elif self._unsure:
-                is_done = await self._put_again()
-            else:
+            elif (doubt := self._due()) is not None:
+                is_done = await self._put_again(doubt)
+            elif self._blob_fault is not None:
                 is_done = await self._try(PROBE)
+            else:
+                is_done = False  # but entries are on their way
             if is_done:
                 continue
             if is_last:
@@ -189,42 +222,46 @@ class PlacingStore:
             self._later.popleft()
             self._later_bytes -= len(entry.payload or b"")
             self._hand_on(replace(entry, payload=None))
-            if self._store.fault is not None:
-                self._doubt(entry.payload or b"")
+            self._doubts.add(entry.payload or b"", self._now())
         return True
 
-    def _doubt(self, content: bytes) -> None:
-        """Whoever erases waits for entries that are on their way, but not for so long."""
-        self._unsure.append(content)
-        self._unsure_bytes += len(content)
-        while self._unsure_bytes > MAX_WAITING_BYTES:
-            self._unsure_bytes -= len(self._unsure.popleft())
+    def _due(self) -> Doubt | None:
+        """What is to be put again, where the record takes entries."""
+        return self._doubts.due(self._now()) if self._store.fault is None else None
 
-    async def _put_again(self) -> bool:
-        """Once the record takes entries again: costs little where it is there still."""
-        if self._store.fault is not None or not await self._try(self._unsure[0]):
-            return False
-        self._unsure_bytes -= len(self._unsure.popleft())
-        return True
+    async def _put_again(self, doubt: Doubt) -> bool:
+        began = self._now()
+        is_done = await self._try(doubt.content, self._put_unless_there)
+        if is_done:
+            self._doubts.put(doubt, began)
+        return is_done
 
-    async def _try(self, content: bytes) -> bool:
+    def _put_unless_there(self, digest: str, content: bytes) -> None:
+        if not self._blobs.is_in_place(digest):
+            self._blobs.put(digest, content)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _try(self, content: bytes, put: Put | None = None) -> bool:
         try:
-            await self._keep(content)
+            await self._keep(content, put or self._blobs.put)
         except StoreError:
             return False
         return True
 
     async def _put(self, entry: Entry) -> None:
         try:
-            await self._keep(entry.payload or b"")
+            await self._keep(entry.payload or b"", self._blobs.put)
         except StoreError:
             self._tend()
             raise
 
-    async def _keep(self, content: bytes) -> None:
+    async def _keep(self, content: bytes, put: Put) -> None:
         """Returns when it is durable; notes whether that works. Raises StoreError."""
         work = asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: self._blobs.put(digest_of(content), content)
+            self._threads, lambda: put(digest_of(content), content)
         )
         try:
             async with asyncio.timeout(self._timeout_seconds):

@@ -70,6 +70,10 @@ class S3Blobs:
         """Whether there is such an object. BlobError."""
         return any(self._is_there(name) for name in _places(digest))
 
+    def is_in_place(self, digest: str) -> bool:
+        """Whether there is an object of this very name."""
+        return self._is_there(_name(digest))
+
     def set_aside(self, digest: str) -> None:
         """Writes it under another name first, then takes it away from its own. BlobError."""
         self._move(_name(digest), _aside(digest))
