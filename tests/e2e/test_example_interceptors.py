@@ -21,7 +21,7 @@ def test_its_tests_pass_with_nothing_but_callgate_and_pytest(tmp_path: Path) -> 
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

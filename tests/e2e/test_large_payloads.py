@@ -33,7 +33,7 @@ policies: {files: ["*.cedar"]}
 store:
   mask: [secret]
   blobs:
-    timeout_seconds: 1.5
+    timeout_seconds: 30
     s3:
       bucket: record
       endpoint: %s
@@ -136,7 +136,7 @@ def test_a_gateway_killed_while_a_payload_is_on_its_way_has_executed_nothing(
             s3.is_slow = True
             asking = threading.Thread(target=_call, args=(gateway,))
             asking.start()
-            assert s3.waiting.wait(20)
+            assert s3.waiting.wait(120)
             gateway.stop(signal.SIGKILL)
             asking.join()
         s3.is_slow = False

@@ -55,7 +55,7 @@ def said(gateway: Running, *words: str) -> tuple[int, str]:
         env={**os.environ, "CALLGATE_CONTROL": gateway.control},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -94,7 +94,7 @@ def test_the_service_asks_before_it_acts_and_refuses_where_nobody_answers(
         env=nowhere,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode == 1
     assert "no decision" in done.stderr and "bob may not read record-1" in done.stderr

@@ -14,7 +14,7 @@ from fakes.running import running
 pytestmark = pytest.mark.e2e
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "policy-tests"
-MOST_SECONDS = 120
+MOST_SECONDS = 240
 CASES = """\
 defaults: {principal: sam, tool: shop___refund, arguments: {order: A-1001, amount: 60, reason: late}}
 cases:

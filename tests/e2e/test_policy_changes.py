@@ -219,6 +219,6 @@ def test_a_tool_that_changes_is_refused_until_its_policies_fit_again(tmp_path: P
 
 def fetch_text(url: str) -> str:
     """The body of a page that is not JSON."""
-    with urllib.request.urlopen(url, timeout=30) as response:
+    with urllib.request.urlopen(url, timeout=120) as response:
         text: str = response.read().decode()
     return text

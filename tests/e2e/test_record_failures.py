@@ -263,7 +263,7 @@ def test_a_disk_that_takes_its_time_makes_calls_wait_not_fail(tmp_path: Path) ->
 # As `-m callgate`, but that a disk counts as failed sooner.
 IMPATIENT = (
     "-c",
-    "from callgate.storage import store\nstore.STALL_SECONDS = 1.0\n"
+    "from callgate.storage import store\nstore.STALL_SECONDS = 2.5\n"
     "from callgate.cli import main\nmain()",
 )
 
@@ -276,10 +276,10 @@ def test_a_disk_that_syncs_slowly_makes_calls_wait_and_one_that_stands_still_ref
     with a_slow_disk(tmp_path) as disk, a_gateway(tmp_path, program=IMPATIENT) as gateway:
         with load.on(gateway, "load"):
             load.await_more(DONE, 10)
-            disk.takes(0.3)
+            disk.takes(0.2)
             load.await_more(DONE, 20)
             assert set(load.answers.values()) == {DONE}
-            disk.takes(4.0)
+            disk.takes(6.0)
             load.await_more(UNAVAILABLE, 20)
             disk.takes(0.0)
             load.await_more(DONE, 20)

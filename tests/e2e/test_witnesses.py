@@ -85,7 +85,7 @@ def test_a_record_made_anew_with_its_own_key_is_found_by_its_witnesses(tmp_path:
             for number in range(5):
                 gateway.call("echo___echo", text=str(number))
             metrics = (
-                urllib.request.urlopen(f"{gateway.control}/metrics", timeout=10).read().decode()
+                urllib.request.urlopen(f"{gateway.control}/metrics", timeout=120).read().decode()
             )
             assert 'callgate_witness_behind{witness="neighbour"}' in metrics
             assert gateway.stop() == 0

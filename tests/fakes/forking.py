@@ -96,7 +96,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def finished(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 60
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 180
 ) -> subprocess.CompletedProcess[str]:
     """What `subprocess.run` gives of the command, with its output as text."""
     environment = os.environ if env is None else env

@@ -92,7 +92,7 @@ class Load:
         """Returns when so many more calls were answered so."""
         with self._news:
             wanted = self.count(code) + number
-            found = self._news.wait_for(lambda: self.count(code) >= wanted, timeout=60)
+            found = self._news.wait_for(lambda: self.count(code) >= wanted, timeout=120)
             assert found, (code, Counter(self.answers.values()))
 
     def count(self, code: str) -> int:

@@ -44,8 +44,9 @@ class Running:
     directory: Path
     log: list[str] = field(default_factory=list)
     seen: threading.Condition = field(default_factory=threading.Condition)
+    is_read: bool = False  # the log, to its end: nothing comes any more
 
-    def await_log(self, pattern: str, seconds: float = 30.0, since: int = 0) -> re.Match[str]:
+    def await_log(self, pattern: str, seconds: float = 120.0, since: int = 0) -> re.Match[str]:
         """The first log line that matches, now or later; `since` lines were seen before."""
         deadline = time.monotonic() + seconds
         looked_at = since
@@ -57,7 +58,7 @@ class Running:
                         return match
                 looked_at = len(self.log)
                 left = deadline - time.monotonic()
-                if left <= 0 or (self.process.poll() is not None and not self.seen.wait(1)):
+                if left <= 0 or self.is_read:
                     raise AssertionError(f"no {pattern!r} in:\n" + "\n".join(self.log))
                 self.seen.wait(left)
 
@@ -98,7 +99,7 @@ class Running:
     def calls(self, number: int) -> list[dict[str, Any]]:
         """All that are on record, the newest first, once so many have ended: ends are noted after
         the answers."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             lines = self.callgate("calls", "--json", "--limit", "10000").splitlines()
             if len(lines) >= number or time.monotonic() > deadline:
@@ -108,12 +109,12 @@ class Running:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ends it; the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(120)
 
 
 def until(condition: Callable[[], object]) -> None:
     """Returns when it holds."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -134,7 +135,7 @@ def fetch(
     """Status and JSON of one HTTP exchange."""
     request = urllib.request.Request(url, body, headers or {}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             body, kind = response.read(), response.headers.get_content_type()
             if kind == "text/event-stream":  # a call that took long: its answer comes last
                 body = body.rpartition(b"\ndata: ")[2]
@@ -189,4 +190,5 @@ def _read(gateway: Running, errors: IO[str]) -> None:
             gateway.log.append(line.rstrip())
             gateway.seen.notify_all()
     with gateway.seen:
+        gateway.is_read = True
         gateway.seen.notify_all()

@@ -18,7 +18,7 @@ Request = tuple[list[str], Json]
 
 PACKAGE = "@modelcontextprotocol/inspector"
 SAYS = ("tools", "call", "resources", "templates", "prompts", "logging")
-MOST_SECONDS = 60.0
+MOST_SECONDS = 240.0
 
 
 def inspectors() -> tuple[Client, ...]:

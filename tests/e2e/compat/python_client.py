@@ -33,7 +33,7 @@ from mcp.types import (
 )
 from pydantic import BaseModel, FileUrl
 
-STEP_SECONDS = 20.0
+STEP_SECONDS = 120.0
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 UPDATED = "notifications/resources/updated"
 LOGGED = "notifications/message"
