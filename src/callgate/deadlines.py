@@ -7,7 +7,7 @@ import math
 
 NEVER = math.inf
 EARLY_SECONDS = 0.001  # how much too early a timer of the loop may ring
-PAUSE_SECONDS = 0.004  # from one look at all of them to the next: so late one may be
+PAUSE_SECONDS = 0.01  # from one look at all of them to the next: so late one may be
 
 
 class Deadline:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from callgate.deadlines import Deadlines
 from callgate.downstream.parking import Parking
 from callgate.downstream.sessions import Session, Sessions
-from callgate.model import Call, Client, Era, FollowUp, Json, Principal, Proof
+from callgate.model import Call, Client, Era, FollowUp, Json, Principal, Proof, Tool
 from callgate.pipeline.asking import Outside
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.locating import Route
@@ -24,8 +26,7 @@ MOST_KEYS = 10_000  # of modern clients; what is kept for more of them ends by i
 LIST_CHANGED = {what: method for method, what in CHANGES.items()}
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What goes back for one message: no body means it was only taken note of."""
 
     status: int = 200
@@ -33,8 +34,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(slots=True)
-class Inbound:
+class Inbound(msgspec.Struct, eq=False):
     """One message from an agent, read, with who sent it and over what."""
 
     message: Message
@@ -138,8 +138,9 @@ class Desk:
         name: str,
         arguments: dict[str, Json],
         follow_up: FollowUp | None = None,
+        tool: Tool | None = None,
     ) -> Call:
-        """The call that a request asks for."""
+        """The call that a request asks for; of a tool that was found already, if it was."""
         envelope = inbound.envelope
         return Call(
             id=gateway.new_call_id(),
@@ -157,6 +158,7 @@ class Desk:
             progress_token=envelope.progress_token,
             client=inbound.client,
             principal=inbound.principal,
+            tool=tool,
             headers=gateway.chain.seen(inbound.headers) if inbound.headers is not None else {},
         )
 

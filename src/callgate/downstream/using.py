@@ -6,7 +6,7 @@ import msgspec
 
 from callgate.downstream.inbound import Answer, Desk, Inbound
 from callgate.downstream.parking import asking_response
-from callgate.model import CALL_TOOL, Call, Era, Json, Outcome, Refused, split_name
+from callgate.model import CALL_TOOL, Call, Era, Json, Outcome, Refused, Tool, split_name
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.offering import can_be_asked
 from callgate.pipeline.pipeline import govern, record_refusal
@@ -23,8 +23,8 @@ async def use(desk: Desk, inbound: Inbound) -> Answer:
     gateway = desk.current()
     check_extension(inbound.message, inbound.envelope)
     name, arguments, follow_up = read_use(inbound.message, inbound.era)
-    _check_params(gateway, inbound, name)
-    call = desk.call(inbound, gateway, name, arguments, follow_up)
+    tool = _checked(gateway, inbound, name)
+    call = desk.call(inbound, gateway, name, arguments, follow_up, tool)
     try:
         if desk.is_stopping:
             raise Refused("shutting_down", "The gateway is stopping; try again later.")
@@ -72,18 +72,22 @@ async def _in_turns(desk: Desk, inbound: Inbound, gateway: Gateway, call: Call) 
     return Answer(body=asking_response(inbound.message.id, parked, gateway.seal, key))
 
 
-def _check_params(gateway: Gateway, inbound: Inbound, name: str) -> None:
-    """Refuses mirrored headers that differ from the arguments. Raises Malformed."""
-    is_checked = inbound.era is Era.MODERN and inbound.headers is not None
-    if not is_checked or inbound.message.method != CALL_TOOL or inbound.headers is None:
-        return
+def _checked(gateway: Gateway, inbound: Inbound, name: str) -> Tool | None:
+    """Refuses mirrored headers that differ from the arguments. Raises Malformed.
+
+    Returns the tool where it had to be found for that, and is known.
+    """
+    headers = inbound.headers
+    if inbound.era is not Era.MODERN or headers is None or inbound.message.method != CALL_TOOL:
+        return None
     names = split_name(inbound.route, name)
     if names is None:
-        return
+        return None
     offer = gateway.offer(inbound.principal, inbound.client, names[0])
     tool = gateway.catalog.find(*names, offer)
-    if tool is not None:
-        routing.check_params(inbound.message, tool.mirrored, inbound.headers)
+    if tool is not None and tool.mirrored:
+        routing.check_params(inbound.message, tool.mirrored, headers)
+    return tool
 
 
 def answer(inbound: Inbound, outcome: Outcome, gateway: Gateway) -> Answer:

@@ -49,12 +49,13 @@ async def resolve(call: Call, gateway: Gateway, _caller: Caller) -> Call:
     """Which tool, or what else of which target: one that exists, with arguments that fit?"""
     catalog = gateway.catalog
     if call.method == CALL_TOOL:
-        tool = _known_tool(call, gateway) or await _listed_tool(call, gateway)
+        tool = call.tool or _known_tool(call, gateway) or await _listed_tool(call, gateway)
     else:
         place = locate(call, Route(target=call.route, targets=catalog.targets()), gateway.seal)
         tool = method_tool(place.target, call.method)
         call = replace(call, arguments=place.arguments)
-    call = replace(call, tool=tool)
+    if tool is not call.tool:
+        call = replace(call, tool=tool)
     problem = catalog.validate(tool, call.arguments)
     if problem is not None:
         raise Refused("invalid_arguments", problem, call=call)
