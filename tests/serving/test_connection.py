@@ -527,7 +527,10 @@ REQUESTS = (
 )  # fmt: skip
 
 
-@bounds(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@bounds(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(cuts=st.lists(st.integers(1, len(REQUESTS) - 1), max_size=12, unique=True))
 def test_it_does_not_matter_how_the_bytes_arrive(cuts: list[int]) -> None:
     async def scenario() -> None:

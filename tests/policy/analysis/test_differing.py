@@ -9,7 +9,7 @@ from callgate.policy.analysis.environments import changed_environments
 from fakes.subjects import CUBES, IS_33, a_subject
 
 
-def differing(before: str, after: str, *tools: Any, seconds: float = 5.0) -> dict[str, Differing]:
+def differing(before: str, after: str, *tools: Any, seconds: float = 60.0) -> dict[str, Differing]:
     subject = a_subject(before, *tools)
     found = [
         compared(subject, environment, seconds)
