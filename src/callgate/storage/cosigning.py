@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from callgate.audit.notes import Note, NoteError, Signature
 from callgate.ports import StoreError
-from callgate.storage.databases import database_of
+from callgate.storage.databases import alone_in, database_of
 from callgate.storage.schema import checkpoints
 from callgate.storage.settings import StoreSettings
 
@@ -20,17 +20,11 @@ def add_cosignatures(
     database = database_of(settings)
     at = (checkpoints.c.log == log, checkpoints.c.size == size)
     try:
-        connection = database.open_to_write(may_create=False)
-        try:
-            with database.alone(connection):
-                kept = connection.execute(select(checkpoints.c.note).where(*at)).scalar()
-                if kept is None:
-                    raise StoreError(f"{database.place} has no checkpoint of log {log} at {size}")
-                note = str(Note.parse(kept).with_signatures(signatures))
-                connection.execute(update(checkpoints).where(*at).values(note=note))
-        finally:
-            connection.close()
+        with alone_in(database) as connection:
+            kept = connection.execute(select(checkpoints.c.note).where(*at)).scalar()
+            if kept is None:
+                raise StoreError(f"{database.place} has no checkpoint of log {log} at {size}")
+            note = str(Note.parse(kept).with_signatures(signatures))
+            connection.execute(update(checkpoints).where(*at).values(note=note))
     except NoteError as error:
         raise StoreError(f"the checkpoint of log {log} at {size} is no note: {error}") from error
-    except database.errors as error:
-        raise StoreError(f"{database.place}: {database.said(error)}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 from callgate.audit.questions import ExportCursor
 from callgate.ports import Clock, StoreError
 from callgate.storage.database import Database
-from callgate.storage.databases import database_of
+from callgate.storage.databases import database_of, faults_of
 from callgate.storage.schema import cursors
 from callgate.storage.settings import StoreSettings
 
@@ -29,21 +29,18 @@ class StoredCursors:
     def hold(self, name: str) -> Iterator[StoredCursor | None]:
         """None while another process has it. For one thread. Raises StoreError."""
         database = database_of(self._settings)
-        try:
-            connection = database.open_to_write(may_create=False)
+        with (
+            faults_of(database),
+            closing(database.open_to_write(may_create=False)) as connection,
+        ):
+            life = database.claim(connection, PREFIX + name)
+            if life is None:
+                yield None
+                return
             try:
-                life = database.claim(connection, PREFIX + name)
-                if life is None:
-                    yield None
-                    return
-                try:
-                    yield StoredCursor(database, connection, PREFIX + name, self._clock)
-                finally:
-                    life.end()
+                yield StoredCursor(database, connection, PREFIX + name, self._clock)
             finally:
-                connection.close()
-        except database.errors as error:
-            raise StoreError(f"{database.place}: {database.said(error)}") from error
+                life.end()
 
 
 class StoredCursor:
@@ -58,7 +55,7 @@ class StoredCursor:
     def load(self) -> ExportCursor | None:
         """None where nothing was ever sent."""
         query = select(cursors.c.positions).where(cursors.c.name == self._name)
-        with self._faults():
+        with faults_of(self._database):
             found = self._connection.execute(query).scalar()
             self._connection.rollback()  # holds no snapshot meanwhile
         if found is None:
@@ -75,14 +72,6 @@ class StoredCursor:
             "positions": msgspec.json.encode(cursor).decode(),
             "at": self._clock.now(),
         }
-        with self._faults(), self._database.transaction(self._connection):
+        with faults_of(self._database), self._database.transaction(self._connection):
             self._connection.execute(delete(cursors).where(cursors.c.name == self._name))
             self._connection.execute(insert(cursors).values(row))
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except self._database.errors as error:
-            said = self._database.said(error)
-            raise StoreError(f"{self._database.place}: {said}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Column, Connection, Select, func, select
@@ -13,13 +13,14 @@ from callgate.audit.place import SEQ_BITS
 from callgate.audit.tiles import Hashes, Tile
 from callgate.ports import StoreError
 from callgate.storage.database import Database
-from callgate.storage.databases import database_of
+from callgate.storage.databases import database_of, faults_of
 from callgate.storage.facts import origin_in
 from callgate.storage.log import KeptHashes
 from callgate.storage.schema import checkpoints, records, tiles
 from callgate.storage.settings import StoreSettings
 
 AT_ONCE = 500  # rows that a server sends
+UNREAD = " cannot be read"
 
 Blobs = Callable[[str], bytes | None]
 
@@ -31,7 +32,7 @@ def open_log(settings: StoreSettings, blobs: Blobs | None = None) -> StoredLogs:
     """
     database = database_of(settings)
     engine = database.open_to_read()
-    try:
+    with faults_of(database, UNREAD):
         connection = engine.connect()
         try:
             connection.begin()
@@ -44,8 +45,6 @@ def open_log(settings: StoreSettings, blobs: Blobs | None = None) -> StoredLogs:
         except BaseException:
             connection.close()
             raise
-    except database.errors as error:
-        raise StoreError(f"{database.place} cannot be read: {database.said(error)}") from error
 
 
 class StoredLogs:
@@ -64,7 +63,7 @@ class StoredLogs:
         self._blobs = blobs
 
     def logs(self) -> Sequence[int]:
-        with self._faults():
+        with faults_of(self._database, UNREAD):
             found = set(self._numbers(records.c.position, SEQ_BITS))
             for table in (checkpoints, tiles):
                 found.update(self._numbers(table.c.log, 0))
@@ -74,7 +73,7 @@ class StoredLogs:
         first, last = _bounds(log)
         position = records.c.position
         query = select(func.max(position)).where(position >= first, position <= last)
-        with self._faults():
+        with faults_of(self._database, UNREAD):
             newest: int | None = self._connection.execute(query).scalar()
         return 0 if newest is None else newest - first + 1
 
@@ -107,7 +106,7 @@ class StoredLogs:
 
     def entries(self, call_id: str) -> Sequence[tuple[Any, ...]]:
         ids = select(records.c.position).where(records.c.call_id == call_id)
-        with self._faults():
+        with faults_of(self._database, UNREAD):
             places = sorted(self._connection.execute(ids).scalars())
         query = select(records)
         found: list[tuple[Any, ...]] = []
@@ -128,7 +127,7 @@ class StoredLogs:
         dialect = self._connection.dialect
         # Numbers and our own names are all that there is in it.
         sql = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-        with self._faults():
+        with faults_of(self._database, UNREAD):
             if dialect.name == "sqlite":
                 bare = self._connection.connection.driver_connection
                 assert bare is not None  # noqa: S101 - for the type checker
@@ -147,14 +146,6 @@ class StoredLogs:
             yield number
             after = query.where(column >= (number + 1) << shift)
             found = self._connection.execute(after).scalar()
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except self._database.errors as error:
-            said = self._database.said(error)
-            raise StoreError(f"{self.place} cannot be read: {said}") from error
 
 
 def _bounds(log: int) -> tuple[int, int]:

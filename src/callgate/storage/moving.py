@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, insert, literal, select
 from callgate.audit.place import LOG_OF_LOGS
 from callgate.ports import StoreError
 from callgate.storage.database import Database
-from callgate.storage.databases import database_of
+from callgate.storage.databases import database_of, faults_of
 from callgate.storage.facts import MOVED_TO, refuse_moved, state
 from callgate.storage.log import Log
 from callgate.storage.schema import logs, metadata, records
@@ -59,9 +59,8 @@ def move(old: StoreSettings, new: StoreSettings, progress: Progress = lambda _: 
 @contextmanager
 def _faults(database: Database) -> Iterator[None]:
     try:
-        yield
-    except database.errors as error:
-        raise StoreError(f"{database.place}: {database.said(error)}") from error
+        with faults_of(database):
+            yield
     except ValueError as error:  # no database of ours would have taken it: it was tampered with
         raise StoreError(
             f"{database.place} cannot hold what is kept ({type(error).__name__}): "

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 from callgate.policy.versions import EMPTY, Version, VersionInfo, difference, digest_of
 from callgate.ports import ConflictError, StoreError
 from callgate.storage.database import NoRecordError
-from callgate.storage.databases import database_of
+from callgate.storage.databases import alone_in, database_of, faults_of
 from callgate.storage.schema import policy_changes, policy_versions
 from callgate.storage.settings import StoreSettings
 
@@ -63,24 +63,18 @@ class StoredPolicyVersions:
             ):  # it means nothing in Cedar, and not every database has it
                 raise StoreError(f"policy {identifier!r} has a NUL character in it")
         database = database_of(self._settings)  # who writes has one for itself
-        try:
-            connection = database.open_to_write(may_create=False)
-            try:
-                with database.alone(connection):
-                    _add(connection, made)
-            finally:
-                connection.close()
-        except database.errors as error:
-            raise StoreError(f"{database.place}: {database.said(error)}") from error
+        with alone_in(database) as connection:
+            _add(connection, made)
 
     def _reading(self, question: Callable[[Connection], T]) -> T:
         database = self._read
         engine = database.open_to_read()
-        try:
-            with engine.connect() as connection, connection.begin():  # one state for all of it
-                return question(connection)
-        except database.errors as error:
-            raise StoreError(f"{database.place} cannot be read: {database.said(error)}") from error
+        with (
+            faults_of(database, " cannot be read"),
+            engine.connect() as connection,
+            connection.begin(),  # one state for all of it
+        ):
+            return question(connection)
 
 
 def _newest_number(connection: Connection) -> int:

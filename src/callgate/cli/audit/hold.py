@@ -20,7 +20,7 @@ from callgate.cli.audit.desk import (
 from callgate.cli.audit.opening import cannot
 from callgate.cli.store import store_options, store_settings
 from callgate.ports import StoreError
-from callgate.storage.databases import database_of
+from callgate.storage.databases import database_of, faults_of
 from callgate.storage.retention.reading import read_holds
 
 _REASON = click.option("--reason", required=True, help="Why: it is recorded.")
@@ -74,12 +74,10 @@ def listed(config: Any, store: str | None, *, as_json: bool) -> None:
     """Show the holds in force, from the record itself."""
     database = database_of(store_settings(config, store))
     try:
-        with database.open_to_read().connect() as connection:
+        with faults_of(database), database.open_to_read().connect() as connection:
             holds = [one.told() for one in read_holds(connection)[0]]
     except StoreError as error:
         cannot(error)
-    except database.errors as error:
-        cannot(f"{database.place}: {database.said(error)}")
     if as_json:
         click.echo(json.dumps({"holds": holds}))
         return

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-
-from sqlalchemy import Connection
+from collections.abc import Callable, Sequence
 
 from callgate.audit.holds import Hold, hold_placed, hold_released
 from callgate.audit.record import Entry
 from callgate.audit.retaining import Kept, Tally
 from callgate.audit.selecting import Selector
-from callgate.ports import Clock, StoreError
-from callgate.storage.databases import database_of
+from callgate.ports import Clock
+from callgate.storage.databases import alone_in, database_of, faults_of
 from callgate.storage.retention.erasing import Eraser
 from callgate.storage.retention.reading import read_holds
 from callgate.storage.settings import StoreSettings
@@ -36,17 +33,14 @@ class ErasingDesk:
     def holds(self) -> Sequence[Hold]:
         """Those in force. StoreError."""
         database = database_of(self._settings)
-        try:
-            with database.open_to_read().connect() as connection:
-                return read_holds(connection)[0]
-        except database.errors as error:
-            raise StoreError(f"{database.place}: {database.said(error)}") from error
+        with faults_of(database), database.open_to_read().connect() as connection:
+            return read_holds(connection)[0]
 
     def place(self, selector: Selector, reason: str, author: str) -> Hold:
         """When it returns, nothing that the hold covers is erased any more. StoreError."""
         entry = hold_placed(selector, reason, author, self._clock.now())
         self._append(entry)
-        with self._alone():
+        with alone_in(database_of(self._settings)):
             pass  # whoever was erasing without knowing of it has ended
         return next(hold for hold in self.holds() if hold.id == entry.call_id)
 
@@ -70,16 +64,3 @@ class ErasingDesk:
 
     def _eraser(self) -> Eraser:
         return Eraser(self._settings, self._clock, self._append, forget=self._forget)
-
-    @contextmanager
-    def _alone(self) -> Iterator[Connection]:
-        database = database_of(self._settings)
-        try:
-            connection = database.open_to_write(may_create=False)
-            try:
-                with database.alone(connection):
-                    yield connection
-            finally:
-                connection.close()
-        except database.errors as error:
-            raise StoreError(f"{database.place}: {database.said(error)}") from error

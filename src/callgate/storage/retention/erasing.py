@@ -20,7 +20,8 @@ from callgate.audit.selecting import Selector
 from callgate.model import Json
 from callgate.ports import Clock, StoreError
 from callgate.storage.blobs.opening import blobs_of
-from callgate.storage.databases import database_of
+from callgate.storage.database import Database
+from callgate.storage.databases import database_of, faults_of
 from callgate.storage.retention.planning import Found, Planner
 from callgate.storage.retention.reading import (
     FACTS,
@@ -99,26 +100,18 @@ class Eraser:
         First finishes what others have begun.
         """
         self._database = database_of(self._settings)
-        with ExitStack() as open_:
-            try:
-                self._writing = self._database.open_to_write(may_create=False)
-                open_.callback(self._writing.close)
-                life = self._database.claim(self._writing, LOCK)
-                if life is None:
-                    raise BusyError("another process is erasing from this record; try again")
-                open_.callback(life.end)
-                self._database.before_erasing(self._writing)
-                engine = self._database.open_to_read()
-                self._reading = open_.enter_context(engine.connect())
-                self._blobs = blobs_of(self._settings)
-                if self._blobs is not None:
-                    open_.callback(self._blobs.close)
-                self._finish()
-                yield
-                self._see_to_the_rest()
-            except self._database.errors as error:
-                place, said = self._database.place, self._database.said(error)
-                raise StoreError(f"{place}: {said}") from error
+        with ExitStack() as open_, faults_of(self._database):
+            self._writing = self._database.open_to_write(may_create=False)
+            open_.callback(self._writing.close)
+            life = self._database.claim(self._writing, LOCK)
+            if life is None:
+                raise BusyError("another process is erasing from this record; try again")
+            open_.callback(life.end)
+            self._database.before_erasing(self._writing)
+            self._open_to_read(self._database, open_)
+            self._finish()
+            yield
+            self._see_to_the_rest()
 
     def retain(self, rules: Sequence[tuple[Rule, str]]) -> int:
         """Erases what is older than its rule wants; each comes in words. How many entries."""
@@ -128,15 +121,15 @@ class Eraser:
     def count(self, selector: Selector, kept: Kept) -> Tally:
         """What `erase` would do. Not while it is at work; others may be. StoreError."""
         database = database_of(self._settings)
-        try:
-            with ExitStack() as open_:
-                self._reading = open_.enter_context(database.open_to_read().connect())
-                self._blobs = blobs_of(self._settings)
-                if self._blobs is not None:
-                    open_.callback(self._blobs.close)
-                return _tallied(list(self._planner()[0].chosen(selector, kept)))
-        except database.errors as error:
-            raise StoreError(f"{database.place}: {database.said(error)}") from error
+        with faults_of(database), ExitStack() as open_:
+            self._open_to_read(database, open_)
+            return _tallied(list(self._planner()[0].chosen(selector, kept)))
+
+    def _open_to_read(self, database: Database, open_: ExitStack) -> None:
+        self._reading = open_.enter_context(database.open_to_read().connect())
+        self._blobs = blobs_of(self._settings)
+        if self._blobs is not None:
+            open_.callback(self._blobs.close)
 
     def erase(self, selector: Selector, kept: Kept, said: Mapping[str, Json]) -> Tally:
         """Erases what the selector covers and no hold keeps. `said`: why, and by whom."""

@@ -11,9 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, event, select
 
 from callgate.audit.place import LOG_OF_LOGS, bounds, place, position
-from callgate.ports import StoreError
 from callgate.storage.database import Database
-from callgate.storage.databases import database_of
+from callgate.storage.databases import database_of, faults_of
 from callgate.storage.rows.telling import Kept
 from callgate.storage.schema import logs, records
 from callgate.storage.settings import StoreSettings
@@ -42,11 +41,11 @@ class Source:
     def reading(self) -> Iterator[Connection]:
         """Each statement sees what is committed when it begins. Raises StoreError."""
         database, engine = self._open()
-        try:
-            with self._connect(database, engine) as connection:
-                yield connection.execution_options(isolation_level="AUTOCOMMIT")
-        except database.errors as error:
-            raise StoreError(f"{database.place} cannot be read: {database.said(error)}") from error
+        with (
+            faults_of(database, " cannot be read"),
+            self._connect(database, engine) as connection,
+        ):
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def _open(self) -> tuple[Database, Engine]:
         with self._lock:
