@@ -6,15 +6,13 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
 from callgate.audit.questions import Condition
 from callgate.audit.record import Entry
-from callgate.cli.calls import Instant, Where, calls, followed
+from callgate.cli.calls import Where, calls, followed
 from callgate.model import Ran
 from callgate.ports import CallFilter
 from callgate.storage.reading import Records
@@ -220,16 +218,3 @@ def test_conditions_are_read_once() -> None:
     condition = Condition.parse("arguments.amount>=500")
     assert Where().convert("arguments.amount>=500", None, None) == condition
     assert Where().convert(condition, None, None) == condition
-
-
-def test_instants_may_be_written_in_several_ways() -> None:
-    def instant(value: Any) -> float:
-        return Instant().convert(value, None, None)
-
-    assert instant("2026-09-21") == NOW - 14 * 3600 - 13 * 60 - 20
-    assert instant("2026-09-21T14:13:20") == NOW
-    assert instant("2026-09-21T16:13:20+02:00") == NOW
-    assert instant("2h") - instant("1d") == pytest.approx(22 * 3600, abs=5)
-    assert instant("1.5m") - instant("90s") == pytest.approx(0, abs=5)
-    with pytest.raises(click.BadParameter, match="neither like 90s"):
-        instant("yesterday")

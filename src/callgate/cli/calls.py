@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +17,13 @@ from rich.console import Console
 from callgate.audit.questions import Condition
 from callgate.audit.searching import SearchError
 from callgate.cli.calls_table import WIDE, aligned, cells_of, plain, table, widths_of
+from callgate.cli.instants import Instant
 from callgate.cli.store import open_records, store_options
 from callgate.model import Json
 from callgate.ports import CallFilter, CursorError, Page, StoreError
 from callgate.storage.reading import Records
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LOOK_EVERY_SECONDS = 0.5
-
-
-class Instant(click.ParamType[float]):
-    """A point in time: `2h` ago, or `2026-10-01`, or `2026-10-01T12:00:00+02:00`; else in UTC."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Seconds since the epoch."""
-        if isinstance(value, float):
-            return value
-        ago = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", value)
-        if ago is not None:
-            seconds = timedelta(seconds=float(ago[1]) * UNITS[ago[2]]).total_seconds()
-            return time.time() - seconds  # noqa: TID251 - the command line is where time comes in
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither like 90s, 15m, 2h, 7d nor like 2026-10-01T12:00Z")
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 class Where(click.ParamType[Condition]):

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from callgate.cli.calls import Instant
+from callgate.cli.instants import Instant
 from callgate.cli.policy.diff import files_named
 from callgate.cli.policy.grounds import (
     CANNOT,

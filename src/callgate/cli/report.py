@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from callgate.audit.record import rfc3339
-from callgate.cli.calls import Instant
+from callgate.cli.instants import Instant
 from callgate.cli.review.run import write_report
 from callgate.cli.store import open_records, store_options
 from callgate.pipeline.reviewing import Limits, Reviewer

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from callgate.audit.explain import printable
-from callgate.cli.calls import Instant
+from callgate.cli.instants import Instant
 from callgate.cli.policy.grounds import (
     CannotSay,
     Chosen,

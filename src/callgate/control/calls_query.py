@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from callgate.audit.questions import Condition
+from callgate.control.instants import read_instant
 from callgate.control.problems import Problem
 from callgate.ports import CallFilter
 
@@ -95,10 +95,6 @@ def _instant(parameters: Parameters, name: str) -> float | None:
     text = _one(parameters, name)
     if text is None:
         return None
-    try:
-        at = datetime.fromisoformat(text)
-        if at.tzinfo is not None:
-            return at.timestamp()
-    except (ValueError, OverflowError):
-        pass
+    if (at := read_instant(text)) is not None:
+        return at
     raise Problem(400, f"`{name}` must be an instant such as 2026-10-01T12:00:00Z (`+` is %2B).")

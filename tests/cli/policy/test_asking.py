@@ -8,7 +8,6 @@ import click
 import pytest
 
 from callgate.cli.policy.asking import (
-    At,
     Pairs,
     Who,
     arguments_of,
@@ -143,16 +142,6 @@ def test_an_example_can_be_tried_as_it_is_written(desk: Path) -> None:
     assert (tried.exit_code, '"at": "1970-01-01T00:00:00.000Z"' in tried.stdout) == (1, True)
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("1970-01-02", 86400.0), ("1970-01-01T01:00+01:00", 0.0), ("1970-01-01T00:00:01Z", 1.0)],
-)
-def test_an_instant_is_in_utc_where_it_says_no_zone(text: str, seconds: float) -> None:
-    assert At().convert(text, None, None) == seconds
-
-
-def test_what_is_no_pair_or_instant_is_refused() -> None:
+def test_what_is_no_pair_is_refused() -> None:
     with pytest.raises(click.BadParameter, match="is not of the form name=value"):
         Pairs().convert("a", None, None)
-    with pytest.raises(click.BadParameter, match="is no instant"):
-        At().convert("noon", None, None)

@@ -13,7 +13,7 @@ import click
 from callgate.app.clock import SystemClock
 from callgate.audit.selecting import NAMES, Selector
 from callgate.cli.audit.opening import cannot
-from callgate.cli.calls import Instant
+from callgate.cli.instants import Instant
 from callgate.cli.policy.control import ControlApi, as_option, control_option
 from callgate.cli.run import load
 from callgate.cli.store import DEFAULT_CONFIG, store_options, store_settings

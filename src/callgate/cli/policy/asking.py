@@ -6,7 +6,6 @@ import functools
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +36,6 @@ class Pairs(click.ParamType[tuple[str, str]]):
         if not equals or not name:
             self.fail(f"{value!r} is not of the form name=value", param, ctx)
         return name, text
-
-
-class At(click.ParamType[float]):
-    """An instant: RFC 3339, in UTC where it says no zone."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Seconds since the epoch."""
-        if isinstance(value, float):
-            return value
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no instant; write it like 2026-10-01T12:00:00Z", param, ctx)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 class Who(Value):

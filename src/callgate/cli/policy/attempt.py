@@ -8,8 +8,8 @@ from typing import Any
 import click
 import msgspec
 
+from callgate.cli.instants import At
 from callgate.cli.policy.asking import (
-    At,
     Pairs,
     Who,
     arguments_of,

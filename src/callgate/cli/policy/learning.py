@@ -15,7 +15,7 @@ from callgate.audit.explain import printable
 from callgate.authoring import analysing
 from callgate.authoring.grounding import groups_in, tags_in
 from callgate.authoring.learned import Basis, cases_text, policies_text
-from callgate.cli.calls import Instant
+from callgate.cli.instants import Instant
 from callgate.cli.policy.check import subject_of
 from callgate.cli.policy.drafts import Wanted, install, require_place, write
 from callgate.cli.policy.grounds import (

@@ -6,7 +6,7 @@ import click
 from msgspec.structs import replace
 
 from callgate.audit.explain import printable
-from callgate.cli.policy.asking import At
+from callgate.cli.instants import At
 from callgate.cli.policy.grounds import Grounds
 from callgate.model import Json, Principal, Tool
 from callgate.policy.reach import Known, Reach, Reachable, Way, reach

@@ -13,7 +13,7 @@ import click
 
 from callgate.audit.explain import printable
 from callgate.audit.shadows import Report, Shadowed
-from callgate.cli.calls import Instant
+from callgate.cli.instants import Instant
 from callgate.cli.store import open_records, store_options
 from callgate.ports import CallFilter, StoreError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import yaml
 
-from callgate.cli.calls import Instant
+from callgate.cli.instants import Instant
 from callgate.cli.store import open_records, store_options
 from callgate.pipeline.replay import Recall
 from callgate.policy.decided import Decision, Left

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import lru_cache
 
 import msgspec
 
 from callgate.control.authzen.reading import Action, Resource, Subject, Unclear
+from callgate.control.instants import read_instant
 from callgate.model import CALL_TOOL, SEPARATOR, Json, Principal, Tool, Value, qualify, split_name
 from callgate.pipeline.gateway import Gateway
 from callgate.protocol.methods import METHODS, method_tool
@@ -155,12 +155,8 @@ def instant_of(context: Mapping[str, Json], gateway: Gateway) -> float:
     text = _text(context, "time", "context")
     if text is None:
         return gateway.clock.now()
-    try:
-        at = datetime.fromisoformat(text)
-        if at.tzinfo is not None:
-            return at.timestamp()
-    except (ValueError, OverflowError):
-        pass
+    if (at := read_instant(text)) is not None:
+        return at
     raise Unclear("`context.time` must be an instant with an offset, as 2026-10-01T12:00:00Z.")
 
 
