@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_IDLE_SECONDS = 4.0  # common servers close after 5: a request into a closing connection fails
 MAX_IDLE_CONNECTIONS = 64
 MAX_ANSWER_BYTES = 64 << 10  # to what is posted, where nobody says another bound
+MAX_TOLD_CHARACTERS = 200
 
 Builder = TypeVar("Builder", bound="BaseClientBuilder")
 
@@ -112,6 +113,11 @@ def cause_of(error: PyreqwestError) -> str:
     return str(causes[-1]["message"]) if causes and len(causes) > 1 else error.message
 
 
+def told(text: str) -> str:
+    """What somebody says of their own failure: short, and without what could fool a terminal."""
+    return "".join(letter for letter in text if letter.isprintable())[:MAX_TOLD_CHARACTERS]
+
+
 class Answer(Value):
     """What came back, whatever the status."""
 
@@ -133,8 +139,7 @@ class Answer(Value):
         """What a status that was not hoped for means, with the beginning of what was said."""
         if 300 <= self.status < 400:
             return f"HTTP {self.status}: it redirects, which is not followed"
-        said = self.body[:200].decode("utf-8", "replace")
-        words = "".join(letter for letter in said if letter.isprintable())
+        words = told(self.body[:MAX_TOLD_CHARACTERS].decode("utf-8", "replace"))
         return f"HTTP {self.status}: {words}" if words else f"HTTP {self.status}"
 
 

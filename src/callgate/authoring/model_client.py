@@ -8,12 +8,11 @@ from typing import Literal, Self
 import msgspec
 
 from callgate.authoring.settings import DraftingSettings
-from callgate.closed_client import Answer, Asker, TooLongError, UnusableError, closed_client
+from callgate.closed_client import Answer, Asker, TooLongError, UnusableError, closed_client, told
 from callgate.model import Json, Value
 from callgate.protocol.jsonrpc import encode
 
 MAX_ANSWER_BYTES = 1 << 20
-MAX_TOLD_CHARACTERS = 200  # of what an endpoint says of its own failure
 
 
 class ModelError(Exception):
@@ -106,9 +105,9 @@ class ModelClient:
             after = answer.headers.get("retry-after", "")
             wait = f" in {after} s" if after.isdecimal() and len(after) < 6 else " later"
             return f"takes no more requests now (429); try again{wait}"
-        told = "" if status in _SILENT else self._told(answer.body)
+        why = "" if status in _SILENT else self._told(answer.body)
         problem = _STATUS.get(status, "failed; try again later")
-        return f"{problem} ({status}{': ' if told else ''}{told})"
+        return f"{problem} ({status}{': ' if why else ''}{why})"
 
     def _told(self, body: bytes) -> str:
         """What the endpoint says of its failure: short, printable, and never our key."""
@@ -123,7 +122,7 @@ class ModelClient:
         key = self._settings.api_key
         if key is not None:
             text = text.replace(key.get_secret_value(), "***")
-        return "".join(c for c in text if c.isprintable())[:MAX_TOLD_CHARACTERS]
+        return told(text)
 
     def _text(self, body: bytes) -> str:
         try:

@@ -11,15 +11,13 @@ from urllib.parse import quote
 import msgspec
 
 from callgate.aws_signing import Signer, SigningError, region_here
-from callgate.closed_client import Answer, Poster
+from callgate.closed_client import Answer, Poster, told
 from callgate.interceptors.faults import InterceptorError
 from callgate.interceptors.lambda_context import Invocation
 from callgate.interceptors.lambda_local import FunctionError
 from callgate.interceptors.lambda_settings import MAX_PAYLOAD_BYTES, LambdaSettings
 from callgate.model import Json
 from callgate.protocol.jsonrpc import encode
-
-MAX_TOLD_CHARACTERS = 200  # of what a function or an endpoint says of its own failure
 
 
 class RemoteFunction:
@@ -88,14 +86,14 @@ def _refusal(answer: Answer) -> str:
     said = _object(answer.body)
     kind = answer.headers.get("x-amzn-errortype", "").partition(":")[0] or said.get("Type", "")
     message = said.get("message") or said.get("Message") or ""
-    return _told(f"HTTP {answer.status} {kind}: {message}")
+    return told(f"HTTP {answer.status} {kind}: {message}")
 
 
 def _failure(answer: Answer) -> str:
     """What a function's own failure is: its error type and message."""
     said = _object(answer.body)
     kind = said.get("errorType") or answer.headers["x-amz-function-error"]
-    return _told(f"the function failed: {kind}: {said.get('errorMessage', '')}")
+    return told(f"the function failed: {kind}: {said.get('errorMessage', '')}")
 
 
 def _object(body: bytes) -> Mapping[str, Json]:
@@ -104,7 +102,3 @@ def _object(body: bytes) -> Mapping[str, Json]:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _told(text: str) -> str:
-    return "".join(c for c in text if c.isprintable())[:MAX_TOLD_CHARACTERS]
