@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from pydantic import Field, ValidationError
 
 from callgate.app.snapshot import SnapshotError, read_snapshot
 from callgate.audit.definitions import tool_id
 from callgate.audit.masks import MASKED
-from callgate.audit.principals import principal_of
+from callgate.audit.principals import description_of, recalled
 from callgate.cli.explain import only
 from callgate.cli.policy.grounds import CannotSay, read_text
-from callgate.model import CALL_TOOL, Call, Era, Json, Principal, Proof, Reply, Tool, Value
+from callgate.model import (
+    CALL_TOOL,
+    SEPARATOR,
+    Call,
+    Era,
+    Json,
+    Principal,
+    Proof,
+    Reply,
+    Tool,
+    Value,
+)
+from callgate.pipeline.list_interception import Items
 from callgate.ports import StoreError
 from callgate.protocol.definitions import Unusable, read_tool
 from callgate.protocol.jsonrpc import Malformed, encode, parse_json
 from callgate.protocol.methods import METHODS, method_tool
+from callgate.protocol.naming import split_uri
 from callgate.settings import Settings
 from callgate.storage.reading import Records
 from callgate.testing.building import a_tool
 
 MAX_DEPTH = 128
 ISSUER = "https://issuer.example"
+LISTS = {
+    "tools": "tools/list",
+    "resources": "resources/list",
+    "resourceTemplates": "resources/templates/list",
+    "prompts": "prompts/list",
+}
+"""The member of a result that holds a list → the method that lists."""
+
+S = TypeVar("S", bound=Settings)
 
 
 class PrincipalSettings(Settings):
@@ -52,14 +75,30 @@ class RequestSettings(Settings):
     run: str = ""
 
 
+class AskerSettings(RequestSettings):
+    """Who asks for a list; `tool` says of which target, where not of all: `shop___tools/list`."""
+
+    tool: str = Field(default="", pattern=r"|.+___.+")
+
+
+class Message(Settings):
+    """A message of a target, as a file says it."""
+
+    method: str = Field(pattern=r"notifications/.+")
+    params: dict[str, Json] = {}
+
+
 class Given(Value):
     """What the command line adds to a call."""
 
+    targets: tuple[str, ...] = ()  # of the configuration
     headers: tuple[tuple[str, str], ...] = ()
     claims: dict[str, Json] = {}
     facts: dict[str, dict[str, Json]] = {}
     tools: Path | None = None
     result: Path | None = None
+    message: Path | None = None
+    list: Path | None = None
 
 
 class Material(Value):
@@ -68,22 +107,28 @@ class Material(Value):
     call: Call
     notes: tuple[str, ...] = ()
     knows_tool: bool = False  # whether its definition is known
+    message: Message | None = None
+    items: Items = []  # of a list, as it is about to be shown
 
 
-def of_file(path: Path, given: Given) -> Material:
-    """The call in a file. Raises CannotSay."""
-    try:
-        said = RequestSettings.model_validate(_object(path))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise CannotSay(f"{path}: {where}: {first['msg']}") from None
+def of_file(path: Path | None, given: Given) -> Material:
+    """The call in a file; without one, a list that somebody asks for. Raises CannotSay."""
+    if given.list is not None:
+        asker = AskerSettings() if path is None else _read(AskerSettings, path)
+        return _of_list(asker, given)
+    assert path is not None  # noqa: S101 - only a list needs none
+    said = _read(RequestSettings, path)
     tool = _known(said.tool, given)
+    call = _asked(said, said.tool, tool or a_tool(said.tool), given)
+    return _with_message(Material(call=_replied(call, given), knows_tool=tool is not None), given)
+
+
+def _asked(said: RequestSettings, name: str, tool: Tool, given: Given) -> Call:
     principal = Principal(**{**said.principal.model_dump(), "groups": said.principal.groups})
-    call = _call(
+    return _call(
         id="c0000",
-        requested_name=said.tool,
-        tool=tool or a_tool(said.tool),
+        requested_name=name,
+        tool=tool,
         principal=_claimed(principal, given),
         arguments=said.arguments,
         headers=_headers(said.headers, given),
@@ -92,7 +137,54 @@ def of_file(path: Path, given: Given) -> Material:
         enriched={**said.enriched, **given.facts},
         session_id=said.run or None,
     )
-    return Material(call=_replied(call, given), knows_tool=tool is not None)
+
+
+def _of_list(said: AskerSettings, given: Given) -> Material:
+    target = said.tool.partition(SEPARATOR)[0]
+    method, items = _listed(target, given)
+    call = _asked(said, method, method_tool(target, method), given)
+    return Material(call=call, knows_tool=True, items=items)
+
+
+def _listed(target: str, given: Given) -> tuple[str, Items]:
+    """What a file lists, with the target of each item; `target`: all are this one's."""
+    path = given.list
+    assert path is not None  # noqa: S101 - only then
+    document = _object(path)
+    held = next((name for name in LISTS if isinstance(document.get(name), list)), None)
+    if held is None or (len(document) > 1 and all(isinstance(v, list) for v in document.values())):
+        tools = [tool for tool in _tools(path) if target in ("", tool.target)]
+        named = [({**tool.definition, "name": tool.qualified_name}, tool) for tool in tools]
+        shown = [(tool.target, tool.definition if target else item) for item, tool in named]
+        return "tools/list", shown
+    items = document[held]
+    if not all(isinstance(item, dict) for item in items):
+        raise CannotSay(f"{path}: {held}: must be a list of objects")
+    return LISTS[held], [(target or _target_of(item, given.targets), item) for item in items]
+
+
+def _target_of(item: dict[str, Json], targets: Sequence[str]) -> str:
+    """The target of an item as the route of all targets shows it."""
+    uri = item.get("uri") or item.get("uriTemplate")
+    if isinstance(uri, str):
+        prefix = uri.partition("+")[0]
+        return (split_uri(uri, targets) or (prefix if not targets else "",))[0]
+    return str(item.get("name")).partition(SEPARATOR)[0]
+
+
+def _with_message(material: Material, given: Given) -> Material:
+    if given.message is None:
+        return material
+    return replace(material, message=_read(Message, given.message))
+
+
+def _read(kind: type[S], path: Path) -> S:
+    try:
+        return kind.model_validate(_object(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise CannotSay(f"{path}: {where}: {first['msg']}") from None
 
 
 def of_record(records: Records, start: str, given: Given) -> Material:
@@ -102,39 +194,47 @@ def of_record(records: Records, start: str, given: Given) -> Material:
         told: dict[str, Json] = {}
         for entry in records.entries(call_id):
             told |= entry
-        described = _described(records, told)
+        of = description_of(told.get("principal") or {})
+        described = None if of is None else records.defined(of)
         defined = records.defined(tool_id(told["tool_sha256"])) if told.get("tool_sha256") else None
     except StoreError as error:
         raise CannotSay(str(error)) from None
-    name, principal = told.get("tool"), told.get("principal")
-    method = told.get("method") or "tools/call"
-    if not name or not told.get("target") or METHODS[method].is_list or principal is None:
-        what = "is a list" if METHODS[method].is_list else "did not get so far as a tool"
-        raise CannotSay(f"the call {call_id} {what}; interceptors of calls cannot be tried on it")
-    qualified = f"{told['target']}___{name}"
-    tool = _known(qualified, given) or _recorded(told["target"], method, defined)
-    who = principal_of(told, described)
-    assert who is not None  # noqa: S101 - the body has a principal
+    asked = recalled(told, described)
+    if asked is None:
+        raise CannotSay(f"the call {call_id} did not get so far as to have a principal")
+    settings = {
+        "id": call_id,
+        "principal": _claimed(asked.principal, given),
+        "headers": _headers({}, given),
+        "meta": {"traceparent": told["traceparent"]} if told.get("traceparent") else {},
+        "session_id": told.get("session"),
+    }
+    lacking = [f"{asked.lacks}; --claim NAME=VALUE gives one"] if asked.lacks else []
+    name, target, method = told.get("tool"), told.get("target"), told.get("method") or CALL_TOOL
+    if given.list is not None:
+        route = (target or "") if METHODS[method].is_list else ""
+        method, items = _listed(route, given)
+        call = _call(**settings, tool=method_tool(route, method), requested_name=method)
+        return Material(call=call, notes=tuple(lacking), knows_tool=True, items=items)
+    if not name or not target or METHODS[method].is_list:
+        if METHODS[method].is_list:
+            said = "is a list; what is shown in one is not recorded: --list FILE gives it"
+        else:
+            said = "did not get so far as a tool; interceptors of calls cannot be tried on it"
+        raise CannotSay(f"the call {call_id} {said}")
+    qualified = f"{target}{SEPARATOR}{name}"
+    tool = _known(qualified, given) or _recorded(target, method, defined)
     call = _call(
-        id=call_id,
+        **settings,
         requested_name=told.get("name") or qualified,
         method=method,
         tool=tool or a_tool(qualified),
-        principal=_claimed(who, given),
         arguments=told.get("arguments") or {},
-        headers=_headers({}, given),
-        meta={"traceparent": told["traceparent"]} if told.get("traceparent") else {},
         enriched=_merged(told.get("enriched") or {}, given.facts),
-        session_id=told.get("session"),
     )
-    notes = tuple(_missing(told, call, given))
+    notes = (*_missing(told, call, given), *(lacking if not given.claims else ()))
     call = _replied(call, given, told)
-    return Material(call=call, notes=notes, knows_tool=tool is not None)
-
-
-def _described(records: Records, told: dict[str, Json]) -> dict[str, Json] | None:
-    digest = (told.get("principal") or {}).get("claims_sha256")
-    return records.defined(f"principal:{digest}") if digest else None
+    return _with_message(Material(call=call, notes=notes, knows_tool=tool is not None), given)
 
 
 def _recorded(target: str, method: str, defined: dict[str, Json] | None) -> Tool | None:
@@ -177,8 +277,6 @@ def _missing(told: dict[str, Json], call: Call, given: Given) -> Iterator[str]:
         yield f"values of these facts are not recorded; --fact {unknown[0]}=VALUE gives one: " + (
             ", ".join(unknown)
         )
-    if not call.principal or (not call.principal.claims and call.principal.kind == "jwt"):
-        yield "claims of this principal are not recorded; --claim NAME=VALUE gives one"
     if given.result is None and told.get("masked_results"):
         yield f"masked in the recorded result: {', '.join(told['masked_results'])}"
 
@@ -198,11 +296,15 @@ def _known(qualified: str, given: Given) -> Tool | None:
     """The tool as its target defines it, where a snapshot says so."""
     if given.tools is None:
         return None
+    tools = _tools(given.tools)
+    return next((tool for tool in tools if tool.qualified_name == qualified), None)
+
+
+def _tools(path: Path) -> tuple[Tool, ...]:
     try:
-        tools = read_snapshot(given.tools).tools
+        return read_snapshot(path).tools
     except SnapshotError as error:
         raise CannotSay(str(error)) from None
-    return next((tool for tool in tools if tool.qualified_name == qualified), None)
 
 
 def _call(**settings: Any) -> Call:
@@ -216,8 +318,7 @@ def _call(**settings: Any) -> Call:
 
 
 def _claimed(principal: Principal, given: Given) -> Principal:
-    fields = {name: getattr(principal, name) for name in Principal.__struct_fields__}
-    return Principal(**{**fields, "claims": {**principal.claims, **given.claims}})
+    return replace(principal, claims={**principal.claims, **given.claims})
 
 
 def _headers(own: dict[str, str], given: Given) -> dict[str, str]:
@@ -234,9 +335,7 @@ def _replied(call: Call, given: Given, told: dict[str, Json] | None = None) -> C
         result, is_error = told["content"], bool((told.get("result") or {}).get("error"))
     else:
         return call
-    reply = Reply(body=encode(result), is_error=is_error)
-    fields = {name: getattr(call, name) for name in Call.__struct_fields__}
-    return Call(**{**fields, "reply": reply})
+    return replace(call, reply=Reply(body=encode(result), is_error=is_error))
 
 
 def _object(path: Path) -> dict[str, Json]:

@@ -8,11 +8,10 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import msgspec
-from msgspec.structs import replace
 from pydantic import ValidationError
 
 from callgate.app.chains import build_attachment
@@ -21,6 +20,7 @@ from callgate.app.parts import PartError
 from callgate.audit.explain import printable
 from callgate.audit.patch import patch
 from callgate.cli.interceptor.material import Given, Material, of_file, of_record
+from callgate.cli.interceptor.trying import DROPPED, Tried, looks_at, tried_at
 from callgate.cli.policy.asking import Pairs, json_or_text
 from callgate.cli.policy.grounds import CannotSay, Chosen, config_options, configured
 from callgate.cli.policy.telling import value_text
@@ -28,36 +28,15 @@ from callgate.cli.store import StorePlace, open_records
 from callgate.config import Config
 from callgate.config.validation import nearest
 from callgate.interceptors.settings import InterceptorSettings
-from callgate.model import Call, Change, Json, Ran, Refused, Reply, Value
-from callgate.pipeline.attaching import ERROR, REQUEST, RESULT, Attachment
-from callgate.pipeline.interception import (
-    AboutRequest,
-    AboutResult,
-    ask_about_request,
-    ask_about_result,
-)
-from callgate.pipeline.wishes import Copies
+from callgate.model import SEPARATOR, Json
+from callgate.pipeline.attaching import ERROR, LIST, MESSAGE, REQUEST, RESULT, Attachment
 from callgate.protocol.mcp import is_tool_error
-from callgate.protocol.validators import Validators
 from callgate.testing.governing import bare_config
 
 WENT_THROUGH, REFUSED, FAILED = 0, 1, 2
 SCRIPT = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _decode = msgspec.json.Decoder().decode
-
-
-class Tried(Value):
-    """What came of it."""
-
-    call: Call  # as the interceptor left it
-    changes: tuple[Change, ...] = ()
-    before: dict[str, Json] = {}
-    after: dict[str, Json] = {}
-    code: str | None = None  # a refusal code
-    reason: str = ""
-    detail: str = ""
-    is_skipped: bool = False  # its bytes proved that there is nothing to see
 
 
 @click.command()
@@ -69,6 +48,18 @@ class Tried(Value):
     type=_FILE,
     help="The result of the call, in a JSON file, instead of the recorded one. The interceptor is "
     "asked about it then.",
+)
+@click.option(
+    "--message",
+    type=_FILE,
+    help="A message of the target in the middle of the call, in a JSON file: progress, or a log "
+    "message. The interceptor is asked about it then.",
+)
+@click.option(
+    "--list",
+    type=_FILE,
+    help="A list, in a JSON file: a result of tools/list, resources/list and so on, or what "
+    "`callgate policy tools` writes. The interceptor is asked about it then.",
 )
 @click.option(
     "--kind",
@@ -96,44 +87,68 @@ class Tried(Value):
 def run(interceptor: str, chosen: Chosen, as_json: bool, **options: Any) -> None:
     """Ask one interceptor about one call, and show what it wants. Nothing is called or recorded.
 
-    The interceptor is a function in a Python file, or one of the configuration by its name.
+    The interceptor is a function in a Python file, or one of the configuration by its name. It is
+    asked about the request, or else about what --result, --message or --list gives.
 
-    Exit codes: 0 the call would go on, 1 it is refused or its result withheld, 2 the interceptor
-    fails, or cannot be asked.
+    Exit codes: 0 the call would go on, 1 it is refused, its result or the list withheld or the
+    message dropped, 2 the interceptor fails, or cannot be asked.
     """
+    point = _point(options)
+    settings, config = _chosen(interceptor, chosen, options, point)
     given = Given(
+        targets=tuple(config.targets),
         headers=options["headers"],
         claims={name: json_or_text(text) for name, text in options["claims"]},
         facts=_facts(options["facts"]),
         tools=options["tools"],
         result=options["result"],
+        message=options["message"],
+        list=options["list"],
     )
-    point = RESULT if given.result is not None else REQUEST
-    settings, config = _chosen(interceptor, chosen, options, point)
     material = _material(chosen, options, given)
-    if "request" not in settings.on:
-        point = RESULT
-        if material.call.reply is None:
-            points = ", ".join(sorted(settings.on))
-            raise CannotSay(
-                f"{settings.name} is asked about: {points}. There is no result of this call to "
-                "ask about; give one: --result FILE"
-            )
+    if point == REQUEST and REQUEST not in settings.on:
+        point = _other_point(settings, material)
     tried, notes = asyncio.run(_tried(settings, config, material, point))
     if as_json:
-        click.echo(json.dumps(_as_json(settings, point, tried, notes), indent=2))
+        click.echo(json.dumps(_as_json(settings, point, material, tried, notes), indent=2))
     else:
         for note in notes:
             click.echo(f"note: {printable(note)}", err=True)
-        for line in _lines(settings, point, tried):
+        for line in _lines(settings, point, material, tried):
             click.echo(line)
     sys.exit(_exit_code(tried))
 
 
+def _point(options: dict[str, Any]) -> str:
+    given = [one for one in (RESULT, MESSAGE, LIST) if options[one] is not None]
+    if len(given) > 1:
+        raise click.UsageError("give one of --result, --message, --list")
+    return given[0] if given else REQUEST
+
+
+def _other_point(settings: InterceptorSettings, material: Material) -> str:
+    """Where it is asked that is not asked about requests. Raises CannotSay."""
+    points = ", ".join(sorted(settings.on))
+    if settings.on.isdisjoint((RESULT, ERROR)):
+        options = " or ".join(
+            f"--{point} FILE" for point in (MESSAGE, LIST) if point in settings.on
+        )
+        raise CannotSay(f"{settings.name} is asked about: {points}. Give one: {options}")
+    if material.call.reply is None:
+        raise CannotSay(
+            f"{settings.name} is asked about: {points}. There is no result of this call to "
+            "ask about; give one: --result FILE"
+        )
+    return RESULT
+
+
 def _material(chosen: Chosen, options: dict[str, Any], given: Given) -> Material:
-    if (options["call_id"] is None) is (options["request"] is None):
+    is_list = given.list is not None  # for which nobody need be named
+    if (options["call_id"] is None) is (options["request"] is None) and not (
+        is_list and options["call_id"] is None
+    ):
         raise click.UsageError("say which call: --call CALL_ID, or --request FILE")
-    if options["request"] is not None:
+    if options["call_id"] is None:
         return of_file(options["request"], given)
     return of_record(open_records(chosen.config, options["store"]), options["call_id"], given)
 
@@ -187,8 +202,7 @@ async def _tried(
     except PartError as error:
         raise CannotSay(str(error)) from None
     try:
-        ask = _about_request if point == REQUEST else _about_result
-        tried = await ask(material, attachment)
+        tried = await tried_at(point, material, attachment)
         return tried, (*material.notes, *_notes(settings, attachment, material, point))
     finally:
         await attachment.interceptor.close()
@@ -205,59 +219,26 @@ def _notes(
     if unseen:
         yield f"headers are not recorded; --header {unseen[0]}=VALUE gives one: {', '.join(unseen)}"
     is_error = point == RESULT and call.reply is not None and is_tool_error(call.reply)
-    if not attachment.applies(ERROR if is_error else point, call.tool):
+    if not attachment.applies(ERROR if is_error else point, call.tool) or (
+        point == LIST and not _has_business(attachment, material)
+    ):
         yield f"the gateway does not ask {settings.name} about this: see its `on`, `tools`, …"
     elif not attachment.is_asked_about(call):
         yield f"the gateway does not ask {settings.name} about this call: `when` does not hold"
+    if not looks_at(point, attachment):
+        yield f"interceptors of the kind {settings.kind} do not look at {point}s"
     if settings.mode == "observe":
         yield f"{settings.name} only observes in the gateway: what it wants is not done there"
 
 
-async def _about_request(material: Material, attachment: Attachment) -> Tried:
-    call = material.call
-    about = AboutRequest(call.arguments)
-    before = call.arguments
-    if attachment.may_skip and attachment.interceptor.may_skip(about.text_of(call)):
-        return Tried(call=call, before=before, after=before, is_skipped=True)
-    try:
-        left = await ask_about_request(call, attachment, about, SystemClock())
-    except Refused as refused:
-        return _refused(call, refused, before)
-    tried = Tried(call=left, changes=left.changes, before=before, after=left.arguments)
-    if left.arguments is not before and material.knows_tool and left.tool is not None:
-        problem = Validators().validate(left.tool, left.arguments)
-        if problem is not None:
-            return replace(tried, code="invalid_arguments", reason=problem)
-    return tried
-
-
-async def _about_result(material: Material, attachment: Attachment) -> Tried:
-    call = replace(material.call, ran=Ran.YES)
-    reply = call.reply or Reply(body=b"{}")
-    parsed = _decode(reply.body)
-    shown = Copies({"error": parsed}) if reply.is_error else Copies(parsed, reply.body)
-    before: dict[str, Json] = shown.value
-    if attachment.may_skip and attachment.interceptor.may_skip(reply.body):
-        return Tried(call=call, before=before, after=before, is_skipped=True)
-    about = AboutResult(call.arguments, shown)
-    try:
-        left, after = await ask_about_result(call, attachment, about, SystemClock())
-    except Refused as refused:
-        return _refused(call, refused, before)
-    return Tried(call=left, changes=left.changes, before=before, after=after)
-
-
-def _refused(call: Call, refused: Refused, before: dict[str, Json]) -> Tried:
-    left = refused.call or call
-    return Tried(
-        call=left,
-        changes=left.changes,
-        before=before,
-        after=before,
-        code=refused.code,
-        reason=refused.reason,
-        detail=refused.detail,
-    )
+def _has_business(attachment: Attachment, material: Material) -> bool:
+    """Whether any item of the list is shown to it."""
+    targets = {target for target, _ in material.items}
+    if attachment.targets is not None:
+        return not targets.isdisjoint(attachment.targets)
+    if attachment.tools is not None:
+        return not targets.isdisjoint(tool.partition(SEPARATOR)[0] for tool in attachment.tools)
+    return True
 
 
 def _has_failed(tried: Tried) -> bool:
@@ -270,31 +251,63 @@ def _exit_code(tried: Tried) -> int:
     return WENT_THROUGH if tried.code is None else REFUSED
 
 
-def _lines(settings: InterceptorSettings, point: str, tried: Tried) -> Iterator[str]:
-    call = tried.call
-    assert call.tool is not None and call.principal is not None  # noqa: S101 - material has them
-    who = printable(f"{call.tool.qualified_name} by {call.principal.id}")
-    yield f"{settings.name} ({settings.kind}) on the {point} of {who}"
+def _lines(
+    settings: InterceptorSettings, point: str, material: Material, tried: Tried
+) -> Iterator[str]:
+    yield f"{settings.name} ({settings.kind}) on the {printable(_about(point, material))}"
+    words = _WORDS[point]
     if _has_failed(tried):
         yield f"  failed: {printable(tried.changes[-1].note)}"
-        goes_on = "goes on without it" if tried.code is None else "is refused"
-        yield f"  on_failure: {settings.on_failure}, so that the call {goes_on}"
+        goes_on = words.without if tried.code is None else words.refused
+        yield f"  on_failure: {settings.on_failure}, so that the {goes_on}"
     elif tried.code is not None:
-        yield f"  {_VERDICTS.get(tried.code, tried.code)}: {printable(tried.reason)}"
+        verdict = _VERDICTS.get(tried.code, tried.code)
+        verdict = f"{verdict.removesuffix('result')}list" if point == LIST else verdict
+        yield f"  {verdict}: {printable(tried.reason)}" if tried.reason else f"  {verdict}"
     elif not tried.changes:
         said = "need not look: nothing in these bytes concerns it" if tried.is_skipped else ""
-        yield f"  {said or 'wants nothing: the call goes on as it is'}"
+        yield f"  {said or f'wants nothing: the {words.as_it_is}'}"
     yield from (f"  {line}" for line in _wishes(tried))
     seconds = sum(change.duration_seconds for change in tried.changes[:1])
     if tried.changes:
         yield f"  took {seconds * 1000:.2f} ms"
 
 
+def _about(point: str, material: Material) -> str:
+    """What it was asked about: `request of shop___refund by ada`, `list tools/list for ada`."""
+    call = material.call
+    assert call.tool is not None and call.principal is not None  # noqa: S101 - material has them
+    name, who = call.tool.qualified_name, call.principal.id
+    if point == LIST:
+        return f"list {name if call.tool.target else call.method} for {who}"
+    if point == MESSAGE and material.message is not None:
+        return f"message {material.message.method} of {name} to {who}"
+    return f"{point} of {name} by {who}"
+
+
+class _Words(NamedTuple):
+    """What becomes of what was asked about."""
+
+    as_it_is: str
+    without: str
+    refused: str
+
+
+_CALL = _Words("call goes on as it is", "call goes on without it", "call is refused")
+_WORDS = {
+    REQUEST: _CALL,
+    RESULT: _CALL,
+    MESSAGE: _Words(
+        "message is passed on as it is", "message is passed on without it", "message is dropped"
+    ),
+    LIST: _Words("list is shown as it is", "list is shown without it", "list is not shown"),
+}
 _VERDICTS = {
     "refused_by_interceptor": "refuses the call",
     "result_withheld": "withholds the result",
     "approval_required": "asks for a person's approval",
     "invalid_arguments": "changes the arguments so that they do not fit the tool",
+    DROPPED: "drops the message",
 }
 
 
@@ -331,7 +344,11 @@ def _at(value: Json, pointer: str) -> Json:
 
 
 def _as_json(
-    settings: InterceptorSettings, point: str, tried: Tried, notes: tuple[str, ...]
+    settings: InterceptorSettings,
+    point: str,
+    material: Material,
+    tried: Tried,
+    notes: tuple[str, ...],
 ) -> dict[str, Json]:
     call = tried.call
     answer = _decode(call.reply.body) if call.is_answered and call.reply is not None else None
@@ -340,7 +357,8 @@ def _as_json(
         "kind": settings.kind,
         "point": point,
         "call": call.id,
-        "tool": call.tool.qualified_name if call.tool is not None else None,
+        "tool": call.tool.qualified_name if call.tool is not None and call.tool.target else None,
+        "method": call.method if material.message is None else material.message.method,
         "actions": [change.action for change in tried.changes],
         "code": "interceptor_failed" if _has_failed(tried) else tried.code or "ok",
         "reason": tried.reason,
