@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -24,6 +23,7 @@ from callgate.identity.anonymous import AnonymousAuthenticator
 from callgate.identity.signing_keys import IssuerError, read_key_file
 from callgate.interceptors.beside import files_of, files_of_script, may_appear
 from callgate.interceptors.settings import InterceptorSettings
+from callgate.protocol.origins import is_loopback
 from callgate.sources import files
 from callgate.storage.postgres_url import is_unverified
 from callgate.upstream.mcp_http import HttpTargetSettings
@@ -214,18 +214,11 @@ def _warnings(config: Config, policy_files: tuple[Path, ...]) -> Iterator[str]:
                 f"targets.{name}.pass_headers names authorization: interceptors decide as whom "
                 "that target is called, and may pass an agent's own token on."
             )
-    if agents.tls_certificate is None and not _is_loopback(agents.host):
+    if agents.tls_certificate is None and not is_loopback(agents.host):
         yield (
             f"Agents connect to {agents.host} without TLS: tokens can be read on the way, "
             "unless a proxy in front of this gateway ends TLS."
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _put(tree: Any, path: KeyPath, text: str) -> None:
