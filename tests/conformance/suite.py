@@ -20,10 +20,10 @@ from fakes.node import installed, module_file, node
 PACKAGE = "@modelcontextprotocol/conformance"
 PROGRAM = "dist/index.js"
 # A scenario that hangs is a failure of that scenario, not of the run.
-SERVER_SCENARIO_SECONDS = 15
+SERVER_SCENARIO_SECONDS = 60
 # What is started as a client gives up by itself before, and ends what it started.
 CLIENT_SCENARIO_SECONDS = 90
-RUN_SECONDS = 420
+RUN_SECONDS = 900
 LISTED = re.compile(r"^ +- (\S+)", re.MULTILINE)
 DIRECTORY = re.compile(r"(?:server-)?(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 # Authorization of targets is not what an anonymous gateway could be compared in.

@@ -1,6 +1,6 @@
 // The steps that a client of either TypeScript SDK takes, and what it saw: one JSON line each.
 
-const STEP_MILLISECONDS = 20_000;
+const STEP_MILLISECONDS = 120_000;
 const META = 'io.modelcontextprotocol/';
 const CHANGED = {
   tools: 'notifications/tools/list_changed',
