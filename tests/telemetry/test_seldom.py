@@ -31,6 +31,13 @@ def test_another_complaint_is_heard_at_once() -> None:
     assert not seldom.filter(a_line("one", 1000.0 + EVERY_SECONDS - 1))
 
 
+def test_what_two_threads_complain_of_at_a_time_is_one_complaint() -> None:
+    seldom = Seldom()
+
+    assert seldom.filter(a_line("one", 1000.001))
+    assert not seldom.filter(a_line("one", 1000.0))  # written first, and comes second
+
+
 def test_a_clock_that_was_set_back_does_not_silence_it() -> None:
     seldom = Seldom()
 
