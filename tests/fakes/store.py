@@ -133,7 +133,7 @@ def an_untold_outcome(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another thread or process does."""
-    async with asyncio.timeout(30):
+    """Waits for what another thread or process does, be it one of low priority."""
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 - what is waited for knows no asyncio
             await asyncio.sleep(0.002)

@@ -38,7 +38,7 @@ def test_process_catches_up_says_how_much_that_was_and_ends(settings: StoreSetti
 
 def test_process_ends_with_whom_it_is_done_for(settings: StoreSettings) -> None:
     process = keeping.start(time.sleep)  # type: ignore[arg-type]  # for as many seconds
-    said, _ = process.communicate(timeout=120)  # closes what it reads from
+    said, _ = process.communicate(timeout=300)  # closes what it reads from
     assert said == b""
     assert process.returncode == 1
 
@@ -96,7 +96,7 @@ def test_keeper_has_it_done_beside_the_gateway_until_it_is_cancelled(
 
     async def live() -> None:
         task = asyncio.ensure_future(IndexKeeper(settings).run())
-        async with asyncio.timeout(120):  # the process takes only what nobody else wants
+        async with asyncio.timeout(300):  # the process takes only what nobody else wants
             while records.behind():  # noqa: ASYNC110 - another process knows no asyncio
                 await asyncio.sleep(0.05)
         task.cancel()
