@@ -19,6 +19,7 @@ TESTED_ELSEWHERE = {
     "__main__.py": "tests/e2e",
     "version.py": "tests/cli",
     "settings.py": "tests/config",
+    "asgi.py": "the vocabulary: tests/serving, tests/downstream",
     "app/application.py": "tests/e2e",
     "app/clock.py": "nothing to test",
     "app/operators.py": "tests/e2e",
