@@ -10,6 +10,7 @@ from callgate.model import Ran
 from callgate.pipeline.learning import (
     MAX_REFUSED,
     NO_ARGUMENTS,
+    NO_CLAIMS,
     NOT_PERMITTED,
     NOT_RUN,
     OTHER_DEFINITION,
@@ -42,14 +43,16 @@ def learnt(records: FakeRecords, lesson: Lesson | None = None) -> Learnt:
 
 
 def attempted(
-    records: FakeRecords, of: Learnt, policies: str | None = None
+    records: FakeRecords, of: Learnt, policies: str | None = None, lesson: Lesson | None = None
 ) -> tuple[Tried, Simulation]:
     text = policies
     if text is None:
         text = "\n".join(one.text for one in propose(of.ledger, Level.STRICT, Names()))
     engine = Engine(read_policies([("draft", text)]), Names())
     simulation = Simulation(Judge(engine))
-    attempt = Attempt(draft=engine, simulation=simulation, lesson=Lesson(), digests=of.digests)
+    attempt = Attempt(
+        draft=engine, simulation=simulation, lesson=lesson or Lesson(), digests=of.digests
+    )
     return attempt.run(calls_of(records), Recall(records)), simulation
 
 
@@ -161,6 +164,22 @@ def test_claims_that_matter_are_kept() -> None:
 
     assert 'principal.hasTag("role") && principal.getTag("role") == "clerk"' in one.text
     assert "exp" not in one.text
+
+
+def test_nothing_is_learnt_of_whom_the_claims_that_matter_are_not_known() -> None:
+    clerk = a_principal("ada", "support", claims={"role": "clerk"})
+    entries = entries_of([(clerk, 10), (LEA, 500)])
+    records = FakeRecords(one for one in entries if one.code != "principal_described")
+    lesson = Lesson(claims=frozenset({"role"}))
+
+    found = learnt(records, lesson)
+    proposed = propose(found.ledger, Level.STRICT, Names())
+    tried, _ = attempted(records, found, "\n".join(one.text for one in proposed), lesson)
+
+    assert found.left == {NO_CLAIMS: 1}
+    assert {actor.id for used in found.ledger.tools.values() for actor in used.actors} == {"lea"}
+    assert tried.broken == []
+    assert learnt(records).left == {}
 
 
 @pytest.mark.parametrize(

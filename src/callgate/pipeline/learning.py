@@ -19,6 +19,7 @@ from callgate.protocol.methods import METHODS
 MAX_REFUSED = 12  # calls that are kept, of those that a draft refuses
 NOT_RUN = "they were permitted and did not run"
 NO_ARGUMENTS = "their arguments are not in the record"
+NO_CLAIMS = "claims of their callers, which policies read, are not in the record"
 NOT_PERMITTED = "they ran although no policy permitted them: --observed learns from them"
 OTHER_DEFINITION = "their tools had another definition than when they were used last"
 
@@ -59,6 +60,8 @@ class Lesson(Value):
                 return NOT_PERMITTED
         if not has_run:
             return NOT_RUN
+        if self.claims and not decision.knows_claims:
+            return NO_CLAIMS
         return NO_ARGUMENTS if ARGUMENTS in decision.hidden else None
 
 

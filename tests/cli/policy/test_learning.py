@@ -9,7 +9,10 @@ from callgate.cli.policy import policy
 from callgate.policy.engine import Engine
 from callgate.policy.names import Names
 from callgate.policy.source import SHADOW, read_policies
+from callgate.storage.settings import StoreSettings
+from fakes.calls import a_principal
 from fakes.history import ADA, LEA, POLICIES, a_history
+from fakes.losing import lose_descriptions
 
 CONFIG = """
 identity: {anonymous: true}
@@ -105,6 +108,29 @@ def test_without_a_configuration_the_record_is_enough(
     engine = Engine(read_policies([("draft", done.stdout)]), Names())
     assert done.exit_code == 0, done.output
     assert len(engine.policies) == 1
+
+
+BY_ROLE = """
+@id("by-role") permit (principal, action == Callgate::Action::"shop___refund", resource)
+when { principal.hasTag("role") && principal.getTag("role") == "clerk" };
+"""
+
+
+def test_calls_of_callers_whose_claims_were_erased_are_left_out_and_said_to_be(
+    directory: Path,
+) -> None:
+    Path("record.db").unlink()
+    gil = a_principal("gil", claims={"role": "clerk"})
+    a_history(Path("record.db"), (gil, 5), (LEA, 500), policies=POLICIES + BY_ROLE)
+    known = draft()
+    lose_descriptions(StoreSettings(path=Path("record.db")))
+    strict, wide = draft(), draft("--generalise", "bounded")
+
+    assert (known.exit_code, strict.exit_code, wide.exit_code) == (0, 0, 0)
+    assert 'principal.getTag("role") == "clerk"' in known.stdout
+    assert "left out 1 call: claims of their callers" in strict.stderr
+    assert "gil" not in strict.stdout
+    assert "gil" in wide.stdout
 
 
 def test_ids_in_force_are_not_taken_again(directory: Path) -> None:

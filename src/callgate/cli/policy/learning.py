@@ -103,15 +103,14 @@ def draft_from_calls(chosen: Chosen, calls: Calls, wanted: Wanted) -> None:
     records = open_records(chosen.config, calls.store)
     try:
         known = tuple(_policies(records, grounds))
-        claims = frozenset(name for policy in known for name in tags_in(policy.est))
-        lesson = replace(calls.lesson, claims=claims)
+        lesson = replace(calls.lesson, claims=frozenset(_claims(known, calls)))
         learnt = learn(_calls(records, calls, "learning"), Recall(records), lesson)
         groups = {group for policy in known for group in groups_in(policy, grounds.names)}
         proposed = _proposed(learnt, calls, groups, grounds)
         text = _text(proposed, learnt, calls, wanted)
         grounds.snapshot = Snapshot(tools=tuple(_tools(proposed)))
         policies = _checked(text, grounds)
-        attempt = _attempt(records, calls, learnt, policies, grounds)
+        attempt = _attempt(records, lesson, learnt, policies, grounds)
         tried = attempt.run(_calls(records, calls, "trying"), Recall(records))
     except StoreError as error:
         raise CannotSay(str(error)) from None
@@ -166,6 +165,13 @@ def _policies(records: RecordReader, grounds: Grounds) -> Iterator[Policy]:
         yield from engine.policies if engine is not None else ()
 
 
+def _claims(known: Sequence[Policy], calls: Calls) -> Iterator[str]:
+    """Those that policies read: only the strict level asks for them again."""
+    if calls.generalise == Level.STRICT:
+        for policy in known:
+            yield from tags_in(policy.est)
+
+
 def _calls(records: RecordReader, calls: Calls, doing: str) -> Iterator[dict[str, Json]]:
     """Every call of that time that ended, in order."""
     chosen = CallFilter(since=calls.since, until=calls.until)
@@ -212,7 +218,7 @@ def _tools(proposed: Sequence[Proposed]) -> list[Tool]:
 
 
 def _attempt(
-    records: RecordReader, calls: Calls, learnt: Learnt, policies: tuple[Policy, ...], on: Grounds
+    records: RecordReader, lesson: Lesson, learnt: Learnt, policies: tuple[Policy, ...], on: Grounds
 ) -> Attempt:
     """The draft in place of all permits; what forbids stays."""
     whole = Engine((*policies, *_forbids(on)), on.names, on.enrichments)
@@ -220,7 +226,7 @@ def _attempt(
     return Attempt(
         draft=Engine(policies, on.names, on.enrichments),
         simulation=Simulation(Judge(whole), recorded=versions.judge),
-        lesson=calls.lesson,
+        lesson=lesson,
         digests=learnt.digests,
     )
 
