@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from callgate.audit.selecting import Selector
 from callgate.model import Json
 from callgate.storage.blobs import placing
 from callgate.storage.blobs.blob_store import digest_of
-from callgate.storage.blobs.files import FileBlobs
+from callgate.storage.blobs.opening import blobs_of
 from callgate.storage.blobs.placing import PlacingStore
+from callgate.storage.databases import database_of
+from callgate.storage.settings import StoreSettings
 from callgate.storage.store import RecordStore
 from fakes.clock import FakeClock
 from fakes.erasing import NOW, ErasedRecord, an_erased_record
@@ -26,11 +28,12 @@ from fakes.small_entries import an_outcome
 from fakes.store import until
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_payload_that_is_erased_before_the_record_takes_an_entry_up_is_put_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(placing, "RETRY_SECONDS", 0.005)
-    with an_erased_record("sqlite", tmp_path) as record:
+    with an_erased_record(kind, tmp_path) as record:
         asyncio.run(_play(record, monkeypatch))
 
         (entry,) = record.records().entries("c2")
@@ -41,7 +44,8 @@ def test_a_payload_that_is_erased_before_the_record_takes_an_entry_up_is_put_aga
 async def _play(record: ErasedRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     """The record is locked before anybody notices, and free again when the payload is gone."""
     settings = record.settings.model_copy(update={"busy_timeout_seconds": 0.1})
-    blobs, outcome = FileBlobs(settings.beside("-blobs")), a_refusal()
+    blobs, outcome = blobs_of(settings), a_refusal()
+    assert blobs is not None
     digest = digest_of(outcome.payload or b"")
     blobs.put(digest, outcome.payload or b"")
     body = outcome.body.replace(b'"call":"c2"', b'"call":"c1"')
@@ -49,31 +53,48 @@ async def _play(record: ErasedRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     eraser, mine = record.eraser(), Watched(settings, FakeClock(NOW))
     store = PlacingStore(mine, blobs, inline_bytes=0, timeout_seconds=5.0)
     await store.open()
-    lock = sqlite3.connect(settings.path, isolation_level=None)
+    lock = Lock(settings)
     drop = eraser._drop
 
     def when_payloads_are_seen_to(names: Mapping[str, Json]) -> None:
         assert not blobs.has(digest)
         while mine.fault is None:
             mine.noticed.wait(0.001)
-        lock.execute("ROLLBACK")
+        lock.end()
         drop(names)
 
     monkeypatch.setattr(eraser, "_pause", lambda _: None)
     monkeypatch.setattr(eraser, "_drop", when_payloads_are_seen_to)
     with eraser.at_work():
         eraser.erase(Selector(call="c1"), "payloads", {})
-        lock.execute("BEGIN IMMEDIATE")
+        lock.begin()
         store.append_soon(outcome)
         await until(lambda: mine.handed == [None])  # nobody has noticed
     await until(lambda: mine.fault is None)
     await until(lambda: blobs.has(digest))
-    lock.close()
     await store.close()
 
 
 def a_refusal() -> Entry:
     return an_outcome("c2", NOW, ran="no", code="not_permitted")
+
+
+class Lock:
+    """Nobody else adds to the record meanwhile."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._database = database_of(settings)
+        self._connection = self._database.open_to_write(may_create=False)
+        self._held = ExitStack()
+
+    def begin(self) -> None:
+        self._held.callback(self._connection.close)
+        self._held.enter_context(self._database.alone(self._connection))
+        if self._connection.dialect.name == "postgresql":  # where others could go on
+            self._connection.exec_driver_sql("LOCK TABLE records IN SHARE ROW EXCLUSIVE MODE")
+
+    def end(self) -> None:
+        self._held.close()
 
 
 class Watched(RecordStore):
