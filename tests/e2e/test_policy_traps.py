@@ -705,7 +705,7 @@ def test_a_hostile_policy_text_is_not_taken_and_the_old_policies_stay(
 def test_a_gateway_does_not_start_with_a_hostile_policy_text(name: str, tmp_path: Path) -> None:
     text, problem = HOSTILE[name]
     with running(tmp_path, SHOP_CONFIG, shop__py=SHOP, p__cedar=text) as gateway:
-        assert gateway.process.wait(60) == 1
+        assert gateway.process.wait(180) == 1
         line = gateway.await_log("p.cedar").string
     assert problem in line
 

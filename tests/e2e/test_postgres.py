@@ -182,7 +182,7 @@ def test_a_gateway_does_not_start_without_its_database(tmp_path: Path) -> None:
         patch.setenv("PASSWORD", "hunter2-secret")
         url = "postgresql://ada:${env:PASSWORD}@127.0.0.1:1/record"
         with a_gateway(tmp_path, url) as gateway:
-            assert gateway.process.wait(60) != 0
+            assert gateway.process.wait(180) != 0
             gateway.await_log("127.0.0.1:1/record cannot be")
             assert "hunter2-secret" not in "\n".join(gateway.log)
 

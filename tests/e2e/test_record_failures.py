@@ -177,7 +177,7 @@ def test_a_gateway_that_dies_on_a_full_disk_leaves_no_call_without_its_record(
                 gateway.stop(signal.SIGKILL)
         with full(disk), a_gateway(tmp_path, store) as gateway:
             read_every_way(tmp_path)
-            assert gateway.process.wait(60) != 0  # it cannot end the calls of the one that died
+            assert gateway.process.wait(180) != 0  # it cannot end the calls of the one that died
             gateway.await_log("disk is full|cannot be|could not")
         with a_gateway(tmp_path, store) as gateway:
             assert load.call(gateway, "last") == DONE
@@ -200,7 +200,7 @@ def test_a_record_on_a_read_only_disk_is_read_and_proved_and_never_added_to(
 
         is_told_whole(tmp_path, Recorded(settings))
         with a_gateway(tmp_path, store) as gateway:
-            assert gateway.process.wait(60) != 0
+            assert gateway.process.wait(180) != 0
             gateway.await_log("read-only")
         if how == signal.SIGKILL:  # and then somebody took only these two
             assert mount("-o", "remount,rw", str(disk)) == 0

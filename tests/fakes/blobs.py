@@ -24,7 +24,7 @@ class FakeBlobs:
 
     def put(self, digest: str, content: bytes) -> None:
         self.asked += 1
-        self._may_go.wait(20)
+        self._may_go.wait(120)
         if self._fault is not None:
             raise BlobError(self._fault)
         if self.failures:

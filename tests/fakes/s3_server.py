@@ -48,7 +48,7 @@ class S3:
     def answer(self, asked: Asked) -> tuple[int, bytes]:
         if self.is_slow:
             self.waiting.set()
-            self.release.wait(20)
+            self.release.wait(120)
         self.asked.append(asked)
         if self.faults:
             status = self.faults.pop(0)

@@ -265,7 +265,7 @@ def test_one_that_audits_and_hangs_does_not_make_the_others_fail(tmp_path: Path)
 
         assert outcome.refusal_code is None and world.sent == [{"note": "HELLO"}]
 
-    within(tmp_path, interceptors, scenario, timeout_seconds=2)
+    within(tmp_path, interceptors, scenario, timeout_seconds=5)
 
 
 @pytest.mark.parametrize("fails", ["crash", "crash-mutating", "junk", "hang", "text"])

@@ -72,7 +72,7 @@ def test_when_the_time_is_up_it_ends_with_what_it_started(directory: Path) -> No
         one.receive(100)
     timer.cancel()
     one.close()
-    gone, _ = psutil.wait_procs([inner], timeout=10)
+    gone, _ = psutil.wait_procs([inner], timeout=60)
     assert gone or inner.status() == psutil.STATUS_ZOMBIE
 
 

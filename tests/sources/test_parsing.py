@@ -171,7 +171,7 @@ def test_a_process_that_died_is_started_again(parser: Parser) -> None:
     parser.parse([GOOD])
     (child,) = children() - before
     os.kill(child, signal.SIGKILL)
-    psutil.Process(child).wait(10)
+    psutil.Process(child).wait(60)
 
     assert parser.parse([("other", f"{HEAD};")]) == read_policies([("other", f"{HEAD};")])
     assert parser.parse([GOOD]) == read_policies([GOOD])

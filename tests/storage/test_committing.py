@@ -41,7 +41,7 @@ class ScriptedAppender(Appender):
 
     def write(self, entries: Sequence[Entry]) -> None:
         self.is_writing.set()
-        assert self.may_write.wait(20)
+        assert self.may_write.wait(120)
         if self.faults:
             raise self.faults[0]
         self.groups.append(list(entries))

@@ -43,7 +43,7 @@ def test_the_test_passes_at_once_without_anything_of_this_repository(
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 

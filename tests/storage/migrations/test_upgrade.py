@@ -99,7 +99,7 @@ def test_two_processes_that_open_a_new_file_at_once_both_succeed(tmp_path: Path)
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-        outputs = [process.communicate("go\n", timeout=60) for process in processes]
+        outputs = [process.communicate("go\n", timeout=300) for process in processes]
         assert [process.returncode for process in processes] == [0, 0, 0], outputs
         open_to_read(path)
 
