@@ -35,14 +35,19 @@ async def wait(deadlines: Deadlines, seconds: float, until: asyncio.Event | None
 
 def test_each_wait_ends_at_its_own_time(run: Run) -> None:
     async def scenario() -> None:
-        deadlines, ended = Deadlines(), list[float]()
+        deadlines, now = Deadlines(), asyncio.get_running_loop().time
 
-        async def one(seconds: float) -> None:
+        async def one(seconds: float) -> float:
+            begun = now()
             assert not await wait(deadlines, seconds)
-            ended.append(seconds)
+            return now() - begun
 
-        await asyncio.gather(*map(one, (0.06, 0.0, 0.02, 0.04)))
-        assert ended == [0.0, 0.02, 0.04, 0.06]
+        late = asyncio.ensure_future(one(600.0))
+        waits = (0.06, 0.0, 0.02, 0.04)
+        took = await asyncio.gather(*map(one, waits))
+        assert all(spent > least - 0.01 for spent, least in zip(took, waits, strict=True))
+        assert not late.done()  # they did not wait for it
+        late.cancel()
 
     run(scenario())
 

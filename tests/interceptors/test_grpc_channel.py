@@ -33,7 +33,8 @@ def within(
         async with target.serve() as address:
             channel = a_channel(address, seconds, **more)
             try:
-                await scenario(channel)
+                async with asyncio.timeout(60):
+                    await scenario(channel)
             finally:
                 await channel.close()
 
@@ -84,12 +85,12 @@ def test_a_slow_server_times_out_and_learns_that_nobody_waits() -> None:
     target = GrpcTarget({CHECK: Hang})
 
     async def scenario(channel: Channel) -> None:
-        with pytest.raises(TimeoutError, match=r"did not answer within 0\.2 s"):
+        with pytest.raises(TimeoutError, match="did not answer within 2 s"):
             await channel.ask(CHECK, b"", None)
         while not target.cancelled:  # noqa: ASYNC110 - the server is no part of ours
             await asyncio.sleep(0.01)
 
-    within(target, scenario, 0.2)
+    within(target, scenario, 2.0)
 
 
 def test_a_cancelled_call_is_cancelled_there_too() -> None:
@@ -141,7 +142,7 @@ def test_a_server_that_dies_is_a_failure_and_is_found_again(tmp_path: Path) -> N
 
     async def ask_until_there(channel: Channel) -> bytes:
         """It tries to connect again after a moment; until then it says so at once."""
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 return await channel.ask(CHECK, b"", None)
             except GrpcError as error:

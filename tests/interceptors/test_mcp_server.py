@@ -89,7 +89,8 @@ def within(
             said = {"name": "scan", "mcp": {"url": url, **block}, **more}
             chain = a_chain(directory, said, clock=clock)
             try:
-                await scenario(World(interceptors, chain, FakeConnector("shop", answer=reply)))
+                async with asyncio.timeout(120):
+                    await scenario(World(interceptors, chain, FakeConnector("shop", answer=reply)))
             finally:
                 await chain.close()
 

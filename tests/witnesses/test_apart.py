@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from callgate.witnesses.apart import Apart, Hanging
+from fakes.store import until
 
 
 def test_work_is_done_and_its_faults_are_handed_on() -> None:
@@ -40,7 +41,7 @@ def test_what_hangs_costs_one_thread() -> None:
         for _ in range(3):
             with pytest.raises(Hanging):
                 await apart.run(hang, 0.01)
-        assert len(begun) == 1
+        await until(lambda: len(begun) == 1)
         release.set()
         while len(begun) == 1:
             with suppress(Hanging):  # until the thread has seen it
