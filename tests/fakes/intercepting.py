@@ -51,7 +51,7 @@ def a_list(*items: dict[str, Any], target: str = "", method: str = "tools/list")
 def attached(directory: Path, /, **settings: Any) -> Attachment:
     """An interceptor as the composition root attaches it; `clock` is no setting."""
     clock = settings.pop("clock", None) or FakeClock()
-    made = InterceptorSettings.model_validate({"name": "it", **settings})
+    made = InterceptorSettings.model_validate({"name": "it", "timeout_seconds": 30, **settings})
     place = Place(
         name=made.name,
         directory=directory,
