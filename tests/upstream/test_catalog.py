@@ -97,6 +97,19 @@ def test_tools_are_found_in_the_order_their_targets_gave() -> None:
     asyncio.run(scenario())
 
 
+def test_a_stopped_catalogue_holds_no_tools() -> None:
+    async def scenario() -> None:
+        shop = Target("shop", definitions=[a_definition("b")])
+        live = await started(shop)
+        await live.ensure()
+        assert names(live.every_tool()) == ["b"]
+        await live.stop()
+        assert live.every_tool() == ()
+        assert live.tools() == ()
+
+    asyncio.run(scenario())
+
+
 def test_what_cannot_be_offered_is_named_and_the_rest_offered() -> None:
     async def scenario() -> None:
         remote = {"type": "object", "properties": {"a": {"$ref": "https://x/y.json"}}}

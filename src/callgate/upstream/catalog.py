@@ -47,10 +47,13 @@ class _Shelf:
     task: asyncio.Task[None] | None = None
 
     def end(self) -> None:
-        """No more listing, and nobody waits for it."""
+        """No more listing, and nobody waits for it. Its tools are let go of at once: the cancelled
+        task still refers to it, and is in the part of the heap where no garbage is looked for.
+        """
         if self.task is not None:
             self.task.cancel()
         self.is_settled.set()
+        self.tools, self.read, self.task = {}, {}, None
 
 
 @dataclass(slots=True)
