@@ -11,4 +11,5 @@ class Settings(BaseModel):
         frozen=True,
         use_attribute_docstrings=True,
         hide_input_in_errors=True,  # it may have come from a secret
+        defer_build=True,  # a block that nobody configures needs no validator of its own
     )

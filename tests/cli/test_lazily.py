@@ -31,6 +31,10 @@ def test_each_command_has_the_name_that_it_is_asked_for_by() -> None:
         (["--version"], ("sqlalchemy", "pydantic", "cedarpy")),
         (["key", "--help"], ("sqlalchemy",)),
         (["run", "--help"], ("rich", "callgate.review.report", "callgate.authoring.drafting")),
+        (["run", "--help"], ("psutil", "callgate.upstream.mcp_stdio")),
+        (["run", "--help"], ("callgate.interceptors.mcp_server", "kingfisher_sdk", "alembic")),
+        (["run", "--help"], ("callgate.interceptors.grpc_server",)),
+        (["run", "--help"], ("callgate.interceptors.lambda_handler",)),
     ],
 )
 def test_a_command_pays_only_for_what_it_needs(words: list[str], unneeded: tuple[str, ...]) -> None:

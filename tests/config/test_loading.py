@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from callgate.config import Config, ConfigError, load_config
 from callgate.config.loading import anchored
-from callgate.upstream.mcp_stdio import StdioTargetSettings
+from callgate.upstream.stdio_settings import StdioTargetSettings
 from fakes.issuer import jwk_set
 
 ENVIRON = {"TOKEN": "s3cret-value", "PORT": "9090", "BAD": "p\x1fq-s3cret"}

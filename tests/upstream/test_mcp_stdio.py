@@ -13,13 +13,13 @@ import msgspec
 import psutil
 import pytest
 import uvloop
-from pydantic import ValidationError
 
 from callgate.model import NOTHING, Json, Offer, Ran, Reply, Tool
 from callgate.ports import TargetError, TargetRequest
 from callgate.protocol.methods import method_tool
 from callgate.upstream import child, duplex, keeper, opening, sharing, stdio_link
-from callgate.upstream.mcp_stdio import McpStdioConnector, StdioTargetSettings
+from callgate.upstream.mcp_stdio import McpStdioConnector
+from callgate.upstream.stdio_settings import StdioTargetSettings
 from fakes.clock import FakeClock
 from fakes.node import module_file, node
 from fakes.passing import let_pass
@@ -887,28 +887,6 @@ def test_a_real_server_is_served(bench: Bench, tmp_path: Path) -> None:
         assert connector.status.era == "modern"
 
     bench.run(scenario, command=f"'{program}' --local-timezone UTC")
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"command": []},
-        {"command": ""},
-        {"command": "unclosed 'quote"},
-        {"command": ["a\0b"]},
-        {"command": "x", "env": {"A=B": "c"}},
-        {"command": "x", "share": "everyone"},
-        {"command": "x", "args": ["y"]},
-    ],
-)
-def test_settings_that_cannot_work_are_errors(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        StdioTargetSettings(**settings)
-
-
-def test_a_command_may_be_one_string() -> None:
-    settings = StdioTargetSettings.model_validate({"command": "uvx 'my server' --flag"})
-    assert settings.command == ["uvx", "my server", "--flag"]
 
 
 EVERYTHING_SERVER = ("@modelcontextprotocol/server-everything", "dist/index.js")

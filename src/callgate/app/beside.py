@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from callgate.app.application import Application
 from callgate.app.exporting import build_exports
 from callgate.app.following import follow_files, follow_repository
+from callgate.app.memory import give_back
 from callgate.app.witnessing import build_countersigner, build_witnessing
 from callgate.config import Config
 from callgate.exports.exporting import Exporting, ExportStatus
@@ -66,7 +67,7 @@ class Beside:
         tasks = Tasks()
         tasks.start(follow_files(application), "following files")
         tasks.start(follow_repository(application), "following the repository")
-        tasks.start(application.report_findings(), "checking policies")
+        tasks.start(_first_look(application), "checking policies")
         tasks.start(self._index.run(), "keeping the index of the record")
         tasks.start(self._retention.run(), "erasing what was kept long enough")
         tasks.start(self.witnessing.run(), "showing checkpoints")
@@ -84,6 +85,12 @@ class Beside:
                 await self.witnessing.close()
         except TimeoutError:
             _log.warning("not every witness has seen the last checkpoint; the next start shows it")
+
+
+async def _first_look(application: Application) -> None:
+    """Once the targets have been listed; what reading long lists took is given back then."""
+    await application.report_findings()
+    await asyncio.to_thread(give_back)
 
 
 def _origin(config: Config) -> str:

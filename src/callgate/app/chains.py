@@ -22,7 +22,7 @@ from callgate.policy.names import Names
 from callgate.policy.source import PolicyError
 from callgate.ports import Clock, Connector
 from callgate.scrutiny import Interceptor
-from callgate.upstream.mcp_stdio import StdioTargetSettings
+from callgate.upstream.stdio_settings import StdioTargetSettings
 
 _TARGET: TypeAdapter[TargetSettings] = TypeAdapter(TargetSettings)
 

@@ -27,7 +27,6 @@ from callgate.storage.versions import StoredPolicyVersions
 from callgate.upstream.functions import PythonConnector, PythonTargetSettings
 from callgate.upstream.mcp_http import HttpTargetSettings, McpHttpConnector
 from callgate.upstream.mcp_sse import McpSseConnector
-from callgate.upstream.mcp_stdio import McpStdioConnector
 from callgate.upstream.settings import McpTargetSettings
 
 
@@ -45,6 +44,9 @@ def build_connector(
         )
     if isinstance(settings, PythonTargetSettings):
         return PythonConnector(name, settings, clock)
+    # psutil and what else only programs need; connectors are built before there are calls.
+    from callgate.upstream.mcp_stdio import McpStdioConnector  # noqa: PLC0415
+
     return McpStdioConnector(name, settings, clock, logs, is_lazy=is_lazy)
 
 

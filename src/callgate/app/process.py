@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import gc
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 
 from callgate.app.application import Application
 from callgate.app.beside import Beside
+from callgate.app.memory import give_back
 from callgate.app.open_files import raise_limit
 from callgate.app.operators import readings_of, views_of
 from callgate.app.signals import until_signalled
@@ -107,7 +106,7 @@ def _rare_collections() -> Iterator[None]:
     """While serving, what the start left behind is not looked at again, and the rest seldom."""
     before = gc.get_threshold()
     gc.collect()
-    _give_back_memory()
+    give_back()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     try:
@@ -115,14 +114,6 @@ def _rare_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-
-
-def _give_back_memory() -> None:
-    """What the start took and freed goes back to the system: about 10 MB. glibc keeps it else."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
 
 
 class StopServing(Exception):  # noqa: N818 - a wish, not an error

@@ -34,7 +34,7 @@ from callgate.storage.settings import StoreSettings
 from callgate.telemetry.settings import TelemetrySettings
 from callgate.upstream.functions import PythonTargetSettings
 from callgate.upstream.mcp_http import HttpTargetSettings
-from callgate.upstream.mcp_stdio import StdioTargetSettings
+from callgate.upstream.stdio_settings import StdioTargetSettings
 
 TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 RESERVED_TARGET_NAMES = Names.GROUPS
