@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,11 +11,12 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from callgate.ports import StoreError
+from callgate.storage.appending import GROUP
 from callgate.storage.database import Holds, TakenError
 from callgate.storage.log import Log
 from callgate.storage.schema import records
 from callgate.storage.settings import StoreSettings
-from callgate.storage.sqlite import MAX_BYTES, SqliteDatabase
+from callgate.storage.sqlite import EXACT, MAX_BYTES, SqliteDatabase
 from callgate.storage.sqlite_file import driver
 from fakes.store import an_intent, an_outcome
 
@@ -62,6 +64,42 @@ def test_group_is_inserted_whole_or_not_at_all(
     with pytest.raises(TakenError, match="somebody else has written to our log"):
         database.insert(connection, Log(1).rows([an_intent("c2"), an_intent("c3")])[::-1])
     assert connection.execute(select(records.c.call_id)).scalars().all() == ["c1"]
+
+
+def test_groups_of_every_size_are_inserted_whole_by_few_statements(
+    database: SqliteDatabase, connection: Connection
+) -> None:
+    log, expected = Log(1), list[tuple[int, bytes]]()
+    before = memory_used()
+    for size in range(1, GROUP + 1):
+        rows = log.rows([an_intent(f"c{size}-{number}") for number in range(size)])
+        database.insert(connection, rows)
+        log.extend(rows)
+        expected += [(row.position, row.hash) for row in rows]
+    query = select(records.c.position, records.c.hash).order_by(records.c.position)
+    assert [tuple(row) for row in connection.execute(query)] == expected
+    if before:
+        assert memory_used() - before < 7_000_000  # with a statement for each size: 22 million
+
+
+def test_group_that_shares_a_statement_is_whole_or_not_there(
+    database: SqliteDatabase, connection: Connection
+) -> None:
+    rows = Log(1).rows([an_intent(f"c{number}") for number in range(EXACT + 1)])
+    database.insert(connection, rows[-1:])
+    with pytest.raises(TakenError):
+        database.insert(connection, rows)
+    assert len(connection.execute(select(records)).all()) == 1
+
+
+def memory_used() -> int:
+    """Bytes that SQLite holds; 0 where it is no library of the system."""
+    try:
+        used = ctypes.CDLL("libsqlite3.so.0").sqlite3_memory_used
+    except OSError:
+        return 0
+    used.restype = ctypes.c_int64
+    return int(used())
 
 
 def test_other_constraints_are_faults_of_their_own(

@@ -25,6 +25,10 @@ from callgate.storage.sqlite_file import driver, open_to_read, open_to_write, sa
 MAX_BYTES = 900_000_000  # SQLite's own limit is one billion for a row
 TRUNCATE_MILLISECONDS = 50  # how long emptying the log file may hold up others, at most
 TRUNCATE_ATTEMPTS = 20
+EXACT = 16  # rows: up to these each number of them has a statement of its own
+STEP = 8  # rows: beyond, each of these; SQLite keeps 2 KB for each row of each statement
+
+_WIDTH = len(records.columns)
 
 
 class SqliteDatabase:
@@ -63,8 +67,12 @@ class SqliteDatabase:
         values: list[object] = []
         for row in rows:
             values += row.values()
+        size = len(rows)
+        if size > EXACT:
+            size = -(-size // STEP) * STEP
+            values += [None] * ((size - len(rows)) * _WIDTH)
         try:
-            driver(connection).execute(_statement(len(rows)), values)
+            driver(connection).execute(_statement(size), values)
         except sqlite3.IntegrityError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
                 raise
@@ -131,14 +139,19 @@ class SqliteDatabase:
 
 @cache
 def _statement(rows: int) -> str:
-    """INSERT for so many rows, with the columns in the order of the schema."""
-    start, values = _parts()
-    return f"{start}{', '.join([values] * rows)}"
+    """INSERT for so many rows, with the columns in the order of the schema. Of more than EXACT
+    those count that have a position.
+    """
+    start, one = _parts()
+    values = f"VALUES {', '.join([one] * rows)}"
+    if rows > EXACT:
+        values = f"SELECT * FROM ({values}) WHERE column1 IS NOT NULL"  # noqa: S608 - ours
+    return start + values
 
 
 @cache
 def _parts() -> tuple[str, str]:
     """Of that INSERT what comes first, and what comes for each row. A millisecond."""
     one = str(insert(records).compile(dialect=sqlite.dialect(paramstyle="qmark")))
-    start, word, values = one.rpartition("VALUES ")
-    return start + word, values
+    start, _, values = one.rpartition("VALUES ")
+    return start, values

@@ -19,7 +19,7 @@ from callgate.storage.migrations.beginning import begin
 from callgate.storage.schema import REVISION
 from callgate.storage.settings import StoreSettings
 
-STATEMENTS = 256  # prepared INSERTs to keep: one for each size of a group
+STATEMENTS = 64  # prepared ones to keep: sqlite.py makes 30
 PAGE_BYTES = 8192  # entries of 1 to 2 kB leave a fifth of SQLite's 4096 empty
 WAIT_SECONDS = 0.01  # between two attempts where SQLite itself does not wait
 
