@@ -38,8 +38,8 @@ CPU per call is the CPU time of the gateway's whole process tree divided by the 
 the target; memory is the proportional set size of that tree. Tables show the median of the rounds,
 and in brackets the lowest and the highest. What Callgate leaves for when it has time, the index by
 which calls are found in the record, is waited for and counted; `later` says how much of it that is.
-Calls per second of the fast rows are limited by core 1,
-which the target and `wrk` share, so CPU per call is the figure to compare.
+Calls per second of the fast rows are limited by core 1, which the target and `wrk` share, so CPU
+per call is the figure to compare.
 """
 
 
