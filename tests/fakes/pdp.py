@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from callgate.audit.principals import Recalled
 from callgate.control.app import ControlEndpoint
 from callgate.control.settings import ControlListenerSettings
-from callgate.model import Json, Principal, Tool
+from callgate.model import Json, Tool
 from callgate.protocol.jsonrpc import encode
 from fakes.asgi import Answered, ask
 from fakes.calls import a_principal, a_tool
@@ -72,10 +73,10 @@ TOOLS = (
     _record_tool("write"),
     _record_tool("delete", soft={"type": "boolean"}),
 )
-KNOWN: tuple[Principal, ...] = (
-    a_principal("alice"),
-    a_principal("bob", kind="api_key", claims={"role": "admin"}),
-    a_principal("anonymous", kind="anonymous"),
+KNOWN: tuple[Recalled, ...] = (
+    Recalled(principal=a_principal("alice")),
+    Recalled(principal=a_principal("bob", kind="api_key", claims={"role": "admin"})),
+    Recalled(principal=a_principal("anonymous", kind="anonymous")),
 )
 
 

@@ -11,6 +11,7 @@ from callgate.app.beside import Beside
 from callgate.app.changing import StoreDesk
 from callgate.app.parts import PartError
 from callgate.audit.event import OPERATOR
+from callgate.audit.principals import Recalled, kept_back
 from callgate.config import ConfigError
 from callgate.control.logins import Logins
 from callgate.control.views import ConfigStatus, Views
@@ -77,10 +78,11 @@ def views_of(application: Application, beside: Beside, metrics: PrometheusTeleme
     logins = Logins(lambda said: chronicle.note(OPERATOR, said), application.clock.ticks)
     chronicle.at_end(logins.flush)
 
-    def principals() -> Sequence[Principal]:
-        configured = configured_principals(application.config.identity)
-        known = {principal.key: principal for principal in records.principals(MOST_PRINCIPALS)}
-        return [*configured, *(known[key] for key in known.keys() - {p.key for p in configured})]
+    def principals() -> Sequence[Recalled]:
+        named = configured_principals(application.config.identity)
+        known = {one.principal.key: kept_back(one) for one in records.people(MOST_PRINCIPALS)}
+        others = known.keys() - {principal.key for principal in named}
+        return [*(Recalled(principal=one) for one in named), *(known[key] for key in others)]
 
     async def keep_verdict(said: ReviewVerdict) -> None:
         await application.store.append(verdict_entry(said, application.clock.now()))

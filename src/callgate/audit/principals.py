@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from callgate.audit.event import PRINCIPAL_DESCRIBED, event
 from callgate.audit.record import Entry, written
@@ -28,6 +29,7 @@ _sorted = msgspec.json.Encoder(order="sorted").encode
 NEVER_RECORDED = "its claims were not recorded"
 NOT_IN_RECORD = "its claims are not in the record"
 ERASED_CLAIMS = "its claims were erased"
+KEPT_BACK = "its claims are for those who may read the record"
 LIE_ELSEWHERE = "its claims lie outside the record and cannot be read here"
 
 
@@ -52,6 +54,13 @@ class Recalled(Value):
 
     principal: Principal
     lacks: str = ""  # why its claims are not known; then it has none here. "": they are
+
+
+def kept_back(one: Recalled) -> Recalled:
+    """The same for whom the record is not open to: without the claims, if there are any."""
+    if not one.principal.claims:
+        return one
+    return Recalled(principal=replace(one.principal, claims={}), lacks=one.lacks or KEPT_BACK)
 
 
 _known: dict[int, Description] = {}  # by the identity of the principal that each one holds

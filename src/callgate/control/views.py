@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from callgate.audit.principals import Recalled
 from callgate.control.countersigning import Countersigner
 from callgate.control.desk import ErasingDesk, PolicyDesk
 from callgate.control.logins import Logins
 from callgate.control.problems import Problem
-from callgate.model import Json, Principal, Value
+from callgate.model import Json, Value
 from callgate.pipeline.gateway import Gateway
 from callgate.ports import RecordReader, TargetStatus
 from callgate.review.verdicts import ReviewVerdict
@@ -55,7 +56,7 @@ class Views:
     reload: Callable[[], Awaitable[ConfigStatus]]  # a bad configuration: `reload_error` is set
     records: RecordReader
     policies: PolicyDesk
-    principals: Callable[[], Sequence[Principal]]  # of configuration and record; as `records`
+    principals: Callable[[], Sequence[Recalled]]  # of configuration and record; as `records`
     count_evaluations: Callable[[str, bool, int], None]  # which API, whether permitted, how many
     metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]  # Accept → body, media type
     is_stopping: Callable[[], bool]

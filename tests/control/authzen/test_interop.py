@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from callgate.audit.principals import Recalled
 from callgate.control.app import ControlEndpoint
 from callgate.model import Json, Tool
 from callgate.protocol.jsonrpc import encode
@@ -111,7 +112,7 @@ def search() -> ControlEndpoint:
     schema = {"type": "object", "properties": {"id": known}, "required": ["id"]}
     offered = tuple(a_tool("record", name, schema) for name in ("view", "edit", "delete"))
     gateway = a_gateway(policies="\n".join(permits), tools=offered)
-    principals = [a_principal(user["id"]) for user in users]
+    principals = [Recalled(principal=a_principal(user["id"])) for user in users]
     return a_pdp(gateway=lambda: gateway, principals=lambda: principals)
 
 

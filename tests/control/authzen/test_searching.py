@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callgate.audit.principals import Recalled, kept_back
 from callgate.control.authzen.deciding import decide
 from callgate.control.authzen.reading import (
     Action,
@@ -50,7 +51,8 @@ def gateway() -> Gateway:
 
 def who(of_type: str, action: Action, resource: Resource) -> Sought:
     asked = SubjectSearch(subject=Kind(type=of_type), action=action, resource=resource)
-    return asyncio.run(subjects(asked, gateway(), (BOB, NOBODY, ADA)))
+    known = [Recalled(principal=one) for one in (BOB, NOBODY, ADA)]
+    return asyncio.run(subjects(asked, gateway(), known))
 
 
 def on_what(of_type: str, action: Action, subject: Subject = ASKS) -> list[Any]:
@@ -70,6 +72,31 @@ OWN = Resource(type="gateway", id="main")
 
 def refund(amount: int) -> Action:
     return Action(name="tools/call", properties={"customer": "c", "amount": amount})
+
+
+def test_subjects_whose_claims_are_not_told_are_found_where_claims_cannot_decide() -> None:
+    unless = """
+@id("role") forbid (principal, action == Callgate::Action::"shop___refund", resource)
+when { principal.hasTag("role") && principal.getTag("role") == "x" };
+"""
+    known = [kept_back(Recalled(principal=one)) for one in (BOB, ADA)]
+    places = [REFUND, Resource(type="tool", id="shop___look")]
+    guarded = a_gateway(policies=POLICIES + unless, tools=TOOLS)
+    asked = [SubjectSearch(subject=Kind(type="user"), action=CALL, resource=one) for one in places]
+    refund, look = (asyncio.run(subjects(one, guarded, known)).results for one in asked)
+    assert refund == ()  # it is forbidden to ada, and nobody here can know that
+    assert look == (
+        {
+            "type": "user",
+            "id": "ada",
+            "properties": {
+                "groups": ["finance"],
+                "tenant": "acme",
+                "agent": "helper",
+                "issuer": ADA.issuer,
+            },
+        },
+    )
 
 
 def test_subjects_come_with_the_facts_that_lead_to_the_same_decision() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 
+from callgate.audit.principals import Recalled
 from callgate.control.authzen.deciding import Case, may
 from callgate.control.authzen.mapping import (
     ANONYMOUS,
@@ -29,6 +30,7 @@ from callgate.control.authzen.reading import (
 )
 from callgate.model import CALL_TOOL, Json, Principal, Tool, Value, qualify
 from callgate.pipeline.gateway import Gateway
+from callgate.policy.claims import claims_matter
 from callgate.protocol.methods import METHODS
 
 AT_ONCE = 8  # decisions before calls have their turn again
@@ -53,18 +55,24 @@ class _Candidate(Value):
     case: Case
 
 
-async def subjects(asked: SubjectSearch, gateway: Gateway, known: Sequence[Principal]) -> Sought:
-    """Of the principals that are known, those who may (§8.4). Raises Unclear."""
+async def subjects(asked: SubjectSearch, gateway: Gateway, known: Sequence[Recalled]) -> Sought:
+    """Of the principals that are known, those who may (§8.4). Raises Unclear.
+
+    Of whom the claims are not known is left out where they could decide.
+    """
     if asked.subject.type not in SUBJECTS:
         return Sought()
     is_anonymous = asked.subject.type == ANONYMOUS
-    chosen = [one for one in known if (one.kind == ANONYMOUS) == is_anonymous]
+    chosen = [one for one in known if (one.principal.kind == ANONYMOUS) == is_anonymous]
 
     async def candidates() -> AsyncIterator[_Candidate]:
         place = place_of(asked.action, asked.resource, gateway)
         tool = await tool_at(place, gateway)
         case = _case(asked.context, place.arguments, gateway)
-        for one in sorted(chosen, key=lambda one: (one.id, one.key)):
+        for recalled in sorted(chosen, key=lambda one: (one.principal.id, one.principal.key)):
+            one = recalled.principal
+            if recalled.lacks and claims_matter(gateway.engine, one, tool):
+                continue
             found = _subject(asked.subject.type, one)
             yield _Candidate(found=found, principal=one, tool=tool, case=case)
 
