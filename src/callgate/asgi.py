@@ -13,6 +13,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ALIKE = "callgate.alike"
 """In the scope of a request whose head is the same to the byte as that of others, but for the
-length: a dict in which applications keep what follows from such a head. `headers` are in it, and
-the caller's address is not. Bound what you keep in it.
+length: a dict in which applications keep what follows from such a head. Not what follows from who
+sends it, which is no part of the head. Bound what you keep there.
 """

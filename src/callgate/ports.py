@@ -313,9 +313,6 @@ class RecordReader(RecordScanner, Protocol):
     def find(self, start: str, limit: int = 10) -> list[str]:
         """The ids of calls that begin so, in order."""
 
-    def principals(self, limit: int) -> list[Principal]:
-        """Who called, as each was last seen; the latest first."""
-
     def events(
         self, names: Collection[str], since: float | None = None, until: float | None = None
     ) -> Iterator[dict[str, Json]]:

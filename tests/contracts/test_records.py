@@ -238,8 +238,8 @@ def test_principals_are_told_as_they_were_last_seen_the_latest_first(
         an_outcome("c3", NOW + 3, principal=alone),
     )
     records = Records(settings)
-    assert records.principals(10) == [alone, promoted]
-    assert records.principals(1) == [alone]
+    assert [one.principal for one in records.people(10)] == [alone, promoted]
+    assert [one.principal for one in records.people(1)] == [alone]
 
 
 def test_people_have_the_claims_of_their_last_call_or_it_is_said_why_not(
@@ -281,7 +281,7 @@ def test_principals_are_the_same_from_the_index(
         if who is not None and call["code"] is not None:
             key = tuple(str(who[name]) for name in ("issuer", "tenant", "id", "agent"))
             last[key] = max(last.get(key, ("", who)), (call["at"], who), key=lambda pair: pair[0])
-    found = filled.principals(10)
+    found = [one.principal for one in filled.people(10)]
     assert {principal.id for principal in found} == {who["id"] for _, who in last.values()}
     assert len(found) == len(last)
 

@@ -9,7 +9,7 @@ from typing import Any
 from callgate.control.app import ControlEndpoint
 from callgate.control.settings import ControlListenerSettings
 from callgate.control.views import ConfigStatus, Views
-from callgate.model import Json, Principal
+from callgate.model import Json
 from callgate.ports import CallFilter, Page, Positions, StoreError, TargetStatus
 from callgate.review.verdicts import ReviewVerdict
 from fakes.asgi import Answered, ask
@@ -49,10 +49,6 @@ class FakeRecords:
     def find(self, start: str, limit: int = 10) -> list[str]:
         self._break()
         return [one for one in sorted(self.by_id) if one.startswith(start)][:limit]
-
-    def principals(self, limit: int) -> list[Principal]:
-        self._break()
-        return []
 
     def events(
         self, names: Collection[str], since: float | None = None, until: float | None = None

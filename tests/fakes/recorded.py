@@ -10,7 +10,7 @@ from callgate.audit.definitions import PolicyText, World, policies_defined
 from callgate.audit.explain import whole
 from callgate.audit.matching import matcher
 from callgate.audit.record import Entry, content_of, instant
-from callgate.model import Json, Principal
+from callgate.model import Json
 from callgate.policy.engine import Engine
 from callgate.ports import CallFilter, Page, Positions
 
@@ -54,9 +54,6 @@ class FakeRecords:
 
     def find(self, start: str, limit: int = 10) -> list[str]:
         return sorted({one["call"] for one in self.entries_ if one["call"].startswith(start)})
-
-    def principals(self, limit: int) -> list[Principal]:
-        return []
 
     def events(
         self, names: Collection[str], since: float | None = None, until: float | None = None

@@ -20,7 +20,7 @@ from callgate.audit.definitions import (
     tool_id,
 )
 from callgate.audit.event import CONFIG, STARTED, STOPPED, TOOL_CHANGED, event
-from callgate.audit.principals import principal_of
+from callgate.audit.principals import ID_PREFIX, principal_of
 from callgate.audit.record import Entry, instant
 from callgate.config import Config
 from callgate.model import Json, Tool
@@ -161,7 +161,7 @@ class Chronicle:
 
     def forget_principals(self) -> None:
         """Who calls from now on is described in the record once more: descriptions are erased."""
-        self.definitions.forget("principal:")
+        self.definitions.forget(ID_PREFIX)
 
     def follow(self, catalog: LiveCatalog) -> None:
         """Tells of the tools that targets list, now and later, to who offers them nothing."""

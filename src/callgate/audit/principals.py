@@ -23,6 +23,7 @@ VOLATILE = frozenset(
 )  # fmt: skip
 MAX_TOKEN_CHARACTERS = 256  # of a volatile claim; what is longer is described
 MAX_KNOWN = 4096
+ID_PREFIX = "principal:"
 _sorted = msgspec.json.Encoder(order="sorted").encode
 
 # Why the claims of somebody who called are not known.
@@ -100,7 +101,7 @@ def _made(principal: Principal) -> Description:
         principal=principal,
         body=msgspec.Raw(written(said)),
         digest=digest,
-        identifier=None if digest is None else f"principal:{digest}",
+        identifier=description_of(said),
         claims=claims,
     )
 
@@ -135,10 +136,15 @@ def principal_of(body: dict[str, Json], described: dict[str, Json] | None) -> Pr
     )
 
 
+def principal_id(digest: str) -> str:
+    """The id of the event that describes whom these claims are of."""
+    return f"{ID_PREFIX}{digest}"
+
+
 def description_of(said: Mapping[str, Json]) -> str | None:
     """The id of the event that a recorded principal refers to; None where it refers to none."""
     digest = said.get("claims_sha256")
-    return None if digest is None else f"principal:{digest}"
+    return None if digest is None else principal_id(digest)
 
 
 def recalled(body: dict[str, Json], described: dict[str, Json] | None) -> Recalled | None:

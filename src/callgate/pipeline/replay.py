@@ -16,10 +16,10 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from callgate.audit.masks import MASKED
-from callgate.audit.principals import principal_of
+from callgate.audit.principals import Recalled, description_of, recalled
 from callgate.audit.record import INTERRUPTED, instant
 from callgate.audit.telling import AFTER_INTENT
-from callgate.model import CALL_TOOL, Json, Principal, Tool, Value, Verdict, qualify
+from callgate.model import CALL_TOOL, Json, Tool, Value, Verdict, qualify
 from callgate.policy.cases import Ruling, ruling_of
 from callgate.policy.decided import ARGUMENTS, ENRICHED, Decision, Left, Place, digest_of, places_of
 from callgate.policy.engine import Engine, Question
@@ -69,7 +69,7 @@ class Recall:
         self._record = record
         self._known = {tool.digest: tool.definition for tool in known}
         self._current = tools
-        self._principals: OrderedDict[bytes, tuple[Principal, bool]] = OrderedDict()
+        self._principals: OrderedDict[bytes, Recalled] = OrderedDict()
         self._lost: OrderedDict[str, None] = OrderedDict()  # calls whose entries were erased
         self._tools: dict[tuple[str, str, str], Tool | None] = {}
 
@@ -104,13 +104,13 @@ class Recall:
             return Left(
                 call=entry["call"], at=at, principal=principal["id"], tool=named, reason=reason
             )
-        who, knows_claims = self._principal(entry)
+        who = self._principal(entry)
         arguments, hidden, digest = arguments_of(entry)
         enriched, hidden_facts = _enriched(entry)
         return Decision(
             call=entry["call"],
             question=Question(
-                principal=who, tool=tool, arguments=arguments, enriched=enriched, now=at
+                principal=who.principal, tool=tool, arguments=arguments, enriched=enriched, now=at
             ),
             ruling=_ruling(told, tool),
             policies=tuple(told.get("policies") or ()),
@@ -118,7 +118,7 @@ class Recall:
             version=told.get("version") or "",
             digest=digest,
             hidden=(*hidden, *hidden_facts),
-            knows_claims=knows_claims,
+            knows_claims=not who.lacks,
             knows_tool=was is not None,
             current=now,
             is_early=is_early(entry),
@@ -175,19 +175,17 @@ class Recall:
                 return tool
         return None
 
-    def _principal(self, entry: Mapping[str, Json]) -> tuple[Principal, bool]:
-        """Who called, one object for all calls of one proof; and whether the claims are known."""
+    def _principal(self, entry: Mapping[str, Json]) -> Recalled:
+        """Who called, one object for all calls of one proof."""
         said = entry["principal"]
         key = encode(said)
         known = self._principals.get(key)
         if known is None:
-            digest = said.get("claims_sha256")
-            described = self._record.defined(f"principal:{digest}") if digest is not None else None
-            principal = principal_of(dict(entry), described)
-            assert principal is not None  # noqa: S101 - the caller has looked
-            is_old = entry.get("format", 1) < 2 and said["kind"] != "anonymous"
-            is_whole = not is_old and (digest is None or "claims" in (described or {}))
-            known = self._principals[key] = (principal, is_whole)
+            of = description_of(said)
+            described = self._record.defined(of) if of is not None else None
+            known = recalled(dict(entry), described)
+            assert known is not None  # noqa: S101 - the caller has looked
+            self._principals[key] = known
             if len(self._principals) > MAX_PRINCIPALS:
                 self._principals.popitem(last=False)
         return known

@@ -23,7 +23,7 @@ def test_principals_are_told_from_the_index_and_from_what_came_since(tmp_path: P
     )
     records = Records(settings)
     expected = [a_principal("p0", "promoted"), people[2], people[1]]
-    assert records.principals(10) == expected
+    assert [one.principal for one in records.people(10)] == expected
     assert records.catch_up(1) == BLOCK
-    assert records.principals(10) == expected
-    assert records.principals(2) == expected[:2]
+    assert [one.principal for one in records.people(10)] == expected
+    assert [one.principal for one in records.people(2)] == expected[:2]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, func, select
 
 from callgate.audit.place import place
-from callgate.audit.principals import Recalled, description_of, recalled
-from callgate.model import Json, Principal
+from callgate.audit.principals import Recalled, description_of, principal_of, recalled
+from callgate.model import Json
 from callgate.storage.index.bits import BLOCK
 from callgate.storage.index.link import Link, link_of
 from callgate.storage.index.record import is_index_of
@@ -18,11 +18,6 @@ from callgate.storage.schema import records
 
 FURTHEST_LOOK = 200_000  # entries of a log that are looked at where no index has them
 AT_ONCE = 1000
-
-
-def principals(connection: Connection, index: Link | None, limit: int) -> list[Principal]:
-    """The latest first, without their claims."""
-    return [_principal(entry["principal"]) for entry in _seen(connection, index, limit)]
 
 
 def people(
@@ -43,8 +38,8 @@ def _seen(connection: Connection, index: Link | None, limit: int) -> list[dict[s
         places += _looked_for(connection, log, _indexed_end(connection, index, log), end)
     latest: dict[str, dict[str, Json]] = {}
     for entry in _entries(connection, places):
-        if (who := entry.get("principal")) is not None:
-            latest.setdefault(_principal(who).key, entry)
+        if (principal := principal_of(entry, None)) is not None:
+            latest.setdefault(principal.key, entry)
     return [*latest.values()][:limit]
 
 
@@ -108,14 +103,3 @@ def _entries(connection: Connection, places: Sequence[int]) -> Iterator[dict[str
     ]
     rows.sort(key=lambda row: (row.at, place(row.position)), reverse=True)
     return (told(row, None) for row in rows)
-
-
-def _principal(said: dict[str, Json]) -> Principal:
-    return Principal(
-        id=said["id"],
-        issuer=said["issuer"],
-        kind=said["kind"],
-        groups=tuple(said["groups"]),
-        tenant=said["tenant"],
-        agent=said["agent"],
-    )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from callgate.audit.matching import matcher, reads_payload
 from callgate.audit.principals import Recalled
 from callgate.audit.record import in_microseconds
-from callgate.model import Json, Principal, Value
+from callgate.model import Json, Value
 from callgate.ports import CallFilter, Page, Positions
 from callgate.storage.index.bits import BLOCK
 from callgate.storage.index.building import Builder
@@ -21,7 +21,7 @@ from callgate.storage.index.record import erasures_passed_over, has_to_forget
 from callgate.storage.reading import cursors, scanning
 from callgate.storage.reading.cursors import Standing
 from callgate.storage.reading.paging import Walk
-from callgate.storage.reading.people import people, principals
+from callgate.storage.reading.people import people
 from callgate.storage.rows.looking import Question
 from callgate.storage.rows.opening import Source, chosen_rows, heads
 from callgate.storage.rows.telling import Blobs, told
@@ -161,16 +161,10 @@ class Records:
                 rows = connection.execute(some.order_by(columns.at, columns.position)).all()
                 yield from (told(row, self._blobs) for row in rows)
 
-    def principals(self, limit: int) -> list[Principal]:
-        """Who called, as each was last seen; the latest first. `people` tells claims as well."""
-        with (
-            self._source.reading() as connection,
-            self._index.reading(connection) as index,
-        ):
-            return principals(connection, index, limit)
-
     def people(self, limit: int) -> list[Recalled]:
-        """The same with their claims, and why those are not known of whom the record lacks them."""
+        """Who called, as each was last seen, the latest first; with their claims, or why these are
+        not known.
+        """
         with (
             self._source.reading() as connection,
             self._index.reading(connection) as index,

@@ -21,6 +21,7 @@ from callgate.audit.erasure import (
 from callgate.audit.event import PRINCIPAL_DESCRIBED
 from callgate.audit.holds import HOLD_PLACED, HOLD_RELEASED, Hold, holds_of
 from callgate.audit.place import place, position
+from callgate.audit.principals import principal_id
 from callgate.audit.selecting import Facts
 from callgate.model import Json, Value
 from callgate.ports import StoreError
@@ -163,7 +164,7 @@ def descriptions(connection: Connection, claims: str) -> Sequence[int]:
     if connection.execute(refers.limit(1)).first() is not None:
         return ()
     query = select(records.c.position).where(
-        records.c.call_id == f"principal:{claims}",
+        records.c.call_id == principal_id(claims),
         records.c.code == PRINCIPAL_DESCRIBED,
         records.c.body.is_not(None),
     )
