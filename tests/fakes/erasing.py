@@ -48,6 +48,7 @@ class ErasedRecord:
         self.dies_in = -1  # after so many appended events
         self.after_append: list[Any] = []  # callables, each for one event
         self.appended: list[Entry] = []
+        self._large: dict[str, str] = {}  # call → the digest of its payload
 
     def write(self, *entries: Entry) -> None:
         for first in range(0, len(entries), 100):
@@ -59,15 +60,22 @@ class ErasedRecord:
         at = self.clock.now() - days * DAY
         pair = [an_intent(call_id, at, **said), an_outcome(call_id, at, **said)]
         if large:
-            pair[0] = self._placed(pair[0])
+            pair[0] = self._placed(call_id, pair[0])
         self.write(*pair)
 
-    def _placed(self, entry: Entry) -> Entry:
+    def _placed(self, call_id: str, entry: Entry) -> Entry:
         blobs = blobs_of(self.settings)
         if blobs is None or entry.payload is None:
             return entry
-        blobs.put(hashlib.sha256(entry.payload).hexdigest(), entry.payload)
+        self._large[call_id] = hashlib.sha256(entry.payload).hexdigest()
+        blobs.put(self._large[call_id], entry.payload)
         return replace(entry, payload=None)
+
+    def large(self) -> dict[str, bool]:
+        """Of each call whose payload lies elsewhere, whether it is there."""
+        blobs = blobs_of(self.settings)
+        assert blobs is not None
+        return {call_id: blobs.has(digest) for call_id, digest in self._large.items()}
 
     def sign(self) -> None:
         self.clock.advance(5)

@@ -235,25 +235,27 @@ class Eraser:
         for positions in _pieces(order, ends):
             self._rest()
             with self._database.alone(self._writing):  # INVARIANT: no hold comes in between
-                spared |= self._erase(order, positions, back)
+                held = self._erase(order, positions, back)
+            spared |= {row.position for row in held if self._is_here(order.what, row)}
         if spared - back:
             places = stretches(map(place, sorted(spared - back)))
             self._append(withdrawn(order.id, places, order.what, self._clock.now()))
             _log.warning("%d entries are under hold and were not erased", len(spared))
 
-    def _erase(self, order: Order, positions: Sequence[int], back: set[int]) -> set[int]:
-        """Some of them, in a transaction; which of those a hold keeps."""
+    def _erase(self, order: Order, positions: Sequence[int], back: set[int]) -> Sequence[Row[Any]]:
+        """Some of them, in a transaction; those that a hold keeps."""
         has_payload = records.c.payload.is_not(None).label("has_payload")
         query: Select[Any] = select(*FACTS, records.c.body, has_payload).where(
             records.c.position.in_(positions), records.c.body.is_not(None)
         )
         holds = read_holds(self._writing)[0]
         rows = self._writing.execute(query).all()
-        held = {row.position for row in rows if holding(holds, facts_of(row)) is not None}
+        held = [row for row in rows if holding(holds, facts_of(row)) is not None]
+        stays = back.union(row.position for row in held)
         doomed = [
             row
             for row in rows
-            if row.position not in held | back and not (row.kind == "event" and row.code in LASTING)
+            if row.position not in stays and not (row.kind == "event" and row.code in LASTING)
         ]
         if doomed:
             self._remember(f"{order.id} {positions[0]}", order.what, doomed)
@@ -264,6 +266,13 @@ class Eraser:
             self._writing.execute(update(records).where(where).values(columns))
             self._has_erased = True
         return held
+
+    def _is_here(self, what: What, row: Row[Any]) -> bool:
+        """Whether it is still to be erased, and was not by one that was killed half-way."""
+        if what == "body" or row.has_payload:
+            return True
+        said = said_in(row.body).payload
+        return said is not None and self._blobs is not None and self._blobs.has(said.sha256)
 
     def _remember(self, name: str, what: What, rows: Sequence[Row[Any]]) -> None:
         """What else must go, and could not be found any more once this is gone."""
