@@ -23,5 +23,8 @@ def test_entries_have_codes_of_their_own() -> None:
     assert (
         code_of({"kind": "event", "event": "policies_in_force"}) == "dev.callgate.policies_in_force"
     )
+    assert code_of({"kind": "event", "code": "gateway_started", "erased": True}) == (
+        "dev.callgate.gateway_started"
+    )
     assert code_of({"kind": "intent"}) == "dev.callgate.call.intended"
     assert code_of(a_recorded_call(kind="outcome")) == "dev.callgate.call.completed"

@@ -70,6 +70,14 @@ REFUSED = {
 }  # fmt: skip
 
 
+def an_erased_call(code: str) -> dict[str, Any]:
+    """What is left of a call whose bodies went."""
+    call = a_recorded_call(code=code)
+    left = {name: call[name] for name in ("call", "records", "code")}
+    at = "2026-11-29T21:18:43.633304Z"
+    return {**left, "at": at, "erased": True, "ran": None, "delivered": None}
+
+
 def every_ending() -> dict[str, dict[str, Any]]:
     """Ending → a call that ended so, and some that lack most."""
     failed = {"sha256": "2" * 64, "bytes": 1, "error": False, "failed": True}
@@ -94,5 +102,8 @@ def every_ending() -> dict[str, dict[str, Any]]:
     observed = a_recorded_call(decision={**REFUSED["decision"], "enforced": False})  # type: ignore[dict-item]
     down = a_recorded_call(**{**REFUSED, "code": "target_timeout", "ran": "unknown"})
     return {**made, "refused, bare": lacking, "completed, erased": erased,
+            "completed, erased whole": an_erased_call("ok"),
+            "refused, erased whole": an_erased_call("not_permitted"),
+            "withheld, erased whole": an_erased_call("result_withheld"),
             "completed, a list": lists, "completed, observed": observed,
             "failed, no answer": down}  # fmt: skip

@@ -9,6 +9,7 @@ from callgate.model import Json, qualify
 Ending = Literal["completed", "failed", "refused", "withheld", "interrupted", "broken"]
 
 _OF_TARGETS = "target_"
+WITHHELD = "result_withheld"  # also where it was erased that the tool ran
 _BROKEN = ("internal_error", "interceptor_failed", "policy_error", "record_unavailable")
 """Refusals that are faults of the gateway or of what it asks, not decisions about the call."""
 
@@ -25,7 +26,7 @@ def ending(call: dict[str, Json]) -> Ending:
     if code == "ok":
         result = call.get("result") or {}
         return "failed" if result.get("failed") or result.get("error") else "completed"
-    if call.get("ran") == "yes":
+    if call.get("ran") == "yes" or code == WITHHELD:
         return "withheld"
     if isinstance(code, str) and (code.startswith(_OF_TARGETS) or call.get("ran") == "unknown"):
         return "failed"

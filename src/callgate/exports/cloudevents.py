@@ -33,7 +33,7 @@ def cloud_event(said: dict[str, Json], origin: str) -> dict[str, Json]:
 def code_of(said: dict[str, Json]) -> str:
     """The stable code: `dev.callgate.call.refused`, `dev.callgate.policies_in_force`."""
     if said.get("kind") == "event":
-        return f"{PREFIX}.{said['event']}"
+        return f"{PREFIX}.{said.get('event') or said['code']}"  # of an erased one there is the code
     if said.get("kind") == "intent" or said.get("code") is None:
         return f"{PREFIX}.call.intended"
     return f"{PREFIX}.call.{ending(said)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from callgate.audit.explain import began
 from callgate.audit.record import instant
 from callgate.exports.calls import Ending, ending, operation, place_of
 from callgate.model import Json
@@ -63,7 +64,7 @@ def api_activity(call: dict[str, Json], origin: str) -> dict[str, Json]:
     how = ending(call)
     method = str(call.get("method") or "tools/call")
     activity = _ACTIVITIES.get(method.rpartition("/")[2], _OTHER)
-    began, ended = _milliseconds(call["received_at"]), _milliseconds(call["at"])
+    start, ended = _milliseconds(began(call)), _milliseconds(call["at"])
     event: dict[str, Json] = {
         "category_uid": CATEGORY,
         "category_name": "Application Activity",
@@ -72,10 +73,10 @@ def api_activity(call: dict[str, Json], origin: str) -> dict[str, Json]:
         "activity_id": activity,
         "activity_name": "Read" if activity == _READ else method,
         "type_uid": CLASS * 100 + activity,
-        "time": began,
-        "start_time": began,
-        "end_time": max(began, ended),
-        "duration": max(0, ended - began),
+        "time": start,
+        "start_time": start,
+        "end_time": max(start, ended),
+        "duration": max(0, ended - start),
         "message": f"{operation(call)}: {how}",
         "metadata": _metadata(call, origin),
         "actor": _actor(call),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from callgate.audit.explain import began
 from callgate.audit.record import instant
 from callgate.exports.calls import Ending, ending, operation, place_of
 from callgate.exports.cloudevents import code_of
@@ -37,7 +38,7 @@ def log_record(said: dict[str, Json], origin: str, *, with_contents: bool) -> di
     """
     number, word = _SEVERITY[ending(said)]
     told: dict[str, Json] = {
-        "timeUnixNano": _nanoseconds(said["received_at"]),
+        "timeUnixNano": _nanoseconds(began(said)),
         "observedTimeUnixNano": _nanoseconds(said["at"]),
         "severityNumber": number,
         "severityText": word,

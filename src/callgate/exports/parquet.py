@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from callgate.audit.explain import began
 from callgate.audit.record import instant
 from callgate.exports.calls import ending
 from callgate.model import Json
@@ -32,8 +33,8 @@ def _of(*path: str) -> Callable[[Call], Json]:
     return read
 
 
-def _at(name: str) -> Callable[[Call], Json]:
-    return lambda call: datetime.fromtimestamp(instant(call[name]), UTC)
+def _at(read: Callable[[Call], str]) -> Callable[[Call], Json]:
+    return lambda call: datetime.fromtimestamp(instant(read(call)), UTC)
 
 
 def _json(name: str) -> Callable[[Call], Json]:
@@ -51,8 +52,8 @@ def _last(name: str) -> Callable[[Call], Json]:
 COLUMNS: tuple[tuple[str, Any, Callable[[Call], Json]], ...] = (
     ("call", pa.string(), _of("call")),
     ("run", pa.string(), _of("run")),
-    ("received_at", _INSTANT, _at("received_at")),
-    ("ended_at", _INSTANT, _at("at")),
+    ("received_at", _INSTANT, _at(began)),
+    ("ended_at", _INSTANT, _at(lambda call: str(call["at"]))),
     ("principal", pa.string(), _of("principal", "id")),
     ("issuer", pa.string(), _of("principal", "issuer")),
     ("kind", pa.string(), _of("principal", "kind")),
@@ -97,7 +98,7 @@ def write(calls: Sequence[Call], directory: Path) -> list[Path]:
     """
     days: dict[str, list[Call]] = {}
     for call in calls:
-        days.setdefault(call["received_at"][:10], []).append(call)
+        days.setdefault(began(call)[:10], []).append(call)
     return [_file(day, found, directory) for day, found in days.items()]
 
 

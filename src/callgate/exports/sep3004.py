@@ -7,6 +7,7 @@ import unicodedata
 
 import rfc8785
 
+from callgate.audit.explain import began
 from callgate.audit.record import instant
 from callgate.exports.calls import Ending, ending, operation
 from callgate.model import Json
@@ -45,14 +46,15 @@ class AuditChain:
 
 def _event(call: dict[str, Json]) -> dict[str, Json]:
     principal, decision = call.get("principal") or {}, call.get("decision") or {}
+    is_erased = bool(call.get("erased")) and "decision" not in call
     tells = {
-        "decision": _DECISIONS.get(decision.get("permitted"), "none"),
+        "decision": _DECISIONS.get(decision.get("permitted"), "" if is_erased else "none"),
         "policies": [_plain(policy) for policy in decision.get("policies") or ()],
         "policy_version": _plain(decision.get("version")),
         "code": _plain(call.get("code")),
         "reason": _plain(call.get("reason")),
         "ran": _plain(call.get("ran")),
-        "delivered": "yes" if call.get("delivered") else "no",
+        "delivered": "yes" if call.get("delivered") else "" if is_erased else "no",
         "arguments_sha256": _plain(call.get("arguments_sha256")),
         "result_sha256": _plain((call.get("result") or {}).get("sha256")),
         "tool_sha256": _plain(call.get("tool_sha256")),
@@ -62,7 +64,7 @@ def _event(call: dict[str, Json]) -> dict[str, Json]:
     is_tool = call.get("method") is None
     return {
         "event_id": _plain(call["call"]),
-        "occurred_at": _to_milliseconds(call["received_at"]),
+        "occurred_at": _to_milliseconds(began(call)),
         "principal_id": _plain(principal.get("id") or "unknown"),
         "event_type": "tool_call" if is_tool else _plain(call["method"]),
         "tool_name": _plain(operation(call)) if is_tool else None,
