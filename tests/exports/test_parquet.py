@@ -54,6 +54,27 @@ def test_days_are_apart_and_the_same_calls_again_replace_their_files(tmp_path: P
     assert [(str(day), count) for day, count in counted] == [("2026-11-29", 2), ("2026-11-30", 1)]
 
 
+def test_calls_of_another_record_at_the_same_places_are_kept_beside(tmp_path: Path) -> None:
+    here, there = (
+        [a_recorded_call(number=number, call=f"{record}{number}") for number in range(2)]
+        for record in "ab"
+    )
+    (first,) = write(here[:1], tmp_path)
+    assert write(here, tmp_path) == [first]  # the same, and one more
+    (other,) = write(there, tmp_path)
+    assert write(there, tmp_path) == [other]
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT call FROM '{tmp_path}/*/*.parquet'").fetchall()
+    assert sorted(call for (call,) in found) == ["a0", "a1", "b0", "b1"]
+
+
+def test_what_is_no_parquet_is_not_written_over(tmp_path: Path) -> None:
+    (file,) = write([a_recorded_call()], tmp_path)
+    file.write_text("something else")
+    assert write([a_recorded_call()], tmp_path) != [file]
+    assert file.read_text() == "something else"
+
+
 def test_a_file_that_could_not_be_written_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "date=2026-11-29").write_text("in the way")
     with pytest.raises(OSError, match="date="):

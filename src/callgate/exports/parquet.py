@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -94,7 +95,8 @@ SCHEMA = pa.schema([(name, kind) for name, kind, _ in COLUMNS])
 def write(calls: Sequence[Call], directory: Path) -> list[Path]:
     """One file for each day in `directory/date=2026-11-29/`; each is whole, or is not there.
 
-    Named after the first call in it: the same calls written again replace their files. OSError.
+    Named after the first call in it: the same calls written again replace their files, those of
+    another record, or of one that was put back, do not. OSError.
     """
     days: dict[str, list[Call]] = {}
     for call in calls:
@@ -103,10 +105,9 @@ def write(calls: Sequence[Call], directory: Path) -> list[Path]:
 
 
 def _file(day: str, calls: Sequence[Call], directory: Path) -> Path:
-    place = calls[0]["records"][-1]
     folder = directory / f"date={day}"
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"calls-{place['log']}-{place['seq']:013}.parquet"
+    file = _free(folder, calls)
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with unfinished.open("wb") as out:
@@ -117,6 +118,25 @@ def _file(day: str, calls: Sequence[Call], directory: Path) -> Path:
     finally:
         unfinished.unlink(missing_ok=True)
     return file
+
+
+def _free(folder: Path, calls: Sequence[Call]) -> Path:
+    """The name of the file: where nothing would be lost that is there."""
+    place, ids = calls[0]["records"][-1], [str(call["call"]) for call in calls]
+    name = f"calls-{place['log']}-{place['seq']:013}"
+    file = folder / f"{name}.parquet"
+    if not file.exists() or _is_among(file, ids):
+        return file
+    digest = hashlib.sha256("\n".join(ids).encode(errors="replace")).hexdigest()[:16]
+    return folder / f"{name}-{digest}.parquet"
+
+
+def _is_among(file: Path, ids: Sequence[str]) -> bool:
+    try:
+        there = pq.read_table(file, columns=["call"], partitioning=None)["call"].to_pylist()
+    except pa.ArrowException:  # none of ours
+        return False
+    return set(ids).issuperset(there)
 
 
 def table(calls: Sequence[Call]) -> pa.Table:
