@@ -1,5 +1,6 @@
 -- One tools/call per request, each with its own id and amount; counts replies that are not results.
--- Arguments after "--": era ("modern" or "legacy"), tool name, marker that a real reply contains.
+-- Arguments after "--": era ("modern" or "legacy"), tool name, marker that a real reply contains,
+-- how many milliseconds each connection pauses before a call, on the average.
 
 local threads = {}
 local head, middle, tail, marker
@@ -14,6 +15,13 @@ end
 function init(arguments)
   local era, tool = arguments[1], arguments[2]
   marker = arguments[3]
+  local pause = tonumber(arguments[4])
+  if pause > 0 then
+    -- wrk asks for this function only once it is there. Uneven, as agents are.
+    function delay()
+      return math.floor(pause * (0.5 + math.random()) + 0.5)
+    end
+  end
   local meta = ""
   if era == "modern" then
     meta = ',"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",'

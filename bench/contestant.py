@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conversation import check_call, ready_for_load
-from load import Measurement, measure
+from load import Load, Measurement, measure
 from peers.peer import Peer, Room, Running
 from target import TOOL_COUNT, Target, start_target
 
-CONNECTIONS = (1, 32)
+LOADS = (Load(1), Load(32))
+PACED = Load(320, pause_ms=320)  # for those that can do as much
+PACED_RATE = 1_000.0  # calls a second
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Contestant:
         self.running.process.resume()
         try:
             check_call(self.running)
-            found = [measure(self.running, self.target, each, seconds) for each in CONNECTIONS]
+            found = [measure(self.running, self.target, each, seconds) for each in LOADS]
+            if found[-1].calls_per_second > PACED_RATE:
+                found.append(measure(self.running, self.target, PACED, seconds))
             self.running.process.pause()
         except Exception as problem:
             self.fail(problem)

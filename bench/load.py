@@ -29,6 +29,26 @@ class LoadError(Exception):
 
 
 @dataclass(frozen=True)
+class Load:
+    """`pause_ms`: how long each connection rests before a call, on the average."""
+
+    connections: int
+    pause_ms: int = 0
+
+    def __str__(self) -> str:
+        if self.pause_ms:
+            return f"{self.connections}, pausing"
+        return str(self.connections)
+
+    @property
+    def title(self) -> str:
+        if self.pause_ms:
+            rate = self.connections * 1000 // self.pause_ms
+            return f"About {rate:,} calls a second, of {self.connections} connections"
+        return f"{self.connections} connection{'s' if self.connections > 1 else ''}"
+
+
+@dataclass(frozen=True)
 class WrkSummary:
     calls: int
     seconds: float
@@ -46,7 +66,7 @@ class Measurement:
     `later_us_per_call`: of the CPU time what a peer takes once it has nothing else to do.
     """
 
-    connections: int
+    load: Load
     cpu_us_per_call: float
     later_us_per_call: float
     calls_per_second: float
@@ -58,12 +78,12 @@ class Measurement:
     sample: str
 
 
-def measure(running: Running, target: Target, connections: int, seconds: int) -> Measurement:
+def measure(running: Running, target: Target, load: Load, seconds: int) -> Measurement:
     first = target.calls_seen()
-    run_wrk(running, connections, WARM_UP_SECONDS)
+    run_wrk(running, load, WARM_UP_SECONDS)
     wait_until_idle(running.process.pid)
     calls_before, cpu_before = target.calls_seen(), cpu_seconds(running.process.pid)
-    summary = run_wrk(running, connections, seconds)
+    summary = run_wrk(running, load, seconds)
     memory = memory_bytes(running.process.pid)
     wait_until_idle(running.process.pid)
     cpu = cpu_seconds(running.process.pid) - cpu_before
@@ -76,7 +96,7 @@ def measure(running: Running, target: Target, connections: int, seconds: int) ->
     # What the target saw, not what wrk had back: a slow peer still works on calls after wrk ended.
     seen = target.calls_seen() - calls_before
     return Measurement(
-        connections=connections,
+        load=load,
         cpu_us_per_call=cpu * 1e6 / max(seen, 1) + later,
         later_us_per_call=later,
         calls_per_second=summary.calls / summary.seconds,
@@ -98,12 +118,12 @@ def wait_until_idle(pid: int) -> None:
             return
 
 
-def run_wrk(running: Running, connections: int, seconds: int) -> WrkSummary:
-    words = [wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT_SECONDS}s"]
-    words += ["-s", str(SCRIPT)]
+def run_wrk(running: Running, load: Load, seconds: int) -> WrkSummary:
+    words = [wrk(), "-t1", f"-c{load.connections}", f"-d{seconds}s"]
+    words += [f"--timeout={TIMEOUT_SECONDS}s", "-s", str(SCRIPT)]
     for name, value in running.headers.items():
         words += ["-H", f"{name}: {value}"]
-    words += [running.url, "--", running.era, running.tool, MARKER]
+    words += [running.url, "--", running.era, running.tool, MARKER, str(load.pause_ms)]
     finished = subprocess.run(
         words,
         capture_output=True,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alone import Alone
-from contestant import CONNECTIONS, Contestant
+from contestant import LOADS, PACED, Contestant
+from load import Load
 
 import sessions
 
@@ -48,14 +49,14 @@ LIST_MS = 20.0
 MEMORY_MB = 150.0
 
 
-def cpu_of(contestants: Sequence[Contestant], name: str, connections: int) -> float | None:
+def cpu_of(contestants: Sequence[Contestant], name: str, load: Load) -> float | None:
     """The median CPU per call in microseconds, if it was measured."""
     values = [
         found.cpu_us_per_call
         for each in contestants
         if each.peer.name == name
         for found in each.measurements
-        if found.connections == connections
+        if found.load == load
     ]
     return statistics.median(values) if values else None
 
@@ -100,13 +101,13 @@ def section(
 
 def ratio_lines(ratio: Ratio, contestants: Sequence[Contestant]) -> list[str]:
     lines = []
-    for connections in CONNECTIONS:
-        over = cpu_of(contestants, ratio.over, connections)
-        under = cpu_of(contestants, ratio.under, connections)
+    for load in (*LOADS, PACED):
+        over = cpu_of(contestants, ratio.over, load)
+        under = cpu_of(contestants, ratio.under, load)
         if over is not None and under is not None:
             found = over / under
             is_met = ratio.is_met(found, ratio.limit)
-            lines.append(line(ratio.text, str(connections), f"{found:.2f}", is_met))
+            lines.append(line(ratio.text, str(load), f"{found:.2f}", is_met))
     return lines
 
 
@@ -116,11 +117,11 @@ def tuned_lines(contestants: Sequence[Contestant]) -> list[str]:
     for each in contestants:
         if not each.peer.name.startswith((f"{FASTMCP},", f"{CONTEXTFORGE},")):
             continue
-        for connections in CONNECTIONS:
-            own = cpu_of(contestants, each.peer.name, connections)
-            callgate = cpu_of(contestants, CALLGATE, connections)
+        for load in LOADS:
+            own = cpu_of(contestants, each.peer.name, load)
+            callgate = cpu_of(contestants, CALLGATE, load)
             if own is not None and callgate is not None:
-                lines.append(f"| {each.peer.name} | {connections} | {own / callgate:.1f} |")
+                lines.append(f"| {each.peer.name} | {load} | {own / callgate:.1f} |")
     if not lines:
         return []
     head = ["| other ways to run the peers | connections | times Callgate's CPU |", "|---|--:|--:|"]
