@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
-import msgspec
 
 from callgate.audit.questions import ExportCursor
 from callgate.cli.calls import filter_options
+from callgate.cli.export_cursor import CursorFile
 from callgate.cli.progress import progress
 from callgate.cli.store import open_records, store_options, store_settings
 from callgate.exports import lake
@@ -68,6 +68,7 @@ def export(
     filter_ = CallFilter(**chosen)
     if LINE_FORMATS.get(form, LINE_FORMATS["calls"]).of == "records" and filter_ != CallFilter():  # type: ignore[call-overload]
         raise click.UsageError(f"{form} is of every entry: leave the filters out")
+    file = None if cursor is None else CursorFile(cursor, store_settings(config, store))
     count = 0
     try:
         wanted = Wanted(
@@ -77,12 +78,13 @@ def export(
             most=lake.MOST_ROWS if form == PARQUET else MAX_BATCH,
             most_bytes=lake.MOST_BYTES if form == PARQUET else MAX_BATCH_BYTES,
         )
+        begin_at = ExportCursor() if file is None else file.read()
         with progress("exporting") as (begin, tell), _writer(form, out) as write:
             begin(sum(records.heads().values()))
-            for batch in batches(records, wanted, _read(cursor)):
+            for batch in batches(records, wanted, begin_at):
                 write(batch)
-                if cursor is not None:
-                    _note(cursor, batch.upto)
+                if file is not None:
+                    file.note(batch.upto)
                 count += len(batch.records)
                 tell(len(batch.records))
     except (StoreError, OSError) as error:
@@ -125,21 +127,3 @@ def _lines(file: BinaryIO, batch: Batch) -> None:
 def _synced(file: BinaryIO, batch: Batch) -> None:
     _lines(file, batch)
     os.fsync(file.fileno())
-
-
-def _read(file: Path | None) -> ExportCursor:
-    if file is None or not file.exists():
-        return ExportCursor()
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=ExportCursor)
-    except msgspec.MsgspecError as error:
-        raise click.ClickException(f"{file} is no cursor of an export: {error}") from None
-
-
-def _note(file: Path, cursor: ExportCursor) -> None:
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    with unfinished.open("wb") as out:
-        out.write(msgspec.json.encode(cursor))
-        out.flush()
-        os.fsync(out.fileno())
-    unfinished.replace(file)
