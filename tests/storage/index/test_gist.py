@@ -16,7 +16,7 @@ from callgate.audit.searching import MOST_LETTERS
 from callgate.model import Json
 from callgate.ports import StoreError
 from callgate.storage.index import gist as module
-from callgate.storage.index.gist import Gist, Gists, entry_of, plain_gist
+from callgate.storage.index.gist import Gist, Gists, entry_of, plain_gist, principal_key
 from callgate.storage.index.keys import MOST_ARGUMENTS
 from callgate.storage.index.record import Raws
 from callgate.storage.index.words import plain_of
@@ -110,6 +110,16 @@ def test_gists_are_those_of_the_plain_way(said: list[tuple[Any, Any]]) -> None:
     except TypeError:  # a part of another kind than any gateway writes
         return
     assert said_by(Gists(None).of(rows)) == expected
+
+
+def test_no_principal_is_taken_for_another() -> None:
+    alike: list[dict[str, Json]] = [
+        {"id": "ada", "agent": None},
+        {"id": "ada", "agent": "None"},
+        {"id": "ada\0b", "agent": "c"},
+        {"id": "ada", "agent": "b\0c"},
+    ]
+    assert len(set(map(principal_key, alike))) == len(alike)
 
 
 @pytest.mark.parametrize(

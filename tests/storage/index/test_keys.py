@@ -56,6 +56,13 @@ def test_each_list_is_a_list_and_not_wanted_unless_asked_for() -> None:
     assert may_be(call, CallFilter(method="tools/list"))
 
 
+def test_no_argument_can_be_taken_for_what_leaves_a_call_out() -> None:
+    call: dict[str, Json] = {"tool": "refund", "code": "ok"}
+    # Under `memo` this text has the checksum that stood for "is a list".
+    assert may_be({**call, "arguments": {"memo": "amgevuvd"}}, CallFilter())
+    assert wanted_of(CallFilter()).unwanted > (0xFFFF_FFFF,)
+
+
 def test_call_with_more_arguments_than_are_counted_is_always_looked_at() -> None:
     arguments = {f"a{number}": number for number in range(MOST_ARGUMENTS + 1)}
     call: dict[str, Json] = {"arguments": arguments}

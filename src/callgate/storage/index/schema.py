@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callgate.storage.index.link import Link, SqliteLink
 
-FORM = "2"  # of these tables and of what is in them; another one is thrown away
+FORM = "3"  # of these tables and of what is in them; another one is thrown away
 
 SHELF = 16  # blocks: the rows of a key within so many lie together
 
@@ -21,7 +21,7 @@ _TABLES = {
     # a key lie together, so that what is rare or nowhere is one look for each shelf.
     "search_postings": """
         log {number} NOT NULL, shelf {number} NOT NULL, -- number / SHELF
-        key {number} NOT NULL, -- keys.key: 32 bits
+        key {number} NOT NULL, -- keys.key: 32 bits, or that of lists
         number {number} NOT NULL, places {bytes} NOT NULL, -- bits.packed
         PRIMARY KEY (log, shelf, key, number)""",
     # Intents whose outcome is not in the same block: they may be of calls still in flight.
@@ -31,7 +31,7 @@ _TABLES = {
         PRIMARY KEY (position)""",
     # Who called, as last seen in a block that is indexed.
     "search_principals": """
-        key {number} NOT NULL, -- of all that parts them
+        key {number} NOT NULL, -- of all that parts them: gist.principal_key
         position {number} NOT NULL, at {instant} NOT NULL,
         PRIMARY KEY (key)""",
     # `form`: FORM. `erased`: up to which position events of deletions were taken in, for each log.
