@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgate.policy.analysis.globs import TooMany, cases, fits, is_literal, pattern_of, sketch
+from callgate.policy.analysis.globs import (
+    TooMany,
+    cases,
+    fits,
+    is_literal,
+    pattern_of,
+    sketch,
+    texts_like,
+)
 
 TEXTS = ["".join(letters) for n in range(7) for letters in product("abx", repeat=n)]
 PIECE = st.sampled_from([None, None, "a", "b"])
@@ -37,6 +45,20 @@ def test_the_cases_are_those_that_occur(patterns: frozenset[tuple[str | None, ..
         if not case.has_plenty:
             known = {t for t in TEXTS if frozenset(p for p in patterns if fits(p, t)) == fitting}
             assert known == set(case.texts)
+
+
+@settings(deadline=None)
+@given(st.frozensets(PATTERN, min_size=1, max_size=4))
+def test_texts_like_a_case_are_of_it_and_not_few(
+    patterns: frozenset[tuple[str | None, ...]],
+) -> None:
+    for case in cases(patterns):
+        found = {*texts_like(patterns, case.fitting)}
+        assert case.shortest in found
+        assert all(
+            frozenset(p for p in patterns if fits(p, text)) == case.fitting for text in found
+        )
+        assert found <= {*case.texts} if not case.has_plenty else len(found) > 1
 
 
 def test_a_case_with_few_texts_lists_them() -> None:

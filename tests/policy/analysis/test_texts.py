@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from callgate.policy.analysis.globs import fits, is_literal, pattern_of
@@ -23,6 +23,7 @@ PATTERN = st.lists(PIECE, min_size=1, max_size=3).map(pattern_of)
 
 
 @settings(max_examples=60, deadline=None)
+@example([((None, "a"), True), (("aa",), False), (("aa", None), True)])
 @given(st.lists(st.tuples(PATTERN, st.booleans()), min_size=1, max_size=4))
 def test_patterns_hold_together_just_where_a_text_fits_them(asked: list) -> None:  # type: ignore[type-arg]
     texts = Texts()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
@@ -69,6 +70,11 @@ def cases(patterns: frozenset[Pattern]) -> tuple[Case, ...]:
     return _Automaton(sorted(patterns, key=str)).cases()
 
 
+def texts_like(patterns: frozenset[Pattern], fitting: frozenset[Pattern]) -> Iterator[str]:
+    """Many texts that fit just these of the patterns, none where there is none. Raises TooMany."""
+    return _Automaton(sorted(patterns, key=str)).texts_like(fitting)
+
+
 class _Automaton:
     """All patterns read at once: a state is the set of places reached in all of them.
 
@@ -129,6 +135,32 @@ class _Automaton:
             open_ones = following
         self._count_texts(found)
         return tuple(found.values())
+
+    def texts_like(self, fitting: frozenset[Pattern]) -> Iterator[str]:
+        """The shortest ways to a state of this case, and those with one step that is another."""
+        starts, before = {self._start: ""}, dict[int, list[tuple[str, int]]]()
+        open_ones = deque([self._start])
+        while open_ones:
+            state = open_ones.popleft()
+            for character in (*self._alphabet, self._other):
+                after = self._after(state, character)
+                before.setdefault(after, []).append((character, state))
+                if after not in starts:
+                    starts[after] = starts[state] + character
+                    open_ones.append(after)
+            if len(starts) > MAX_STATES:
+                raise TooMany
+        ends = {state: "" for state in starts if self._fitting(state) == fitting}
+        open_ones.extend(ends)
+        while open_ones:
+            state = open_ones.popleft()
+            for character, earlier in before.get(state, ()):
+                if earlier not in ends:
+                    ends[earlier] = character + ends[state]
+                    open_ones.append(earlier)
+        yield from (starts[state] + end for state, end in ends.items())
+        for state, end in ends.items():
+            yield from (starts[one] + step + end for step, one in before.get(state, ()))
 
     def _count_texts(self, found: dict[frozenset[Pattern], Case]) -> None:
         """Lists the texts of the cases that have few. A case it cannot finish has plenty."""

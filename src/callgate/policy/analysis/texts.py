@@ -21,6 +21,7 @@ from callgate.policy.analysis.globs import (
     is_literal,
     pattern_of,
     sketch,
+    texts_like,
 )
 from callgate.policy.analysis.terms import (
     Number,
@@ -212,6 +213,7 @@ def _guesses(one: Unknown, fitting: list[Pattern]) -> Iterator[str]:
     for number in range(200):  # longer ones: the filler goes wherever it does no harm
         for at in range(len(case.shortest) + 1):
             yield f"{case.shortest[:at]}{'x' * (number + 1)}{case.shortest[at:]}"
+    yield from texts_like(globs, case.fitting)
 
 
 def agrees(one: Unknown, text: str, holds: Callable[[Truth], bool]) -> bool:
