@@ -27,13 +27,21 @@ class ReceiptError(ValueError):
 
 
 class Receipt(Value):
-    """What a receipt proves: that the entry is in this tree, which the key has signed."""
+    """What a receipt proves: that the entry is in the tree with this root, which the key signed."""
 
     key: VerifierKey
+    root: bytes
+    # As the proof has them, and not signed: the same way leads to this root from some other places
+    # in trees of other sizes.
     size: int
     index: int
-    root: bytes
     claims: dict[Any, Json]  # as signed; said by the store, not proved
+
+    @property
+    def place(self) -> str | None:
+        """Where the entry stands, as the store said and signed it; None where it did not."""
+        said = self.claims.get(SUB)
+        return said if isinstance(said, str) else None
 
 
 class Leaf(Value):

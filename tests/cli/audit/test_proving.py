@@ -46,7 +46,8 @@ def test_a_receipt_is_checked_with_its_entry_and_a_key(
     assert msgspec.json.decode(entry.read_bytes())["kind"] == kind
 
     checked = run("check-receipt", out, "--key", vkey)
-    assert (checked.exit_code, "the entry is number" in checked.stdout) == (0, True)
+    place = made.stdout.partition(f"the {kind} of ")[2].partition(".\n")[0]
+    assert (checked.exit_code, f"says that it is {place}." in checked.stdout) == (0, True)
 
     entry.write_bytes(entry.read_bytes().replace(b"shop", b"bank"))
     checked = run("check-receipt", out, "--key", vkey)

@@ -152,7 +152,8 @@ def _checked(raw: bytes, body: bytes, keys: tuple[VerifierKey, ...]) -> str:
         checkpoint = made.check(body, keys).checkpoint
         return f"the entry is number {made.index} of {checkpoint.size} in {checkpoint.origin}"
     found = checked(raw, body, keys)
-    return f"the entry is number {found.index} of {found.size} in a log of {found.key.name}"
+    stands = "" if found.place is None else f", which says that it is {found.place}"
+    return f"the entry is in a log of {found.key.name}{stands}"
 
 
 def _proved(call: str, config: Path | None, store: str | None, kind: str | None) -> Proved:
