@@ -78,7 +78,10 @@ def test_what_is_written_is_a_signed_note(settings: StoreSettings, connection: C
         (["UPDATE checkpoints SET note = 'nothing' WHERE log = 1"], "its last checkpoint: "),
         (["UPDATE checkpoints SET note = 7 WHERE log = 1"], "its last checkpoint: "),
         (["UPDATE checkpoints SET note = x'ff' WHERE log = 1"], "its last checkpoint: "),
-        (["UPDATE checkpoints SET note = replace(note, '/1', '/2')"], "signature .* does not fit"),
+        (
+            ["UPDATE checkpoints SET note = replace(note, '/1' || char(10), '/2' || char(10))"],
+            "signature .* does not fit",
+        ),
         (
             [
                 "DELETE FROM checkpoints WHERE log = 1",
