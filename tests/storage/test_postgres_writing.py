@@ -225,6 +225,32 @@ def test_a_call_that_another_gateway_took_for_dead_has_one_outcome_and_the_recor
     assert "another gateway" in caplog.text
 
 
+def test_of_several_that_were_taken_for_dead_each_call_has_one_outcome_whichever_log_was_taken(
+    url: str,
+) -> None:
+    async def scenario() -> None:
+        first, second, other = a_store(url), a_store(url), a_store(url)
+        await first.open()
+        await second.open()
+        await settled(first, "c0", "c1")
+        await settled(second, "d0", "d1")
+        terminate(url)
+        await other.open()  # goes on with one of their logs, and ends the calls of both
+        for store, name in ((first, "c"), (second, "d")):
+            store.append_soon(an_outcome(f"{name}1"))
+            await store.append(an_intent(f"{name}2"))
+            store.append_soon(an_outcome(f"{name}2"))
+            await store.close()
+        await other.close()
+
+    run(scenario())
+    assert outcomes(url) == {
+        **{call: ["interrupted"] for call in ("c0", "c1", "d0", "d1")},
+        **{call: ["ok"] for call in ("c2", "d2")},
+    }
+    assert {content["of"] for content in ended_after_all(url)} == {"c1", "d1"}
+
+
 def test_an_outcome_whose_commit_we_did_not_hear_of_is_not_written_again_into_another_log(
     url: str,
 ) -> None:

@@ -101,6 +101,9 @@ class Claiming:
             if chosen is None:
                 ended = (self._held(connection, one, known) for one in free if one.has_ended)
                 chosen = next((one for one in ended if one.log is not None), None)
+            for one in dead:
+                if one is not chosen:
+                    _take_away(connection, one.number)
             number = self._next_number(connection) if chosen is None else chosen.number
             writer = self._become_writer(connection, number, chosen)
             taken = chosen or Free(number=number, settled=0, has_ended=True)
@@ -148,7 +151,7 @@ class Claiming:
 
     def _become_writer(self, connection: Connection, number: int, free: Free | None) -> Writer:
         # Never a token twice: whoever comes back to a log that was given away finds another one.
-        token = secrets.token_hex(16)
+        token = _new_token()
         life = self._database.claim(connection, token)  # before anybody can see the row
         if life is None:
             raise StoreError(f"{self._database.place}: locks do not work there")
@@ -172,6 +175,15 @@ class Claiming:
             found: int | None = connection.execute(select(func.max(column))).scalar()
             numbers.append(found or 0)
         return max(numbers) + 1
+
+
+def _new_token() -> str:
+    return secrets.token_hex(16)
+
+
+def _take_away(connection: Connection, log: int) -> None:
+    """From a writer whose calls are ended now: was it only cut off, it begins another log."""
+    connection.execute(update(logs).where(logs.c.id == log).values(token=_new_token()))
 
 
 def end(connection: Connection, log: int, seq: int, at: float) -> None:
