@@ -70,6 +70,18 @@ class Principal(Value):
         msgspec.structs.force_setattr(self, "key", "\x1f".join(parts))
 
 
+def read_claim(claims: dict[str, Json], name: str) -> Json:
+    """The claim of exactly this name; else the one that its dots lead to (`realm_access.roles`)."""
+    if name in claims:
+        return claims[name]
+    value: Json = claims
+    for step in name.split("."):
+        if not isinstance(value, dict) or step not in value:
+            return None
+        value = value[step]
+    return value
+
+
 CALL_TOOL = "tools/call"
 
 

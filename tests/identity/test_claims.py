@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from callgate.identity.claims import ClaimRules, check_claims, principal_of, read_claim
-from callgate.model import Principal, Refused
+from callgate.identity.claims import ClaimRules, check_claims, principal_of
+from callgate.model import Principal, Refused, read_claim
 
 NOW = 1_790_000_000.0
 GOOD: dict[str, Any] = {"iss": "https://idp", "sub": "alice", "aud": "callgate", "exp": NOW + 60}

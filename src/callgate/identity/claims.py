@@ -8,7 +8,7 @@ from typing import Any
 
 from callgate.identity.bearer import unacceptable
 from callgate.identity.naming import is_plain
-from callgate.model import Json, Principal, Value
+from callgate.model import Json, Principal, Value, read_claim
 
 _MEANT_FOR_OTHERS = "The token is not meant for this gateway."
 _INCOMPLETE = "The token does not say who is calling in the way this gateway needs."
@@ -26,18 +26,6 @@ class ClaimRules(Value):
     tenant_claim: str | None
     agent_claims: tuple[str, ...]
     id_prefix: str
-
-
-def read_claim(claims: dict[str, Json], name: str) -> Json:
-    """The claim of exactly this name; else the one that its dots lead to (`realm_access.roles`)."""
-    if name in claims:
-        return claims[name]
-    value: Json = claims
-    for step in name.split("."):
-        if not isinstance(value, dict) or step not in value:
-            return None
-        value = value[step]
-    return value
 
 
 def check_claims(claims: dict[str, Json], rules: ClaimRules, now: float) -> float:

@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from callgate.interceptors.enriching.lookups import Lookup, LookupSettings, subjects
-from callgate.interceptors.enriching.subjects import read_claim, read_subject
+from callgate.interceptors.enriching.subjects import read_subject
 from callgate.interceptors.enriching.tables import (
     FactName,
     Facts,
@@ -19,7 +19,7 @@ from callgate.interceptors.enriching.tables import (
     NetworkSettings,
     Table,
 )
-from callgate.model import Json
+from callgate.model import Json, read_claim
 from callgate.ports import Clock
 from callgate.scrutiny import Decision, Passive, Request
 from callgate.settings import Settings
@@ -100,7 +100,7 @@ class Enrich(Passive):
         """See scrutiny.Interceptor."""
         facts: Facts = {}
         for fact, claim in self._settings.claims.items():
-            _add(facts, {fact: read_claim(request.principal, claim)})
+            _add(facts, {fact: read_claim(request.principal.claims, claim)})
         for table in self._tables:
             _add(facts, table.facts(request))
         for hours in self._settings.hours:

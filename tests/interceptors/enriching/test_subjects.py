@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 
-from callgate.interceptors.enriching.subjects import read_claim, read_subject, written
+from callgate.interceptors.enriching.subjects import read_subject, written
 from callgate.scrutiny import Request
 from fakes.calls import a_principal, a_tool
 
-PRINCIPAL = a_principal(
-    "ada", "staff", "leads", tenant="acme", claims={"org": {"level": 3}, "a.b": "dotted"}
-)
+CLAIMS = {"org": {"level": 3}, "a.b": "dotted", "a": {"b": "nested"}}
+PRINCIPAL = a_principal("ada", "staff", "leads", tenant="acme", claims=CLAIMS)
 REQUEST = Request(
     call_id="c",
     principal=PRINCIPAL,
@@ -48,12 +47,6 @@ def test_a_subject_is_read_of_a_request(text: str, values: list[Any]) -> None:
 def test_what_names_nothing_says_what_does(text: str) -> None:
     with pytest.raises(ValueError, match=r"write one of|starts with `\$`"):
         read_subject(text)
-
-
-def test_a_claim_of_the_exact_name_comes_first() -> None:
-    principal = a_principal(claims={"a.b": 1, "a": {"b": 2}})
-
-    assert read_claim(principal, "a.b") == 1
 
 
 @pytest.mark.parametrize(

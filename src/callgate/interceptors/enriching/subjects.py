@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
 from callgate.interceptors.fields import FieldError, FieldPath, read_path
-from callgate.model import Json, Principal, Value
+from callgate.model import Json, Value, read_claim
 from callgate.scrutiny import Request
 
 OF_PRINCIPAL = ("id", "issuer", "kind", "tenant", "agent", "groups")
@@ -38,7 +37,7 @@ class Subject(Value):
             value: Any = getattr(request.principal, self.part)
             return list(value) if isinstance(value, tuple) else value
         if self.claim:
-            return read_claim(request.principal, self.claim)
+            return read_claim(request.principal.claims, self.claim)
         if self.header:
             return request.headers.get(self.header)
         assert self.path is not None  # noqa: S101 - read_subject sets one of them
@@ -67,19 +66,6 @@ def read_subject(text: str) -> Subject:
     groups = found.groupdict()
     said: dict[str, Any] = {name: value for name, value in groups.items() if value is not None}
     return Subject(text=text, **said)
-
-
-def read_claim(principal: Principal, name: str) -> Json:
-    """The claim of exactly this name; else the one that its dots lead to (`org.level`)."""
-    claims = principal.claims
-    if name in claims:
-        return claims[name]
-    value: Json = claims
-    for step in name.split("."):
-        if not isinstance(value, Mapping) or step not in value:
-            return None
-        value = value[step]
-    return value
 
 
 def written(value: Json) -> str | None:
