@@ -227,8 +227,8 @@ def test_entries_of_a_call_have_their_places(settings: StoreSettings) -> None:
 def test_principals_are_told_as_they_were_last_seen_the_latest_first(
     settings: StoreSettings,
 ) -> None:
-    ada = a_principal("ada", "agents", kind="api_key", tenant="acme", agent="helper")
-    promoted = a_principal("ada", "agents", "finance", tenant="acme", agent="helper")
+    who = {"kind": "api_key", "tenant": "acme", "agent": "helper"}
+    ada, promoted = (a_principal("ada", "agents", *more, **who) for more in ((), ("finance",)))
     alone = a_principal("ada", agent=None)
     write(
         settings,
@@ -240,6 +240,27 @@ def test_principals_are_told_as_they_were_last_seen_the_latest_first(
     records = Records(settings)
     assert [one.principal for one in records.people(10)] == [alone, promoted]
     assert [one.principal for one in records.people(1)] == [alone]
+
+
+def test_principals_of_one_id_are_told_apart_by_issuer_kind_and_tenant(
+    settings: StoreSettings,
+) -> None:
+    odd = 'ada","issuer":"https://b'
+    people = [
+        a_principal("ada", issuer="https://a"),
+        a_principal("ada", issuer="https://b"),
+        a_principal("ada", issuer="https://b", kind="api_key"),
+        a_principal("ada", issuer="https://b", kind="api_key", tenant="acme"),
+        a_principal("ada", issuer="https://b", kind="api_key", tenant="umbrella"),
+        a_principal(odd, issuer="https://a", tenant='","agent":null'),
+        a_principal(odd, issuer="https://c"),
+    ]
+    write(
+        settings,
+        *(an_outcome(f"c{n}", NOW + n, principal=people[n % 7]) for n in range(14)),
+    )
+    found = [one.principal for one in Records(settings).people(10)]
+    assert found == people[::-1]
 
 
 def test_people_have_the_claims_of_their_last_call_or_it_is_said_why_not(

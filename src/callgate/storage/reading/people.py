@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from callgate.audit.place import place
 from callgate.audit.principals import Recalled, description_of, principal_of, recalled
@@ -86,9 +86,18 @@ def _looked_for(connection: Connection, log: int, start: int, end: int) -> Seque
             columns.principal.is_not(None),
             columns.kind.in_(("intent", "outcome")),
         )
-        .group_by(columns.principal, columns.agent)
+        .group_by(columns.principal, columns.agent, _who(connection))
     )
     return connection.execute(query).scalars().all() if end else ()
+
+
+def _who(connection: Connection) -> ColumnElement[str]:
+    """What parts principals of one id, as the body has it: all that it says before the agent."""
+    body = records.c.body
+    find = func.instr if connection.dialect.name == "sqlite" else func.strpos
+    start = find(body, '"principal":{')
+    # abs: PostgreSQL stops at a negative length, of a body that was tampered with.
+    return func.substr(body, start, func.abs(find(body, ',"agent":') - start))
 
 
 def _entries(connection: Connection, places: Sequence[int]) -> Iterator[dict[str, Json]]:
