@@ -277,6 +277,15 @@ def test_a_call_that_was_erased_is_told_as_far_as_it_is_left() -> None:
     assert "What was called was erased." in lines(explain([{**left, "record": place}]), "What")
 
 
+def test_a_payload_that_is_lost_is_not_called_erased() -> None:
+    (entry,) = recorded(an_intent("c1"))
+    told = explain([{**entry, "payload_lost": {"why": "the bucket is too slow"}}])
+
+    assert lines(told, "Record")[1:] == [
+        "What the intent said in full is lost: the bucket is too slow."
+    ]
+
+
 def test_what_others_found_out_has_sections_of_its_own() -> None:
     account = {"policies": [], "near": [{"policy": "p1", "change": "x < 5"}]}
     verdict = Verdict(is_permitted=False, reason="no policy permits this call")

@@ -296,6 +296,20 @@ def test_a_record_of_the_first_format_knows_no_claims_and_no_facts() -> None:
     assert decision.hidden == (("enriched",),)
 
 
+@pytest.mark.parametrize("gone", [{"erased": True}, {"payload_lost": {"why": "too slow"}}])
+def test_what_a_payload_said_that_is_gone_is_not_taken_for_nothing(gone: dict[str, Any]) -> None:
+    gateway = gateway_with()
+    run(gateway)
+    records = record_of(gateway)
+    (intent,) = (one for one in records.entries_ if one["kind"] == "intent")
+    left = {name: said for name, said in intent.items() if name != "arguments"}
+
+    decision = Recall(records).decision({**left, **gone})
+
+    assert isinstance(decision, Decision)
+    assert decision.hidden == (ARGUMENTS, ("enriched",))
+
+
 def test_a_tool_counts_as_it_was_defined_then_or_not_at_all() -> None:
     gateway = gateway_with()
     run(gateway)

@@ -278,3 +278,6 @@ def _places(entries: Entries) -> Iterator[str]:
         yield f"The {entry['kind']} is {where}, hash {place.get('hash')}."
         if entry.get("erased"):
             yield f"What the {entry['kind']} said in full was erased; its digests remain."
+        elif entry.get("payload_lost"):
+            why = entry["payload_lost"].get("why")
+            yield f"What the {entry['kind']} said in full is lost: {why}."

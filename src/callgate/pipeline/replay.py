@@ -314,7 +314,8 @@ def _enriched(entry: Mapping[str, Json]) -> tuple[dict[str, dict[str, Json]], tu
         change.get("action") == "enriched" and change.get("mode", "enforce") == "enforce"
         for change in entry.get("changes") or ()
     )
-    return {}, (ENRICHED,) if was_enriched or entry.get("erased") else ()
+    is_gone = entry.get("erased") or entry.get("payload_lost")
+    return {}, (ENRICHED,) if was_enriched or is_gone else ()
 
 
 def _ruling(told: Mapping[str, Json], tool: Tool) -> Ruling:

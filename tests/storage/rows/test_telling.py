@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from callgate.audit.merkle import leaf_hash
 from callgate.audit.record import Entry
 from callgate.ports import StoreError
-from callgate.storage.rows.telling import by_call, told
+from callgate.storage.rows.telling import told
 from fakes.entries import FakeRow
 from fakes.store import an_intent, an_outcome
 
@@ -89,12 +89,3 @@ def test_payload_adds_to_the_body_and_never_changes_it() -> None:
 def test_old_bodies_have_their_arguments_inside() -> None:
     body = b'{"format":1,"kind":"intent","call":"c1","arguments":{"a":1}}'
     assert told(row(replace(INTENT, body=body, payload=None)), None)["arguments"] == {"a": 1}
-
-
-def test_entries_are_put_together_by_call() -> None:
-    rows = [row(an_intent("a")), row(an_intent("b")), row(an_outcome("a"))]
-    found = by_call(rows, None)
-    assert [(call_id, [e["kind"] for e in entries]) for call_id, entries in found.items()] == [
-        ("a", ["intent", "outcome"]),
-        ("b", ["intent"]),
-    ]

@@ -13,8 +13,9 @@ from callgate.audit.matching import matcher
 from callgate.audit.place import place
 from callgate.model import Json
 from callgate.ports import CallFilter, Positions, StoreError
+from callgate.storage.reading.losses import Losses
 from callgate.storage.rows.opening import Source, chosen_rows, heads, span
-from callgate.storage.rows.telling import Blobs, by_call, told
+from callgate.storage.rows.telling import Blobs
 from callgate.storage.schema import records
 
 BATCH = 1000  # rows at once
@@ -34,8 +35,9 @@ def scan(
     fits = matcher(chosen) if chosen is not None else None
     positions = dict(after)
     with source.reading() as connection:
+        losses = Losses(connection)
         for row in _rows(connection, after):
-            entry = told(row, blobs)
+            entry = losses.told(row, blobs)
             log, seq = place(row.position)
             positions[log] = seq + 1
             if fits is None or _is_chosen(entry, fits):
@@ -62,15 +64,16 @@ def scan_calls(
     positions = dict(after)
     open_intents: dict[str, dict[str, Json]] = {}
     with source.reading() as connection:
+        losses = Losses(connection)
         for row in _rows(connection, after, ends):
             log, seq = place(row.position)
             positions[log] = seq + 1
             if row.kind == "intent":
                 if len(open_intents) >= MOST_OPEN:
                     open_intents.pop(next(iter(open_intents)))
-                open_intents[row.call_id] = told(row, blobs)
+                open_intents[row.call_id] = losses.told(row, blobs)
             elif row.kind == "outcome":
-                outcome = told(row, blobs)
+                outcome = losses.told(row, blobs)
                 intent = open_intents.pop(row.call_id, None)
                 if intent is None and _had_an_intent(outcome):
                     call = whole(entries_of(connection, [row.call_id], blobs)[row.call_id])
@@ -94,7 +97,11 @@ def entries_of(
     )
     # An outcome may stand in the log of another writer, whatever its number.
     rows = sorted(connection.execute(query), key=lambda row: (row.kind != "intent", row.position))
-    return by_call(rows, blobs)
+    losses = Losses(connection)
+    found: dict[str, list[dict[str, Json]]] = {}
+    for row in rows:
+        found.setdefault(row.call_id, []).append(losses.told(row, blobs))
+    return found
 
 
 def _rows(

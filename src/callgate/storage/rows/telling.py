@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -96,14 +96,6 @@ def _erased(row: Row[Any] | Kept, log: int, seq: int) -> dict[str, Json]:
     }
     columns = {"run": row.run, "target": row.target, "tool": row.tool, "code": row.code}
     return left | {name: value for name, value in columns.items() if value is not None}
-
-
-def by_call(rows: Sequence[Row[Any]], blobs: Blobs | None) -> dict[str, list[dict[str, Json]]]:
-    """The entries of each call, in the order of the rows."""
-    found: dict[str, list[dict[str, Json]]] = {}
-    for row in rows:
-        found.setdefault(row.call_id, []).append(told(row, blobs))
-    return found
 
 
 def _tampered(log: int, seq: int, what: str) -> StoreError:
