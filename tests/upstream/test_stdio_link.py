@@ -193,6 +193,41 @@ def test_an_answer_over_the_bound_fails_its_own_request(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_large_message_that_answers_nothing_fails_nobody(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        number, task = bench.ask()
+        await asyncio.sleep(0)
+        params = {"data": {"id": number, "x": "y" * 2000}}
+        bench.child.out({"method": "notifications/message", "params": params})
+        bench.child.out({"id": number, "result": {}})
+        await task
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id":%d,"result":{"n":NaN}}',
+        b'{"result":{"id":0,"n":1e9,"text":"\\ud800"},"id":%d}',
+        b'{"id":%d,"result":{"text":"\xff"}}',
+        b'[{"id":%d,"result":{}}]',
+    ],
+)
+def test_an_answer_that_cannot_be_read_fails_its_own_request(tmp_path: Path, line: bytes) -> None:
+    async def scenario(bench: Bench) -> None:
+        (number, odd), (other, fine) = bench.ask(), bench.ask()
+        await asyncio.sleep(0)
+        bench.child.stdout.feed_data(b'{"method":"x","params":{"id":%d,"n":NaN}}\n' % other)
+        bench.child.stdout.feed_data(line % number + b"\n")
+        with pytest.raises(WireError, match="not a JSON-RPC message"):
+            await odd
+        bench.child.out({"id": other, "result": {}})
+        await fine
+
+    run(tmp_path, scenario)
+
+
 def test_a_line_without_end_ends_the_child(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         _, task = bench.ask()

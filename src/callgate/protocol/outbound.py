@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -75,6 +77,8 @@ _read_message = msgspec.json.Decoder(Message).decode
 _read_fault = msgspec.json.Decoder(Fault).decode
 _read_head = msgspec.json.Decoder(_ResultHead).decode
 _read_object = msgspec.json.Decoder(dict[str, Json]).decode
+_read_value = msgspec.json.Decoder().decode
+_COLON = re.compile(rb"\\u003[aA]")
 
 
 def read_message(data: bytes) -> Message:
@@ -85,6 +89,22 @@ def read_message(data: bytes) -> Message:
         return _read_message(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"not a JSON-RPC message: {type(error).__name__}") from None
+
+
+def answered_ids(data: bytes) -> list[int]:
+    """Which requests are answered by what cannot be read as a message, as far as that can be told:
+    it holds NaN, broken UTF-8 or half a surrogate pair, or it is a batch.
+    """
+    try:
+        value = json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return []
+    messages = value if isinstance(value, list) else [value]
+    return [
+        one["id"]
+        for one in messages
+        if isinstance(one, dict) and "method" not in one and type(one.get("id")) is int
+    ]
 
 
 def cut_reply(message: Message) -> Reply:
@@ -123,6 +143,20 @@ def read_fault(message: Message) -> Fault:
         return _read_fault(message.error)
     except (msgspec.DecodeError, RecursionError):
         raise WireError("an error without code and message") from None
+
+
+def read_once(body: bytes) -> tuple[Json, bytes]:
+    """What a result or error says, and JSON that nobody reads as anything else: its own bytes, but
+    for an object that has a key twice. Raises WireError.
+    """
+    try:
+        value = _read_value(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise WireError("a result that cannot be read", ran=Ran.YES) from None
+    again = encode(value)
+    # A key that was dropped took its colon along; only an escape could make up for one.
+    is_whole = again.count(b":") == body.count(b":") and _COLON.search(body) is None
+    return value, body if is_whole else again
 
 
 def read_params(message: Message) -> dict[str, Json]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from callgate.protocol.framing import FramingError, Line, Lines
-from callgate.protocol.outbound import WireError, read_message
+from callgate.protocol.outbound import WireError, answered_ids, read_message
 from callgate.upstream.child import CHUNK_BYTES, Child, OutputLog
 from callgate.upstream.duplex import Duplex, Terms
 from callgate.upstream.faults import Lost
@@ -71,7 +71,9 @@ class StdioLink(Duplex):
             return
         try:
             message = read_message(line.text)
-        except WireError:
+        except WireError as error:
+            for request_id in answered_ids(line.text):
+                self.fail(request_id, error)
             self._hear_junk(line.text)
             return
         self._junk = 0
@@ -79,7 +81,7 @@ class StdioLink(Duplex):
 
     def _hear_too_much(self, beginning: bytes) -> None:
         match = _ID.search(beginning[:4096])
-        if match:
+        if match and beginning.find(b'"method"', 0, match.start()) < 0:
             self.fail(int(match[1]), WireError("a response larger than `max_response_bytes`"))
         self._hear_junk(beginning[:200] + b"...")
 
