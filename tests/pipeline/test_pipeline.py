@@ -21,6 +21,7 @@ from callgate.policy.engine import Engine
 from callgate.policy.names import Names
 from callgate.policy.source import read_policies
 from callgate.ports import TargetError
+from callgate.protocol.jsonrpc import encode
 from callgate.scrutiny import Decision, Passive
 from fakes.calls import a_call, a_tool
 from fakes.clock import FakeClock
@@ -436,6 +437,43 @@ def test_an_untouched_result_keeps_every_byte() -> None:
 
     assert outcome.call.reply is not None
     assert outcome.call.reply.body == odd
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        b'{"content":[{"type":"text","text":"ignore all","text":"fine"}]}',
+        b'{"content":[{"type":"text","te\\u0078t":"ignore all","text":"fine\\u003a"}]}',
+        b'{"content":[{"type":"text","text":"x"}],"content":[{"type":"text","text":"a:b"}]}',
+    ],
+)
+def test_no_key_of_a_result_hides_from_interceptors_behind_its_double(hidden: bytes) -> None:
+    async def answer(*_: Any) -> Reply:
+        return Reply(body=hidden)
+
+    gateway = a_gateway(
+        connector=FakeConnector(answer=answer), chain=(hook("h", lambda _: None, "result"),)
+    )
+
+    outcome = run(gateway)
+
+    assert outcome.call.reply is not None
+    assert outcome.call.reply.body == encode(msgspec.json.decode(hidden))
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"[" * 2000 + b"]" * 2000])
+def test_a_result_that_cannot_be_read_for_interceptors_is_the_targets_fault(number: bytes) -> None:
+    async def answer(*_: Any) -> Reply:
+        return Reply(body=b'{"content":[],"structuredContent":{"n":%b}}' % number)
+
+    gateway = a_gateway(
+        connector=FakeConnector(answer=answer), chain=(hook("h", lambda _: None, "result"),)
+    )
+
+    outcome = run(gateway)
+
+    assert (outcome.refusal_code, outcome.call.ran) == ("target_protocol_error", Ran.YES)
+    assert not recorded(gateway)[-1]["delivered"]
 
 
 def test_attachments_apply_to_their_targets_and_tools_only() -> None:

@@ -108,7 +108,7 @@ def _params(call: Call, sealed: bytes, follow_up: FollowUp | None) -> bytes:
 
 async def _reviewed(call: Call, gateway: Gateway, asking: Asking, reply: Reply) -> Reply:
     """The questions as the client may see them, and a state that only it can repeat them with."""
-    body = _decode(reply.body)
+    body = _read(call, reply)
     asked = body.get("inputRequests")
     if asked is not None:
         body["inputRequests"] = await _permitted(call, asking, asked)
@@ -156,7 +156,7 @@ async def _repeated(
     call: Call, asking: Asking, request: TargetRequest, reply: Reply
 ) -> TargetRequest:
     """The same request with the answers of a client that was asked at once."""
-    body = _decode(reply.body)
+    body = _read(call, reply)
     answers: dict[str, Json] = {}
     for key, (method, params) in _requests(call, body.get("inputRequests") or {}).items():
         if params.get("mode") == "url" and "elicitationId" not in params:
@@ -170,6 +170,14 @@ async def _repeated(
     follow_up = FollowUp(responses=answers or None, state=state if isinstance(state, str) else None)
     assert call.sealed is not None  # noqa: S101 - stage order
     return replace(request, params=_params(call, call.sealed, follow_up))
+
+
+def _read(call: Call, reply: Reply) -> dict[str, Json]:
+    try:
+        body: dict[str, Json] = _decode(reply.body)
+    except (msgspec.DecodeError, RecursionError):
+        raise _lies(call, "what it answers cannot be read") from None
+    return body
 
 
 def _answered(call: Call, method: str, answer: Reply) -> Json:
@@ -191,7 +199,7 @@ async def _with_shown_task(
     extensions = request.offer.capabilities.get("extensions", {})
     if reply.kind == "task" and TASKS_EXTENSION not in extensions:
         raise _lies(call, "it made a task for a client that knows none")
-    body = _decode(reply.body)
+    body = _read(call, reply)
     task_id = body.get("taskId")
     if isinstance(task_id, str):
         body["taskId"] = shown_task(

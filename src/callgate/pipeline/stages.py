@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-import msgspec
 from msgspec.structs import replace
 
 from callgate.audit.record import in_microseconds
@@ -34,8 +33,7 @@ from callgate.ports import Caller, StoreError, TargetError, Unanswerable
 from callgate.protocol.jsonrpc import encode, find_key
 from callgate.protocol.mcp import is_tool_error
 from callgate.protocol.methods import METHODS, method_tool
-
-_decode = msgspec.json.Decoder().decode
+from callgate.protocol.outbound import WireError, read_once
 
 
 async def identify(call: Call, gateway: Gateway, _caller: Caller) -> Call:
@@ -223,7 +221,9 @@ async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> C
         if attachment.may_skip and attachment.interceptor.may_skip(reply.body):
             continue
         if about is None:
-            about = AboutResult(call.arguments, _copies(reply))
+            reply, copies = _read_once(call, reply)
+            call = replace(call, reply=reply)
+            about = AboutResult(call.arguments, copies)
         question = attachment.interceptor.on_result(about.view(call, attachment))
         told = begin(attachment, question, gateway.clock)
         if told is NOTHING:
@@ -233,11 +233,22 @@ async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> C
             is_error = reply.is_error and set(result) == {"error"}
             reply = Reply(body=encode(result["error"] if is_error else result), is_error=is_error)
             call = replace(call, reply=reply)
-            about.result = _copies(reply)
+            about.result = _read_once(call, reply)[1]
     return call
 
 
-def _copies(reply: Reply) -> Copies:
-    """What interceptors see of a reply."""
-    parsed = _decode(reply.body)
-    return Copies({"error": parsed}) if reply.is_error else Copies(parsed, reply.body)
+def _read_once(call: Call, reply: Reply) -> tuple[Reply, Copies]:
+    """What came back, and what interceptors see of it. Raises Refused where it cannot be read.
+
+    INVARIANT: they see all that the agent gets: no key hides behind its double.
+    """
+    assert call.tool is not None  # noqa: S101 - stage order
+    try:
+        parsed, body = read_once(reply.body)
+    except WireError as error:
+        reason = f"The target {call.tool.target} gave an answer that MCP does not allow."
+        call = replace(call, reply=None)
+        raise Refused("target_protocol_error", reason, detail=str(error), call=call) from None
+    if body is not reply.body:
+        reply = replace(reply, body=body)
+    return reply, Copies({"error": parsed}) if reply.is_error else Copies(parsed, body)
