@@ -127,6 +127,25 @@ def test_what_cannot_be_taken_is_answered_and_the_pipe_goes_on(line: Any, code: 
     assert sorted(answer.get("error", {}).get("code", 0) for answer in answers) == [code, 0]
 
 
+def test_a_request_that_fails_for_a_reason_of_ours_leaves_the_pipe_to_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaks(*_: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    gateway = a_gateway()
+    monkeypatch.setattr(gateway.catalog, "tools", breaks)
+
+    answers = talk(
+        message("tools/list", message_id=1), message("ping", message_id=2), gateway=gateway
+    )
+
+    assert sorted((one["id"], one.get("error", {}).get("code", 0)) for one in answers) == [
+        (1, -32603),
+        (2, 0),
+    ]
+
+
 def test_a_line_over_the_limit_is_refused_and_the_next_is_read() -> None:
     gateway = a_gateway(limits=Limits(max_body_bytes=200))
 

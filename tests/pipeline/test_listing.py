@@ -4,15 +4,18 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from callgate.model import Call
+from callgate.model import Call, Features, Outcome, Reply
 from callgate.pipeline.attaching import Attachment
 from callgate.pipeline.gateway import Gateway
-from callgate.pipeline.listing import PERMITTED, visible_tools
+from callgate.pipeline.listing import PERMITTED, visible_items, visible_tools
 from callgate.pipeline.locating import Route
+from callgate.protocol.methods import method_tool
 from callgate.scrutiny import Passive
 from fakes.calls import a_call, a_principal, a_tool
 from fakes.gateway import a_gateway
+from fakes.target import FakeConnector
 
 LIMIT = "permit(principal, action, resource) when { context.input.amount < 1000 };"
 REFUND = a_tool()
@@ -106,3 +109,20 @@ def test_a_list_that_is_forbidden_for_a_time_is_empty_and_says_so() -> None:
     )
 
     assert listed(a_gateway(policies=LIMIT + forbid)) == ([], True)
+
+
+def test_a_list_that_cannot_be_read_leaves_out_its_target() -> None:
+    async def ask(call: Call) -> Outcome:
+        place = replace(call, tool=method_tool("shop", call.method))
+        return Outcome(call=replace(place, reply=Reply(body=b'{"resources":[{"n":1e400}]}')))
+
+    has_resources = Features(capabilities={"resources": {}})
+    gateway = a_gateway(
+        policies="permit(principal, action, resource);",
+        connector=FakeConnector(said=has_resources),
+    )
+    call = a_call(method="resources/list", principal=a_principal("ada", "agents"), arguments={})
+
+    page = asyncio.run(visible_items(call, gateway, ALL, ask))
+
+    assert (page.items, page.unavailable) == ([], ("shop",))

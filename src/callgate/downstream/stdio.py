@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from callgate.ports import Unanswerable
 from callgate.protocol.eras import ASSUMED_VERSION, META_VERSION, negotiate
 from callgate.protocol.framing import FramingError, Lines
 from callgate.protocol.jsonrpc import (
+    INTERNAL_ERROR,
     INVALID_REQUEST,
     Malformed,
     Message,
@@ -31,6 +33,7 @@ from callgate.protocol.mcp import check_version, legacy_envelope, modern_envelop
 HINT = "Set CALLGATE_TOKEN or CALLGATE_API_KEY, or allow anonymous callers."
 
 Write = Callable[[bytes], Awaitable[None]]
+_log = logging.getLogger("callgate.downstream")
 
 
 class Pipe:
@@ -159,6 +162,11 @@ class StdioEndpoint:
             if flight.is_cancelled:
                 return None  # by the host: a cancelled request gets no response
             raise
+        except Malformed:
+            raise
+        except Exception:  # noqa: BLE001 - the pipe is for all requests: one must not end it
+            _log.exception("%s failed", message.method)
+            return error_response(message.id, INTERNAL_ERROR, "The gateway failed on this request.")
         finally:
             self._in_flight.end(message.id)
 

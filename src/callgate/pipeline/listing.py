@@ -197,13 +197,17 @@ async def _page(call: Call, gateway: Gateway, route: Route, ask: Ask) -> Page:
 
 
 def _read(reply: Reply, target: str, kind: Kind) -> dict[str, Json]:
-    body = _decode(reply.body)
+    reason = f"The target {target} gave an answer that MCP does not allow."
+    try:
+        body = _decode(reply.body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        detail = f"a list result that cannot be read: {error}"
+        raise Refused("target_protocol_error", reason, detail=detail) from None
     if reply.is_error:
         detail = f"the error {body.get('code')}: {str(body.get('message'))[:200]}"
         raise TargetSaid(body, detail)
     if isinstance(body.get(kind.items), list):
         return dict(body)
-    reason = f"The target {target} gave an answer that MCP does not allow."
     raise Refused("target_protocol_error", reason, detail="a list result without a list")
 
 
