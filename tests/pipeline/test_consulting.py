@@ -83,6 +83,18 @@ def test_one_that_raises_failed_and_says_how(waits: bool) -> None:
     assert (told.failure, told.detail) == ("failed (RuntimeError)", "no such table")
 
 
+@pytest.mark.parametrize("worse", [ValueError, SystemExit, KeyboardInterrupt])
+def test_an_exception_that_fails_to_say_why_is_its_failure_too(worse: type[BaseException]) -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise worse
+
+    async def fails() -> None:
+        raise MuteError
+
+    assert ask(fails).detail == "it does not say why"
+
+
 def test_anything_but_a_decision_is_a_failure_that_says_what_is_expected() -> None:
     async def junk() -> dict[str, int]:
         return {}

@@ -124,7 +124,7 @@ def said(error: BaseException) -> str:
     """What an exception of foreign code says, as a record can hold it."""
     try:
         text = str(error)[:MAX_DETAIL_CHARACTERS]
-    except Exception:  # noqa: BLE001 - even this is foreign code
+    except BaseException:  # noqa: BLE001 - even this is foreign code
         text = "it does not say why"
     return text.encode("utf-8", "replace").decode()
 
