@@ -135,6 +135,18 @@ identity:
     assert "0123456789abcdef" not in str(shown)
 
 
+def test_a_reference_that_leads_nowhere_is_not_taken_for_a_secret(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path,
+        """targets:
+  web: {url: https://h.example/mcp, headers: {Authorization: "Bearer ${env:NOPE}"}}
+""",
+    ) == [
+        "callgate.yaml:2:62: targets.web.headers.Authorization: the environment variable NOPE is "
+        "not set; set it",
+    ]
+
+
 def test_everything_that_is_wrong_is_said_at_once_with_line_column_and_fix(tmp_path: Path) -> None:
     assert problems(
         tmp_path,

@@ -80,7 +80,7 @@ class _Resolver:
                 Problem.at(self._name, (node.line, node.column), path, str(missing))
             )
             self._failed.append(path)
-            return node
+            return _with(node, value, written=value)
         return _with(node, replaced, written=value)
 
     def _value(self, match: re.Match[str]) -> str:
