@@ -29,7 +29,7 @@ VSCODE = """{
   "servers": {
     "gh": {"type": "http", "url": "https://g.example/mcp",
            "headers": {"Authorization": "Bearer ${input:gh}"}},
-    "old": {"type": "sse", "url": "https://o.example/sse"},
+    "old": {"type": "ws", "url": "wss://o.example/ws"},
   }
 }"""
 
@@ -144,12 +144,12 @@ def test_what_the_editor_would_ask_for_must_be_filled_in(directory: Path) -> Non
     shown = run("--from", source)
     assert shown.exit_code == 0, shown.output
     assert "fill in CALLGATE_INPUT_GH in callgate.secrets.env" in shown.output
-    assert "old speaks SSE" in shown.output
+    assert "old has the type 'ws'" in shown.output
     assert "DO NOT pass the gateway" in shown.output
     assert "comments" in shown.output
     changed = json.loads(source.with_name("mcp.json.callgate.json").read_text())
     assert changed["servers"] == {
-        "old": {"type": "sse", "url": "https://o.example/sse"},
+        "old": {"type": "ws", "url": "wss://o.example/ws"},
         "callgate": {"type": "http", "url": "http://127.0.0.1:8080/mcp"},
     }
     assert len(changed["inputs"]) == 1

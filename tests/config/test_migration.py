@@ -78,8 +78,6 @@ def test_a_server_without_credentials_may_have_been_signed_in_to(tmp_path: Path)
     ("definition", "note"),
     [
         ({"command": "x", "disabled": True}, "s is disabled: it was left where it is."),
-        ({"type": "sse", "url": "https://h/x"}, "s speaks SSE, which is not supported yet"),
-        ({"url": "https://h/sse"}, "s speaks SSE, which is not supported yet"),
         ({"type": "ws", "url": "wss://h"}, "s has the type 'ws', which is not supported"),
         ({}, "s has neither a command nor a url"),
         ({"command": 5}, "s has neither a command nor a url"),
@@ -93,6 +91,12 @@ def test_a_server_that_cannot_move_stays_and_is_noted(
     found = of_desktop(tmp_path, s=definition)
     assert (found.targets, found.moved) == ({}, ())
     assert found.notes[0].startswith(note)
+
+
+@pytest.mark.parametrize("more", [{}, {"type": "sse"}, {"type": "http"}])
+def test_a_server_of_any_http_transport_moves(tmp_path: Path, more: dict[str, Any]) -> None:
+    found = of_desktop(tmp_path, s={"url": "https://h/sse", "headers": {"X-T": "1"}, **more})
+    assert found.targets == {"s": {"url": "https://h/sse", "headers": {"X-T": "1"}}}
 
 
 def test_what_has_no_counterpart_is_noted(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from callgate.config.client_texts import ClientTexts
 from callgate.config.clients import Client, ClientConfig, Server
@@ -24,7 +23,9 @@ _CARRIED = {
 _WITHOUT_MEANING = frozenset(
     {"type", "transport", "disabled", "enabled", "description", "name", "gallery", "version"}
 )
-_HTTP_TYPES = frozenset({None, "http", "streamable-http", "streamableHttp", "streamable_http"})
+_HTTP_TYPES = frozenset(
+    {None, "http", "streamable-http", "streamableHttp", "streamable_http", "sse"}
+)
 _BYPASS = "it was left where it is, and its calls DO NOT pass the gateway."
 
 
@@ -137,8 +138,6 @@ class _Migrator:
             note = f"has neither a command nor a url: {_BYPASS}"
         elif url == self._gateway_url:
             note = "is Callgate already."
-        elif of_type == "sse" or (of_type is None and urlsplit(url).path.endswith("/sse")):
-            note = f"speaks SSE, which is not supported yet: {_BYPASS}"
         elif of_type not in _HTTP_TYPES:
             note = f"has the type {of_type!r}, which is not supported: {_BYPASS}"
         else:
