@@ -137,6 +137,36 @@ def test_where_there_are_too_many_the_one_idle_longest_goes_and_is_released() ->
     assert len(house.sessions) == 2
 
 
+def test_who_opens_one_after_the_other_ends_nobody_elses() -> None:
+    house = House(most=3)
+    ada, *eves = house.open(ADA), house.open(EVE), house.open(EVE)
+
+    for _ in range(3):
+        eves.append(house.open(EVE))
+
+    assert house.ended == eves[:3]
+    assert house.sessions.find(ada.id, ADA) is ada
+
+
+def test_a_session_in_use_makes_no_room_while_another_is_idle() -> None:
+    async def run() -> None:
+        house = House(most=2)
+        busy, idle = house.open(), house.open()
+        calls = [asyncio.ensure_future(asyncio.Event().wait()) for _ in range(2)]
+        busy.in_flight.begin(1, calls[0])
+
+        third = house.open()
+        assert house.ended == [idle]
+
+        third.in_flight.begin(1, calls[1])
+        house.open()
+        assert house.ended == [idle, busy]
+        calls[1].cancel()
+        await asyncio.wait(calls)
+
+    asyncio.run(run())
+
+
 def test_a_session_found_after_its_time_has_ended() -> None:
     house = House()
     session = house.open()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -152,6 +152,7 @@ class Sessions:
         self._most = most
         self._on_close = on_close
         self._open: OrderedDict[str, Session] = OrderedDict()
+        self._of_each: Counter[str] = Counter()  # how many, by the principal's key
         self._kept = Kept(clock)
 
     def __len__(self) -> int:
@@ -164,10 +165,10 @@ class Sessions:
         client: dict[str, Json],
         capabilities: dict[str, Json],
     ) -> Session:
-        """A new session; the one idle longest makes room where there are too many."""
+        """A new session; where there are too many, one of whoever has most makes room."""
         self.sweep()
         if len(self._open) >= self._most:
-            self.close(next(iter(self._open.values())))
+            self.close(self._dispensable())
         asks, streams = Asks(), Streams(self._kept)
         session = Session(
             id=secrets.token_urlsafe(24),
@@ -181,7 +182,22 @@ class Sessions:
             used_at=self._clock.now(),
         )
         self._open[session.id] = session
+        self._count(principal, 1)
         return session
+
+    def _count(self, principal: Principal, more: int) -> None:
+        self._of_each[principal.key] += more
+        if not self._of_each[principal.key]:
+            del self._of_each[principal.key]
+
+    def _dispensable(self) -> Session:
+        """The one idle longest of the principal with most of them: who opens one after the other
+        ends nobody else's.
+        """
+        [(key, _)] = self._of_each.most_common(1)
+        theirs = (one for one in self._open.values() if one.principal.key == key)
+        oldest = next(theirs)
+        return next((one for one in (oldest, *theirs) if not one.is_busy), oldest)
 
     def find(self, session_id: str, principal: Principal) -> Session | None:
         """The session, if it is this principal's: somebody else's is as unknown as none."""
@@ -205,7 +221,8 @@ class Sessions:
         if session.is_closed:
             return
         session.is_closed = True
-        self._open.pop(session.id, None)
+        if self._open.pop(session.id, None) is not None:
+            self._count(session.principal, -1)
         session.in_flight.cancel_all()
         session.asks.close()
         session.streams.close()
