@@ -188,6 +188,31 @@ def test_a_lost_session_is_not_restored_while_another_call_is_in_flight_in_it(
     run(scenario())
 
 
+@pytest.mark.parametrize("named", [{}, {"id": None}])
+def test_a_session_that_the_target_calls_invalid_is_restored_too(
+    run: Run, named: dict[str, Any]
+) -> None:
+    error = {"code": -32000, "message": "Bad Request: No valid session ID provided"}
+    refusal = {"jsonrpc": "2.0", "error": error, **named}
+
+    async def scenario() -> None:
+        known = False
+
+        async def forgetful(seen: Seen, talk: Talk) -> None:
+            nonlocal known
+            if known:
+                await done(seen, talk)
+            else:
+                known = True
+                await talk.json(refusal, 400)
+
+        _, target = await call(legacy(forgetful))
+        assert target.rpcs().count("tools/call") == 2
+        assert target.rpcs().count("initialize") == 2
+
+    run(scenario())
+
+
 def test_a_session_lost_again_at_once_is_given_up(run: Run) -> None:
     async def scenario() -> None:
         lost = 1

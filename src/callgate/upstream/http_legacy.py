@@ -112,7 +112,7 @@ class LegacySide:
         if refused is not None:
             return refused
         answer = await self._ask_in(session, attempt, body)
-        if answer.status == 404 and session.id is not None:
+        if session.id is not None and _is_unknown(answer):
             # The session is gone and the request was turned down with it: the one case of a retry.
             session = await self._again(session)
             attempt.exchange = None
@@ -375,6 +375,14 @@ class LegacySide:
     async def close(self) -> None:
         """Ends the sessions."""
         await self._sessions.close()
+
+
+def _is_unknown(answer: Answer) -> bool:
+    """404, or as the TypeScript SDK's examples have it: 400 and an error that is of no request."""
+    message = answer.message
+    return answer.status == 404 or (
+        answer.status == 400 and message is not None and message.id is None
+    )
 
 
 def _note(session: Session, method: str, params: bytes) -> None:
