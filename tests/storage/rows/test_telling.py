@@ -28,6 +28,11 @@ def test_entry_is_its_body_with_its_payload_and_its_place() -> None:
     assert "payload" not in entry and "erased" not in entry
 
 
+def test_bytes_in_place_of_the_same_text_are_what_was_written() -> None:
+    assert INTENT.payload is not None
+    assert told(row(body=INTENT.body, payload=INTENT.payload), None) == told(row(), None)
+
+
 def test_payload_that_lies_elsewhere_is_fetched_or_left_out() -> None:
     assert INTENT.payload is not None
     blobs = {hashlib.sha256(INTENT.payload).hexdigest(): INTENT.payload}
@@ -61,6 +66,12 @@ def test_body_that_was_erased_leaves_what_the_columns_have() -> None:
         {"hash": None},
         {"payload": "{}"},
         {"payload": "\udcff"},
+        {"payload": b"blob"},
+        {"payload": 5},
+        *(
+            {"body": announced, "hash": leaf_hash(announced.encode())}
+            for announced in ('{"payload":5}', '{"payload":{}}')
+        ),
         {"body": "[]", "hash": leaf_hash(b"[]")},
         {"body": "{", "hash": leaf_hash(b"{")},
     ],

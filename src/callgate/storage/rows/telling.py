@@ -51,7 +51,7 @@ def told(row: Row[Any] | Kept, blobs: Blobs | None) -> dict[str, Json]:
     if row.body is None:
         return _erased(row, log, seq)
     try:
-        body = row.body.encode("utf-8", "surrogateescape")
+        body = _bytes(row.body)
         if leaf_hash(body) != row.hash:
             raise _tampered(log, seq, "its body is not the one that was hashed")
         entry: dict[str, Json] = _decode(body)
@@ -60,7 +60,10 @@ def told(row: Row[Any] | Kept, blobs: Blobs | None) -> dict[str, Json]:
         raise _tampered(log, seq, "it cannot be read") from None
     announced = entry.pop("payload", None)
     if announced is not None:
-        _add_payload(entry, announced, row.payload, blobs)
+        try:
+            _add_payload(entry, announced, row.payload, blobs)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise _tampered(log, seq, "its payload cannot be read") from None
     return entry
 
 
@@ -69,7 +72,7 @@ def _add_payload(
 ) -> None:
     log, seq = entry["record"]["log"], entry["record"]["seq"]
     if kept is not None:
-        content: bytes | None = kept.encode("utf-8", "surrogateescape")
+        content: bytes | None = _bytes(kept)
     elif blobs is None:
         entry["payload_omitted"] = announced["bytes"]
         return
@@ -83,6 +86,11 @@ def _add_payload(
     # The body wins: a payload can add to what the body says, never change it.
     for name, value in _decode(content).items():
         entry.setdefault(name, value)
+
+
+def _bytes(kept: str | bytes) -> bytes:
+    """Somebody may have put bytes into SQLite where there was text: `audit verify` takes either."""
+    return kept if isinstance(kept, bytes) else kept.encode("utf-8", "surrogateescape")
 
 
 def _erased(row: Row[Any] | Kept, log: int, seq: int) -> dict[str, Json]:
