@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import h11
@@ -14,6 +16,7 @@ from callgate.serving.transaction import Transaction
 
 STEPS = (1, 3, 17)
 MOST_REQUESTS = 50
+HEADS = re.compile(rb"(?=(?:GET|POST) /)")  # where some may begin
 
 
 class Seen(NamedTuple):
@@ -100,11 +103,13 @@ class _Owner:
 def http_requests(data: bytes) -> None:
     """The bytes of one connection."""
     known = KnownHeads()
-    seen = asyncio.run(_served(data, len(data) or 1, known))
-    assert asyncio.run(_served(data, len(data) or 1, known)) == seen
+    seen = asyncio.run(_served([data], known))
+    assert asyncio.run(_served([data], known)) == seen
     for step in STEPS:
-        assert asyncio.run(_served(data, step, known)) == seen
-        assert asyncio.run(_served(data, step, KnownHeads())) == seen
+        pieces = [data[begin : begin + step] for begin in range(0, len(data), step)]
+        assert asyncio.run(_served(pieces, known)) == seen
+        assert asyncio.run(_served(pieces, KnownHeads())) == seen
+    http_pieces([piece for piece in HEADS.split(data) if piece])
     others = _as_h11_reads(data)
     for ours, theirs in zip(seen, others, strict=False):
         assert (ours.method, ours.body) == (theirs.method, theirs.body)
@@ -113,14 +118,23 @@ def http_requests(data: bytes) -> None:
         assert ours.headers == theirs.headers
 
 
-async def _served(data: bytes, step: int, known: KnownHeads) -> list[Seen]:
+def http_pieces(pieces: Sequence[bytes]) -> list[Seen]:
+    """The bytes of one connection as they arrive: they mean what they mean at once."""
+    seen = asyncio.run(_served([b"".join(pieces)], KnownHeads()))
+    known = KnownHeads()
+    for _ in range(2):
+        assert asyncio.run(_served(pieces, known)) == seen
+    return seen
+
+
+async def _served(pieces: Sequence[bytes], known: KnownHeads) -> list[Seen]:
     owner, transport = _Owner(known), _Transport()
     connection = Connection(owner, asyncio.get_running_loop())
     connection.connection_made(transport)
-    for begin in range(0, len(data), step):
+    for piece in pieces:
         if transport.is_closed:
             break
-        connection.data_received(data[begin : begin + step])
+        connection.data_received(piece)
         await _settled(owner)
     connection.connection_lost(None)
     await _settled(owner)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
 import uvloop
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from callgate.asgi import ALIKE, Scope
 from callgate.serving import known_heads
 from callgate.serving.known_heads import KnownHeads, cut_length
 from fakes.raw_http import Echo, Talker, post, serving
-from fuzz.http_requests import http_requests
+from fuzz.http_requests import http_pieces, http_requests
 
 HEAD = b"POST /mcp?a=b HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer x\r\n"
 
@@ -101,6 +102,68 @@ def test_no_more_than_so_many_are_kept() -> None:
         assert found is not None
         assert found.scope["path"] == f"/{number}"
         assert len(known) <= known_heads.MOST_KNOWN
+
+
+# What an agent says again and again: the same head, and another length.
+FIELDS = st.lists(
+    st.sampled_from(
+        [
+            b"Host: h",
+            b"X: a",
+            b"X: content-length: 3",
+            b"Connection: close",
+            b"Connection: keep-alive",
+            b"Expect: 100-continue",
+            b"Transfer-Encoding: chunked",
+            b"CONTENT-LENGTH: 2",
+        ]
+    ),
+    max_size=2,
+)
+LINES = st.sampled_from([b"POST / HTTP/1.1", b"POST /?a=b HTTP/1.1", b"POST / HTTP/1.0"])
+LENGTHS = st.sampled_from([b"Content-Length: %b", b"content-length:%b", b"Content-Length:  %b "])
+AGAIN = st.builds(
+    lambda line, before, length, after: b"\r\n".join((line, *before, length, *after, b"\r\n")),
+    LINES,
+    st.just([b"Host: h"]) | FIELDS,
+    LENGTHS,
+    FIELDS,
+)
+BODIES = st.sampled_from([b"", b"{}", b"0123456789", b"\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"])
+SAID = st.one_of(
+    *[st.just(b"%d")] * 4, st.sampled_from([b"0%d", b"%d0", b"+%d", b"%d,%d", b"-%d", b"0x%d"])
+)
+
+
+def written(requests: list[tuple[bytes, bytes, bytes]]) -> list[bytes]:
+    return [
+        head.replace(b"%b", said.replace(b"%d", b"%d" % len(body))) + body
+        for head, body, said in requests
+    ]
+
+
+def pieces_of(requests: list[bytes], cuts: list[int]) -> list[bytes]:
+    """Each request a piece, and cut at these places, too."""
+    data = b"".join(requests)
+    ends = {*itertools.accumulate(map(len, requests)), *(cut for cut in cuts if cut < len(data))}
+    return [data[start:end] for start, end in itertools.pairwise([0, *sorted(ends)])]
+
+
+REQUESTS = st.lists(AGAIN, min_size=1, max_size=2).flatmap(
+    lambda heads: st.lists(st.tuples(st.sampled_from(heads), BODIES, SAID), min_size=2, max_size=5)
+)
+
+
+HEAD_WITHIN = [post(b"{}"), post(b"{}") + b"POST /b HTTP/1.1\r\nX: ", post(b"{}")]
+
+
+@example(HEAD_WITHIN, [])
+@given(REQUESTS.map(written), st.lists(st.integers(0, 600), max_size=3))
+@bounds(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_heads_that_come_again_with_another_length_mean_what_they_say(
+    requests: list[bytes], cuts: list[int]
+) -> None:
+    http_pieces([piece for piece in pieces_of(requests, cuts) if piece])
 
 
 NAMES = st.sampled_from(

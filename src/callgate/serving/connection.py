@@ -24,7 +24,6 @@ MAX_BUFFERED = 256 << 10  # of a body that the application has not asked for yet
 VERSIONS = ("1.1", "1.0")
 FRAMING_PER_BYTE = 8  # of a body in chunks: what there may be beside it, and 64 KiB
 
-
 REASONS = {
     400: "This is not an HTTP request that can be read in one way only.",
     408: "The request did not arrive in time.",
@@ -203,6 +202,11 @@ class Connection(asyncio.Protocol):
 
     # What the parser says
 
+    def on_message_begin(self) -> None:
+        """The first byte of a head, be it behind the end of another request; no trailers."""
+        self._surplus = self._surplus or 1
+        self._headers = []
+
     def on_url(self, url: bytes) -> None:
         """The request's target, or a piece of it."""
         self._url += url
@@ -258,8 +262,6 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is all there."""
         self._surplus = 0
-        if self._headers:
-            self._headers = []
         self.deadline = math.inf
         arriving, self._arriving = self._arriving, None
         if arriving is not None:
@@ -365,9 +367,7 @@ class Connection(asyncio.Protocol):
             current.wake()
 
     def _end(self, *, lingers: bool = False) -> None:
-        """Closes, once everything is written. A caller that still sends gets a moment: closing
-        at once would reset the connection, and the answer with it (RFC 9112, 9.6).
-        """
+        """Closes once all is written. Reset, who still sends would lose it (RFC 9112, 9.6)."""
         self._is_closing = True
         self._queue.clear()
         if lingers or self._arriving is not None or self._surplus:
