@@ -10,14 +10,16 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import update
 
+from callgate.audit.holds import Hold
 from callgate.audit.record import Entry
+from callgate.audit.retaining import Kept
 from callgate.audit.selecting import Selector
 from callgate.storage.blobs.opening import blobs_of
 from callgate.storage.databases import database_of
 from callgate.storage.retention import erasing
 from callgate.storage.retention.reading import said_in
 from callgate.storage.schema import records
-from fakes.erasing import DAY, ErasedRecord, an_erased_record
+from fakes.erasing import DAY, Dead, ErasedRecord, an_erased_record
 from fakes.small_entries import an_intent, an_outcome
 
 PAYLOADS = {"class": "payloads", "keep": "30d"}
@@ -147,6 +149,31 @@ def test_killed_before_the_payload_goes_the_next_one_sees_to_it(
     assert record.failures() == []
     record.retain()
     assert not _has(record, digest)
+
+
+@pytest.mark.parametrize("what", ["payloads", "calls"])
+def test_killed_while_some_was_held_nothing_stays_once_that_is_released(
+    record: ErasedRecord, what: Kept
+) -> None:
+    digests = []
+    for call_id in ("c1", "c2"):
+        digest, intent = _large(record, call_id, 50, of=f"of {call_id}")
+        digests.append(digest)
+        record.write(intent, an_outcome(call_id, intent.at))
+    holds: list[Hold] = []
+    record.after_append.append(
+        lambda: holds.append(record.desk.place(Selector(call="c2"), "a case", "operator"))
+    )
+    record.dies_in = 2  # after the announcement and the hold, before c2 is taken back
+    eraser = record.eraser()
+    with pytest.raises(Dead), eraser.at_work():
+        eraser.erase(Selector(), what, {})
+    record.dies_in = -1
+    assert [_has(record, digest) for digest in digests] == [True, True]
+    record.desk.release(holds[0].id, "over", "operator")
+    record.retain()
+    assert [_has(record, digest) for digest in digests] == [False, False]
+    assert record.failures() == []
 
 
 def test_a_payload_stays_where_the_event_that_let_it_go_cannot_be_read_any_more(

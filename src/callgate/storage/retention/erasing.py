@@ -258,7 +258,8 @@ class Eraser:
             if row.position not in stays and not (row.kind == "event" and row.code in LASTING)
         ]
         if doomed:
-            self._remember(f"{order.id} {positions[0]}", order.what, doomed)
+            # INVARIANT: another name where the order is taken up again, once what was held is not.
+            self._remember(f"{order.id} {doomed[0].position}", order.what, doomed)
             columns: dict[str, Any] = {"payload": None}
             if order.what == "body":
                 columns |= dict.fromkeys(("body", *_OF_CALLS))
