@@ -14,6 +14,7 @@ from callgate.audit.holds import Hold
 from callgate.audit.record import Entry
 from callgate.audit.retaining import Kept
 from callgate.audit.selecting import Selector
+from callgate.storage.blobs.files import FileBlobs
 from callgate.storage.blobs.opening import blobs_of
 from callgate.storage.databases import database_of
 from callgate.storage.retention import erasing
@@ -82,6 +83,27 @@ def test_a_payload_that_a_held_entry_has_stays(record: ErasedRecord) -> None:
     record.retain(CALLS)
     assert _has(record, digest)
     assert record.records().entries("c2")[0]["arguments"]
+
+
+def test_what_is_held_while_others_go_stays(
+    record: ErasedRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = {}
+    for call_id in ("c1", "c2"):
+        digest, intent = _large(record, call_id, 50, of=f"of {call_id}")
+        digests[digest] = call_id
+        record.write(intent, an_outcome(call_id, intent.at))
+    first, second = sorted(digests)
+    delete = FileBlobs.delete
+
+    def hold_and_delete(blobs: FileBlobs, digest: str) -> None:
+        record.desk.place(Selector(call=digests[second]), "a case", "operator")
+        delete(blobs, digest)
+
+    monkeypatch.setattr(FileBlobs, "delete", hold_and_delete)
+    record.desk.erase(Selector(), "payloads", "asked", "operator")
+    assert (_has(record, first), _has(record, second)) == (False, True)
+    assert record.failures() == []
 
 
 def test_what_a_writer_refers_to_meanwhile_is_put_back(

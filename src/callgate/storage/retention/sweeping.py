@@ -62,9 +62,12 @@ class Sweeper:
             self._blobs.set_aside(digest)
         self._connection.rollback()  # what is there by then
         self._wait()
-        is_changed = read_holds(self._connection)[0] != holds
-        needed = self._needed(doomed, {} if is_changed else seen)
+        needed = self._needed(doomed, seen)
         for digest in doomed:
+            self._connection.rollback()
+            known, holds = holds, read_holds(self._connection)[0]
+            if holds != known:  # whoever placed one may see what is still there
+                needed = self._needed(doomed, {})
             if digest in needed:
                 self._blobs.put_back(digest)
             else:
