@@ -7,8 +7,10 @@ from callgate.audit.keys import COSIGNATURE, SigningKey, VerifierKey
 from callgate.audit.rotation import read_keys
 from callgate.cli.audit import audit
 from callgate.storage.settings import StoreSettings
+from fakes.clock import FakeClock
 from fakes.filled import fill
 from fakes.tampering import calls
+from fakes.writing import an_appender
 
 
 @pytest.fixture
@@ -53,6 +55,26 @@ def test_a_key_is_followed_by_another_that_the_first_vouches_for(settings: Store
         verified = run("verify", "--store", settings.path, "--key", key.text, "--strict")
         assert (verified.exit_code, verified.stderr) == (0, "")
     assert run("key", "retire", "--store", settings.path).exit_code == 1
+
+
+def test_no_key_is_retired_that_has_yet_to_sign_what_another_gateway_left(
+    settings: StoreSettings,
+) -> None:
+    clock = FakeClock()
+    other = an_appender(settings, clock)
+    other.write([*calls(50, 60)])
+    clock.advance(settings.checkpoint_seconds)
+    other.tend()
+    other.write([*calls(60, 65)])  # signed by nobody yet
+    assert run("key", "rotate", "--store", settings.path).exit_code == 0
+    fill(settings.path, calls(100, 110))  # has a log of its own, and signs with both
+    refused = run("key", "retire", "--store", settings.path)
+    assert (refused.exit_code, "log 1 goes on behind" in refused.stderr) == (1, True)
+
+    other.close()
+    assert run("key", "retire", "--store", settings.path).exit_code == 0
+    fill(settings.path, calls(200, 210))
+    assert run("verify", "--store", settings.path, "--strict").exit_code == 0
 
 
 def test_not_too_many_keys_sign_at_once(settings: StoreSettings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -90,6 +91,12 @@ def retire(config: Path | None, store: str | None) -> None:
             f"no checkpoint is signed by {newest.verifier.text} and one before it: start a gateway "
             "with both, or nobody who trusts the old key can trust the new one"
         )
+    waiting = _waiting_for_older(settings, newest)
+    if waiting is not None:
+        raise click.ClickException(
+            f"log {waiting} goes on behind its last checkpoint, and only who has the older keys can"
+            " go on from that: wait for its gateway to sign, or start one where that has died"
+        )
     _write(file, (newest,))
     click.echo(newest.verifier.text)
     click.echo(f"{file} has this key only now.", err=True)
@@ -118,6 +125,23 @@ def _write(file: Path, keys: tuple[SigningKey, ...]) -> None:
         replace_file(file, written_keys(keys).encode())
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _waiting_for_older(settings: StoreSettings, newest: SigningKey) -> int | None:
+    """A log whose end nobody could sign any more who has the newest key only."""
+    with opened(settings) as reader:
+        for log in reader.logs():
+            for kept in reader.checkpoints(log, 1):
+                if reader.size(log) != kept.size and not _signed_by(kept.note, newest):
+                    return log
+    return None
+
+
+def _signed_by(note: Any, key: SigningKey) -> bool:
+    try:
+        return key.verifier in Note.parse(note).signed_by([key.verifier])
+    except NoteError:
+        return False
 
 
 def _have_signed_together(
