@@ -97,6 +97,19 @@ def test_whenever_it_is_killed_its_record_is_what_its_targets_did(tmp_path: Path
     assert load.count(GONE) > 0
 
 
+def test_what_it_refuses_while_it_stops_is_recorded_too(tmp_path: Path) -> None:
+    load = Load()
+    with a_gateway(tmp_path) as gateway, load.on(gateway, "stopping"):
+        load.await_more(DONE, 20)
+        gateway.stop()
+    assert [line for line in gateway.log if "could not be recorded" in line] == []
+    query = "SELECT count(*) FROM records WHERE kind = 'outcome' AND code = 'shutting_down'"
+    with closing(sqlite3.connect(tmp_path / "callgate.db")) as connection:
+        ((refused,),) = connection.execute(query)
+    assert refused >= load.count("shutting_down")
+    hold_to_account(tmp_path, load)
+
+
 @contextmanager
 def no_file_grows(gateway: Running, database: Path) -> Iterator[None]:
     """For this process the disk is full: no file may grow beyond what the journal has now."""

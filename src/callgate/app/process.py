@@ -8,7 +8,7 @@ import gc
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 
-from callgate.app.application import Application
+from callgate.app.application import DRAIN_SECONDS, Application
 from callgate.app.beside import Beside
 from callgate.app.memory import give_back
 from callgate.app.open_files import raise_limit
@@ -95,6 +95,9 @@ async def _listen(
                 except StopServing:
                     waiting.cancel()
             _log.info("stopping: calls in flight are finished, new ones refused")
+            await application.dispatcher.drain(DRAIN_SECONDS)
+            application.sessions.close_all()
+            await listening.stop()  # INVARIANT: nobody calls any more when the record is closed
             await application.stop()
     except BaseException:
         await application.stop()

@@ -90,7 +90,10 @@ class Listening:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        """Takes nobody any more; what is being answered gets a few seconds."""
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Takes nobody any more; what is being answered gets a few seconds. Once is enough."""
         self.is_stopping = True
         self._server.close()
         for connection in tuple(self._connections):
