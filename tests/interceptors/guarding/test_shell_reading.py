@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from callgate.interceptors.guard_shell import MAX_CHARACTERS
@@ -155,7 +155,8 @@ def test_a_line_that_is_made_to_be_hard_to_read_is_read_soon(nested: str) -> Non
 
 PIECES = st.sampled_from(
     ["a", "b c", "'", '"', "\\", " ", "\t", "-x", "=", "{", "}", ",", "~", "*", "?", "[", "]", "$", "`", "(", ")",
-     ";", "&", "|", "<", ">", "#", "!", "^", "%", "@", "\n", "é", "1", "'a b'", '"c\\"d"', "\\ ", "{a}", "x=y", "/", ".."]
+     ";", "&", "|", "<", ">", "#", "!", "^", "%", "@", "\n", "é", "1", "'a b'", '"c\\"d"', "\\ ", "{a}", "x=y", "/", "..",
+     "if", "time", "do", ";\\", ";'"]
 )  # fmt: skip
 LINES = st.lists(PIECES, max_size=10).map("".join)
 
@@ -196,6 +197,9 @@ def test_a_real_shell_reads_the_same_words(
     assert not list(empty.iterdir())
 
 
+@example(";\\x=y a")
+@example(";\\if a")
+@example(";'time' ''")
 @given(LINES)
 def test_a_line_written_anew_is_read_as_the_same_words(line: str) -> None:
     try:

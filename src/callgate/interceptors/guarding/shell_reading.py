@@ -20,6 +20,13 @@ MAX_NODES = 20_000
 _BLANKS = re.compile(rb"[ \t\n]*")
 _BREAKS = frozenset(" \t\n'\"$`;&|<>()")  # a word cannot hold them without a backslash
 _META = frozenset(" -'\"\\$`;&|<>(){}[]*?~!#=/")
+# What a shell takes for no program where a command begins, unless it is quoted.
+_RESERVED = frozenset(
+    (
+        *("if", "then", "elif", "else", "fi", "case", "esac", "for", "while", "until", "do"),
+        *("done", "in", "function", "select", "time", "coproc"),
+    )
+)
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zs", "Zl", "Zp"))
 _GLOB = re.compile(r"[*?\[]|\{.*(?:,|\.\.).*\}?|^~|[:=]~", re.DOTALL)
 
@@ -237,10 +244,18 @@ def _without_backslashes_in_quotes(text: str) -> str:
     return "".join(said)
 
 
+def _as_program(name: str) -> str:
+    """Quoted where a shell would take it for an assignment or a word of its own."""
+    quoted = shlex.quote(name)
+    is_taken = "=" in name or name in _RESERVED
+    return f"'{name}'" if quoted == name and is_taken else quoted
+
+
 def _plain(node: Node) -> str:
     """The line written anew. There is nothing in it but commands, pipes and sequences."""
     if node.type == "command":
-        return shlex.join(word or "" for word in _words_of(node, set()))
+        name, *rest = (word or "" for word in _words_of(node, set()))
+        return f"{_as_program(name)} {shlex.join(rest)}".rstrip(" ")
     parts, is_after_command = [], False
     for child in node.children:
         if child.is_named:
