@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callgate.audit.searching import (
@@ -27,12 +27,21 @@ from callgate.model import Json
         ("STRASSE Straße ﬁn", ["strasse", "strasse", "fin"]),
         ("振込手数料 100円", ["振", "込", "手", "数", "料", "100", "円"]),
         ("한국어 텍스트", ["한국어", "텍스트"]),
+        ("𝐀da ℌ ᴬ Ϲ", ["ada", "h", "a", "σ"]),
         ("a\x00b\x1b[31mc\u202ed", ["a", "b", "31mc", "d"]),
         ("…", []),
     ],
 )
 def test_words_are_without_case_accents_and_punctuation(text: str, expected: list[str]) -> None:
     assert list(words(text)) == expected
+
+
+@example("𝐀")
+@given(st.text())
+def test_what_is_a_word_is_found_by_itself_and_has_no_case(text: str) -> None:
+    found = list(words(text))
+    assert [again for word in found for again in words(word)] == found
+    assert [word.casefold() for word in found] == found
 
 
 @given(st.text(st.characters(max_codepoint=127)))

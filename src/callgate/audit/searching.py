@@ -78,7 +78,8 @@ def words(text: str) -> Iterator[str]:
         for found in _ASCII.findall(text.lower()):
             yield found[:LONGEST_WORD]
         return
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    # Some letters have a case only once they are taken apart, and fold to some that can be.
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
     for found in _WORD.findall(unicodedata.normalize("NFC", bare)):
         yield found[:LONGEST_WORD]

@@ -101,6 +101,12 @@ def test_phrases_are_found_also_where_a_text_is_too_long_for_their_places(
     assert hits(index, '"1e5 0x1f 12abc 7"') == [2]
 
 
+@pytest.mark.parametrize("sign", ["፳", "\U00010fc5", "\u0e79", "힣", "手", "١٢", "𝼀"])
+def test_signs_are_letters_whatever_the_locale_of_the_database_says(index: Link, sign: str) -> None:
+    add(index, 0, f"a {sign} b")
+    assert hits(index, f"{sign}*") == hits(index, f'"a {sign} b"') == [0]
+
+
 @pytest.mark.parametrize("written", ["a & b", "!x", "a:*B", "a <-> b", "'", "\\\\", "(a | b)"])
 def test_nothing_that_is_written_is_syntax(index: Link, written: str) -> None:
     add(index, 0, "something else")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from callgate.audit.place import position
@@ -21,13 +20,13 @@ _CREATE = (
     "(position BIGINT PRIMARY KEY, is_long BOOLEAN NOT NULL, words TSVECTOR NOT NULL)",
     "CREATE INDEX IF NOT EXISTS search_words_words ON search_words USING GIN (words)",
 )
-_ADD = "INSERT INTO search_words VALUES (?, ?, to_tsvector('simple', ?))"
+# Written out, not parsed by PostgreSQL: its letters and digits are those of its locale.
+_ADD = "INSERT INTO search_words VALUES (?, ?, ?::tsvector)"
 _FORGET = "DELETE FROM search_words WHERE position BETWEEN ? AND ?"
 # Without ORDER BY and LIMIT: they would have PostgreSQL read row by row where few are found.
 _HITS = (
     "SELECT position FROM search_words WHERE position BETWEEN ? AND ? "
-    "AND words @@ to_tsquery('simple', ?) "
-    "AND (is_long OR words @@ to_tsquery('simple', ?))"
+    "AND words @@ ?::tsquery AND (is_long OR words @@ ?::tsquery)"
 )
 
 
@@ -43,7 +42,7 @@ class PostgresWords:
 
     def add(self, index: Link, log: int, number: int, said: Sequence[Said]) -> None:
         if said:
-            index.tell(_ADD, [(at, _is_long(words), words) for at, words in said])
+            index.tell(_ADD, [(at, *_vector(words.split())) for at, words in said])
 
     def forget(self, index: Link, log: int, number: int) -> range:
         first = position(log, number * BLOCK)
@@ -63,11 +62,14 @@ class PostgresWords:
             size *= FURTHER
 
 
-def _is_long(words: str) -> bool:
-    found = words.split()
-    if len(found) <= MOST_PLACES_OF_WORD:
-        return False
-    return len(found) > MOST_PLACED_WORDS or max(Counter(found).values()) > MOST_PLACES_OF_WORD
+def _vector(words: Sequence[str]) -> tuple[bool, str]:
+    """Whether some have no place, and each with its places."""
+    places: dict[str, list[str]] = {}
+    for at, word in enumerate(words, 1):
+        places.setdefault(word, []).append(str(min(at, MOST_PLACED_WORDS)))
+    most = max(map(len, places.values()), default=0)
+    written = (f"'{word}':{','.join(ats[:MOST_PLACES_OF_WORD])}" for word, ats in places.items())
+    return len(words) > MOST_PLACED_WORDS or most > MOST_PLACES_OF_WORD, " ".join(written)
 
 
 def _words(search: Search) -> str:
