@@ -66,10 +66,25 @@ def test_unreadable_configuration_is_an_error_that_names_it(tmp_path: Path, cont
         store_settings(tmp_path / "gone.yaml", None)
 
 
+def test_setting_that_cannot_be_used_is_named_with_its_place(tmp_path: Path) -> None:
+    config = tmp_path / "callgate.yaml"
+    config.write_text("store:\n  path: [1]\n")
+    with pytest.raises(click.ClickException) as raised:
+        store_settings(config, None)
+    assert raised.value.message == (
+        f"{config} does not say where the record is: callgate.yaml:2:3: store.path: must be a path"
+    )
+
+
 def test_without_configuration_the_record_is_looked_for_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        click.UsageError, match=r"neither callgate\.yaml nor callgate\.db: name one"
+    ):
+        store_settings(None, None)
+    Path("callgate.db").touch()
     assert store_settings(None, None).path == Path("callgate.db")
     Path("callgate.yaml").write_text("store: {path: other.db}\n")
     assert store_settings(None, None).path == Path("other.db")

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from callgate.config.loading import anchored
 from callgate.config.problems import ConfigError, Problem
 from callgate.config.references import resolve
 from callgate.config.source import Node, read_yaml
+from callgate.config.validation import problems_of
 from callgate.storage.blobs.opening import reader_of
 from callgate.storage.reading import Records
 from callgate.storage.settings import StoreSettings
@@ -66,8 +68,14 @@ def store_settings(config: Path | None, store: str | None) -> StoreSettings:
     """
     file = config or DEFAULT_CONFIG
     try:
-        found = StoreSettings() if config is None and not file.exists() else _block(file)
+        is_alone = config is None and not file.exists()
+        found = StoreSettings() if is_alone else _block(file)
         if store is None:
+            if is_alone and not found.path.exists():
+                raise click.UsageError(
+                    f"there is no record here, neither {file} nor {found.path}: "
+                    "name one with --config or --store"
+                )
             return found
         place = {"url": store} if store.startswith(SCHEMES) else {"path": Path(store)}
         others = {name: value for name, value in found if name not in PLACES}
@@ -77,7 +85,7 @@ def store_settings(config: Path | None, store: str | None) -> StoreSettings:
 
 
 def _block(file: Path) -> StoreSettings:
-    """What is written under `store:`. Raises ConfigError, ValidationError."""
+    """What is written under `store:`. Raises ConfigError."""
     try:
         written = read_yaml(file.read_text("utf-8-sig"), file.name).child("store")
     except (OSError, UnicodeDecodeError) as error:
@@ -96,4 +104,10 @@ def _block(file: Path) -> StoreSettings:
         raise ConfigError(vital)
     missing = {path[0] for path in resolved.failed}
     plain = {name: value for name, value in resolved.root.plain().items() if name not in missing}
-    return anchored(StoreSettings.model_validate(plain), file.parent)
+    try:
+        return anchored(StoreSettings.model_validate(plain), file.parent)
+    except ValidationError as error:
+        found = problems_of(error, StoreSettings, resolved, file.name)
+        raise ConfigError(
+            [replace(one, path=f"store.{one.path}".rstrip(".")) for one in found]
+        ) from None

@@ -30,4 +30,4 @@ def test_where_there_is_none_that_is_said(tmp_path: Path) -> None:
     store = str(fill(tmp_path / "r.db", calls(0, 1)).path)
 
     result = CliRunner().invoke(audit, ["checkpoint", "--store", store, "--log", "77"])
-    assert (result.exit_code, "no checkpoint yet" in result.stderr) == (2, True)
+    assert (result.exit_code, "no checkpoint of log 77 yet" in result.stderr) == (2, True)

@@ -97,6 +97,14 @@ def test_a_record_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "callgate.yaml"]
 
 
+def test_what_could_not_be_done_is_told_from_what_is_held(tmp_path: Path) -> None:
+    (tmp_path / "callgate.yaml").write_text("targets: {x: {python: x}}\n")
+    config = ["--config", str(tmp_path / "callgate.yaml"), "--control", "http://127.0.0.1:1"]
+    told = CliRunner().invoke(audit, ["erase", "--everything", *config])
+    assert told.exit_code == 2
+    assert ("no gateway answers" in told.stderr, "<urlopen" in told.stderr) == (True, False)
+
+
 def test_a_store_is_not_named_to_a_gateway(store: Path) -> None:
     told = CliRunner().invoke(audit, ["erase", "--everything", "--store", str(store)])
     assert (told.exit_code, "--offline" in told.stderr) == (2, True)

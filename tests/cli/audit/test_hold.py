@@ -15,6 +15,8 @@ from callgate.cli.audit import audit
     [
         ("place", "--reason", "x"),
         ("place", "--run", "r1"),
+        ("place", "--run", "r1", "--reason", " "),
+        ("release", "e1", "--reason", ""),
         ("release", "e1"),
         ("release", "--reason", "x"),
     ],

@@ -53,3 +53,12 @@ def test_a_place_that_cannot_be_is_said(
 
     assert (result.exit_code, reason in result.stderr) == (2, True)
     assert "secret" not in result.output
+
+
+def test_a_record_that_is_not_there_is_not_moved(tmp_path: Path) -> None:
+    (tmp_path / "callgate.yaml").write_text("store: {path: none.db}\n")
+    config = str(tmp_path / "callgate.yaml")
+
+    result = CliRunner().invoke(audit, ["move", str(tmp_path / "s.db"), "--config", config])
+
+    assert (result.exit_code, "there is no record at" in result.stderr) == (2, True)

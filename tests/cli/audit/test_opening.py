@@ -60,6 +60,16 @@ def test_a_bundle_and_a_store_are_not_looked_at_together(tmp_path: Path) -> None
         pass
 
 
+def test_a_store_that_is_not_known_has_no_answer(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("store: {path: [1]}\n")
+    with (
+        pytest.raises(click.ClickException, match=r"store\.path: must be a path") as raised,
+        opened_either(tmp_path / "c.yaml", None, None),
+    ):
+        pass
+    assert raised.value.exit_code == 2
+
+
 def test_what_is_no_bundle_has_no_answer(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("hello")
     for name in ("b", "none"):

@@ -30,5 +30,6 @@ def checkpoint(config: Path | None, store: str | None, log: int, of_all: bool) -
         logs = reader.logs() if of_all else [log]
         notes = [kept.note for one in logs for kept in reader.checkpoints(one, 1)]
         if not notes:
-            cannot(f"{reader.place} has no checkpoint yet")
+            of = "" if of_all else f" of log {log}"
+            cannot(f"{reader.place} has no checkpoint{of} yet")
         click.echo("\n".join(str(note) for note in notes), nl=False)

@@ -16,6 +16,7 @@ from callgate.cli.audit.desk import (
     selector_from,
     selector_options,
 )
+from callgate.cli.audit.opening import answering
 from callgate.storage.retention.desk import ErasingDesk
 
 HELD = 1  # the exit code where something is kept by a hold, or by calls that go on
@@ -40,18 +41,20 @@ def erase(what: Any, reason: str | None, *, yes: bool, as_json: bool, **chosen: 
     Place, time, outcome and hash of each entry stay, so that all proofs hold; an event of the
     record says what was erased, why, and by whom. What a hold covers is not erased.
 
-    Exit code 0: nothing is left. 1: some is, for it is held or goes on.
+    Exit code 0: nothing is left. 1: some is, for it is held or goes on. 2: it could not be done.
     """
     selector = selector_from(chosen)
     if yes and not (reason or "").strip():
         raise click.UsageError("--yes needs a --reason")
-    gateway = gateway_of(chosen)
-    if gateway is not None:
-        body = {"what": what, "covers": covers_of(selector), "dry_run": not yes}
-        said = gateway.ask("POST", "/api/v1/erasures", {**body, "reason": reason} if yes else body)
-    else:
-        why = reason if yes else None
-        said = here(chosen, lambda desk, author: _done(desk, selector, what, why, author))
+    why = reason if yes else None
+    with answering():
+        gateway = gateway_of(chosen)
+        if gateway is None:
+            said = here(chosen, lambda desk, author: _done(desk, selector, what, why, author))
+        else:
+            body = {"what": what, "covers": covers_of(selector), "dry_run": not yes}
+            asked = {**body, "reason": reason} if yes else body
+            said = gateway.ask("POST", "/api/v1/erasures", asked)
     if as_json:
         click.echo(json.dumps(said))
     else:

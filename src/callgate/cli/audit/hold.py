@@ -23,7 +23,14 @@ from callgate.ports import StoreError
 from callgate.storage.databases import database_of, faults_of
 from callgate.storage.retention.reading import read_holds
 
-_REASON = click.option("--reason", required=True, help="Why: it is recorded.")
+
+def _said(context: click.Context, option: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("it is recorded, and empty", context, option)
+    return value
+
+
+_REASON = click.option("--reason", required=True, callback=_said, help="Why: it is recorded.")
 
 
 @click.group()

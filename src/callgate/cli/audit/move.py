@@ -35,6 +35,8 @@ def move(to: str, config: Path | None, store: str | None) -> None:
     except ValidationError as error:
         words = "; ".join(one["msg"] for one in error.errors(include_input=False))
         raise click.UsageError(f"TO cannot be used: {words}") from None
+    if old.url is None and not old.path.is_file():
+        cannot(f"there is no record at {old.path}")
     if new.place == old.place:
         raise click.UsageError("TO is where the record is")
     try:

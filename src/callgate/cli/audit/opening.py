@@ -45,6 +45,17 @@ def cannot(reason: object) -> NoReturn:
     raise NoAnswer(printable(reason))
 
 
+@contextmanager
+def answering() -> Iterator[None]:
+    """Whatever goes wrong within is no answer, so that exit code 1 keeps its one meaning."""
+    try:
+        yield
+    except click.ClickException as error:
+        if error.exit_code == CANNOT:
+            raise
+        raise NoAnswer(error.format_message()) from None
+
+
 class VerifierKeyType(click.ParamType[tuple[VerifierKey, ...]]):
     """A public key as text, or a file that has one on each line."""
 
@@ -76,7 +87,10 @@ WITNESS_KEY = VerifierKeyType(COSIGNATURE)
 def _lines(value: str) -> Sequence[str]:
     if value.count("+") >= 2:
         return [value]
-    return key_lines(Path(value).read_text("utf-8")[:MAX_KEY_FILE_CHARACTERS])
+    file = Path(value)
+    if not file.exists():
+        raise NotAKeyError(f"{value!r} is neither a key (name+id+base64) nor a file that is there")
+    return key_lines(file.read_text("utf-8")[:MAX_KEY_FILE_CHARACTERS])
 
 
 @contextmanager
@@ -113,7 +127,8 @@ def opened_either(
         with opened_bundle(bundle) as reader:
             yield reader, None
         return
-    settings = store_settings(config, store)
+    with answering():
+        settings = store_settings(config, store)
     with opened(settings) as reader:
         yield reader, settings
 

@@ -162,7 +162,7 @@ def _chosen(
         config = configured(chosen)
         names = [one.name for one in config.interceptors]
         if interceptor not in names:
-            hint = nearest(interceptor, names)
+            hint = nearest(interceptor, names) if names else "or FILE.py:FUNCTION"
             raise CannotSay(f"the configuration has no interceptor {interceptor!r}; {hint}")
         return config.interceptors[names.index(interceptor)], config
     file = Path(script[1]).absolute()

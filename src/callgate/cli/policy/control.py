@@ -68,8 +68,9 @@ class ControlApi:
             with error:
                 raise click.ClickException(_told(error)) from None
         except (OSError, ValueError) as error:
+            why = getattr(error, "reason", error)
             raise click.ClickException(
-                f"no gateway answers at {self._url}: {error}; start it, or see --control"
+                f"no gateway answers at {self._url}: {why}; start it, or see --control"
             ) from None
 
 

@@ -172,7 +172,7 @@ def _suites(grounds: Grounds, wanted: Wanted) -> list[Suite]:
     files = list(case_files(places)) if wanted.paths or places[0].is_dir() else []
     if not files:
         where = " and ".join(shown_path(place) for place in places)
-        raise CannotSay(f"there are no cases in {where}; docs/policy-testing.md shows how to write")
+        raise CannotSay(f"there are no cases in {where}; docs/policy-testing.md shows some")
     suites: list[Suite] = []
     problems: list[Problem] = []
     for file in files:
