@@ -11,7 +11,9 @@ import click
 import pytest
 from docs.generate import regenerated
 
+from callgate.audit import event, findings
 from callgate.audit.keys import SigningKey
+from callgate.audit.record import FORMAT
 from callgate.cli import commands
 from callgate.config import Config, load_config
 from callgate.config.suites import Cast, cases_of, read_suite
@@ -20,6 +22,7 @@ from callgate.pipeline.pipeline import STAGES
 from callgate.policy.source import read_policies
 from callgate.protocol.refusals import REFUSALS
 from callgate.review.findings import RULES
+from callgate.storage.recovery import ENDED_AFTER_ALL
 from callgate.telemetry.prometheus import METRICS
 
 ROOT = Path(__file__).parent.parent
@@ -123,6 +126,32 @@ def test_every_rule_of_reviews_is_documented_and_no_other() -> None:
     table = text_of("review.md").partition("\n### Findings\n")[2].partition("\n### ")[0]
 
     assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(RULES)
+
+
+def names_of_events() -> set[str]:
+    """Those that `audit/event.py` names, and constants of modules that make an `event(…)`."""
+    named = {value for name, value in vars(event).items() if name.isupper() and value != FORMAT}
+    named.add(ENDED_AFTER_ALL)
+    for file in (ROOT / "src" / "callgate").rglob("*.py"):
+        text = file.read_text("utf-8")
+        for constant in re.findall(r"\bevent\(\s*([A-Z_]+),", text):
+            named |= set(re.findall(rf'^{constant} = "(\w+)"', text, re.MULTILINE))
+    return named
+
+
+def test_every_kind_of_event_is_documented() -> None:
+    table = text_of("audit.md").partition("\n### Events\n")[2].partition("\n### ")[0]
+    first = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
+    documented = set(re.findall(r"`(\w+)`", " ".join(first)))
+
+    assert len(names_of_events()) > 12
+    assert names_of_events() <= documented
+
+
+def test_every_code_of_verify_is_documented() -> None:
+    codes = {value for name, value in vars(findings).items() if name.isupper()}
+
+    assert not {code for code in codes if f"`{code}`" not in text_of("audit-proof.md")}
 
 
 @pytest.mark.parametrize("name", [name for name, _ in leaves(commands, "callgate")])

@@ -10,7 +10,6 @@ from callgate.model import Value
 RECORD_EDITED = "record_edited"
 COLUMN_EDITED = "column_edited"
 PAYLOAD_EDITED = "payload_edited"
-PAYLOAD_MISSING = "payload_missing"
 RECORD_MISSING = "record_missing"
 RECORD_MISPLACED = "record_misplaced"
 RECORDS_CHANGED = "records_changed"
