@@ -23,6 +23,8 @@ def test_instants_may_be_written_in_several_ways() -> None:
     assert instant("1.5m") - instant("90s") == pytest.approx(0, abs=5)
     with pytest.raises(click.BadParameter, match="neither like 90s"):
         instant("yesterday")
+    with pytest.raises(click.BadParameter, match="neither like 90s"):
+        instant("99999999999999d")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from callgate.identity.api_keys import digest_of
 
 def test_a_new_key_is_printed_once_with_the_entry_that_accepts_it() -> None:
     arguments = ["new", "--principal", "build", "--name", "ci", "--group", "ops", "--group", "dev"]
-    shown = CliRunner().invoke(key, [*arguments, "--expires-at", "2027-01-31T00:00:00Z"])
+    shown = CliRunner().invoke(key, [*arguments, "--expires-at", "2999-01-31T00:00:00Z"])
     assert shown.exit_code == 0
     (secret,) = re.findall(r"cgk_[\w-]{43}", shown.output)
     entry = yaml.safe_load(shown.output[shown.output.index("identity:") :])
@@ -37,7 +37,11 @@ def test_the_name_is_the_principals_where_none_is_given() -> None:
         ([], "--principal"),
         (["--principal", "a", "--expires-at", "soon"], "--expires-at"),
         (["--principal", "a", "--expires-at", "2027-01-31T00:00:00"], "--expires-at"),
-        (["--principal", "a\x1f"], "--principal"),
+        (["--principal", "a\x1f"], "Error: --principal: must have 1 to 512"),
+        (["--principal", "a", "--name", "\x1f"], "Error: --name: must have 1 to 512"),
+        (["--principal", "a", "--group", ""], "Error: --group: "),
+        (["--principal", "a", "--expires-at", "tomorrow"], "as in 2027-01-31T00:00:00Z"),
+        (["--principal", "a", "--expires-at", "2020-01-31T00:00:00Z"], "this is past"),
     ],
 )
 def test_what_no_gateway_would_accept_is_not_made(arguments: list[str], problem: str) -> None:

@@ -46,6 +46,10 @@ def test_the_stages_are_shown_in_running_order() -> None:
     assert [line.split()[0] for line in lines[1:]] == [stage.__name__ for stage in STAGES]
 
 
+def test_no_calls_at_all_are_no_profile() -> None:
+    assert run("--profile", "--last", "-5").exit_code == 2
+
+
 def test_interceptors_are_shown_where_they_are_asked_without_secrets_or_a_gateway() -> None:
     Path("callgate.yaml").write_text(CONFIG)
 

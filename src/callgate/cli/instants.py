@@ -26,7 +26,7 @@ class At(click.ParamType[float]):
             return value
         try:
             return self._read(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(self.refusal.format(value), param, ctx)
 
     def _read(self, text: str) -> float:

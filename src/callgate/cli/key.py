@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -48,13 +50,26 @@ def new(
     }
     entry = {field: value for field, value in entry.items() if value not in (None, [])}
     try:
-        ApiKeySettings.model_validate(entry)
+        settings = ApiKeySettings.model_validate(entry)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        lines = (f"--{detail['loc'][0]}: {detail['msg']}".replace("_", "-") for detail in details)
-        raise click.UsageError("\n".join(lines)) from None
+        raise click.UsageError("\n".join(_problems(error, is_named=name is not None))) from None
+    now = time.time()  # noqa: TID251 - the command line is where time comes in
+    if settings.expires_at is not None and settings.expires_at.timestamp() <= now:
+        raise click.UsageError("--expires-at: this is past: no gateway would take the key")
     click.echo("The key. It is shown once and kept nowhere:\n")
     click.echo(f"  {secret}\n")
     click.echo("Callers present it as `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
     click.echo("Add this to callgate.yaml:\n")
     click.echo(yaml_text({"identity": {"api_keys": [entry]}}), nl=False)
+
+
+def _problems(error: ValidationError, *, is_named: bool) -> Iterator[str]:
+    """A line for each option. What the name took from the principal is said of the principal."""
+    for detail in error.errors(include_url=False, include_input=False):
+        field = str(detail["loc"][0])
+        if field == "name" and not is_named:
+            continue
+        message = detail["msg"].removeprefix("Value error, ")
+        if field == "expires_at":
+            message = "must be an instant with its zone, as in 2027-01-31T00:00:00Z"
+        yield f"--{field.replace('_', '-').removesuffix('s')}: {message}"

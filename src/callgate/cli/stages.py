@@ -33,7 +33,13 @@ WHAT = {
 @click.command()
 @click.option("--interceptors", is_flag=True, help="Show who is asked where, in running order.")
 @click.option("--profile", is_flag=True, help="Add the time each stage took in recorded calls.")
-@click.option("--last", default=10_000, show_default=True, help="How many calls to look at.")
+@click.option(
+    "--last",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="How many calls to look at.",
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
