@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import jsonschema_rs
 import pytest
 from docs.generate import regenerated
 
@@ -16,6 +17,7 @@ from callgate.audit.keys import SigningKey
 from callgate.audit.record import FORMAT
 from callgate.cli import commands
 from callgate.config import Config, load_config
+from callgate.config.source import read_yaml
 from callgate.config.suites import Cast, cases_of, read_suite
 from callgate.interceptors.kinds import KINDS
 from callgate.pipeline.pipeline import STAGES
@@ -33,6 +35,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`(callgate [a-z][^`]*)`")
 SCHEMA = Config.model_json_schema()
+VALIDATOR = jsonschema_rs.validator_for(json.loads((DOCS / "callgate.schema.json").read_text()))
 
 
 def text_of(name: str) -> str:
@@ -194,7 +197,9 @@ def test_policies_in_the_documentation_are_valid(text: str) -> None:
 def test_configurations_in_the_documentation_are_valid(text: str, tmp_path: Path) -> None:
     file = tmp_path / "callgate.yaml"
     targets = "targets: {git: {python: x}, desk: {python: x}}\n"
-    file.write_text(text if "\ntargets:" in f"\n{text}" else targets + text, "utf-8")
+    whole = text if "\ntargets:" in f"\n{text}" else targets + text
+    file.write_text(whole, "utf-8")
+    VALIDATOR.validate(read_yaml(whole, file.name).plain())  # as editors do
     named = re.findall(r"\$\{env:(\w+)\}", text)
 
     # Distinct, and as long as a control token must be; or in the form that secrets of webhooks and keys have.

@@ -29,6 +29,11 @@ ExportName = Annotated[
 Url = Annotated[str, AfterValidator(check_place)]
 
 
+def _or_a_text(schema: dict[str, Any]) -> None:
+    """For editors: the short form, which the block itself makes whole."""
+    schema["anyOf"].append({"type": "string"})
+
+
 class FileSettings(Settings):
     """A file of lines, put aside when it is full."""
 
@@ -127,16 +132,16 @@ class ExportSettings(Settings):
     timeout_seconds: float = Field(default=30.0, gt=0, le=600)
     """How long a request may take."""
 
-    file: FileSettings | None = None
+    file: FileSettings | None = Field(default=None, json_schema_extra=_or_a_text)
     """Into a file of lines."""
 
-    webhook: WebhookSettings | None = None
+    webhook: WebhookSettings | None = Field(default=None, json_schema_extra=_or_a_text)
     """To a URL."""
 
-    otlp: OtlpSettings | None = None
+    otlp: OtlpSettings | None = Field(default=None, json_schema_extra=_or_a_text)
     """To an OpenTelemetry collector, as logs."""
 
-    parquet: ParquetSettings | None = None
+    parquet: ParquetSettings | None = Field(default=None, json_schema_extra=_or_a_text)
     """Into Parquet files."""
 
     s3: S3Settings | None = None
