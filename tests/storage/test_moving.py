@@ -116,6 +116,41 @@ def test_a_record_that_a_gateway_writes_stays_where_it_is(
     assert holds(old)
 
 
+def test_killed_before_the_old_one_was_closed_it_is_closed_when_it_is_done_again(
+    old: StoreSettings, new: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moving, "state", die)
+        with pytest.raises(KeyboardInterrupt):
+            move(old, new)
+    before = kept_at(old)
+    assert kept_at(new) == before
+
+    assert move(old, new) > len(before)
+    with pytest.raises(StoreError, match="was moved to"):
+        asyncio.run(_write(old, 1, "later"))
+    assert kept_at(new) == before
+    assert holds(new)
+
+
+def test_killed_so_and_written_meanwhile_it_is_another_record(
+    old: StoreSettings, new: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moving, "state", die)
+        with pytest.raises(KeyboardInterrupt):
+            move(old, new)
+    asyncio.run(_write(old, 1, "later"))
+    with pytest.raises(StoreError, match="has a record already"):
+        move(old, new)
+
+
 def test_a_place_that_has_a_record_is_left_alone(old: StoreSettings, new: StoreSettings) -> None:
     asyncio.run(_write(new, 1))
     before = kept_at(new)

@@ -7,13 +7,13 @@ from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, literal, select
+from sqlalchemy import Connection, Table, func, insert, literal, select
 
 from callgate.audit.place import LOG_OF_LOGS
 from callgate.ports import StoreError
 from callgate.storage.database import Database
 from callgate.storage.databases import database_of, faults_of
-from callgate.storage.facts import MOVED_TO, refuse_moved, state
+from callgate.storage.facts import MOVED_TO, ORIGIN, fact, refuse_moved, state
 from callgate.storage.log import Log
 from callgate.storage.schema import logs, metadata, records
 from callgate.storage.settings import StoreSettings
@@ -42,15 +42,11 @@ def move(old: StoreSettings, new: StoreSettings, progress: Progress = lambda _: 
             closing(target.open_to_write(may_create=True)) as written,
             target.alone(written),
         ):
-            _refuse_begun(target, written)
-            count = 0
-            for table in metadata.sorted_tables:
-                for rows in _chunks(read, table):
-                    written.execute(insert(table), rows)
-                    if table is records:
-                        count += len(rows)
-                        progress(len(rows))
-            _compare(read, written)
+            if _is_begun(written):
+                count = _arrived(target, read, written)
+            else:
+                count = _copied(read, written, progress)
+                _compare(read, written)
         # Only now: whatever happened before, the old one is whole and can go on.
         state(read, MOVED_TO, target.place)
     return count
@@ -76,10 +72,32 @@ def _claim_all(database: Database, connection: Connection, lives: ExitStack) -> 
         lives.callback(life.end)
 
 
-def _refuse_begun(database: Database, connection: Connection) -> None:
+def _is_begun(connection: Connection) -> bool:
+    queries = (select(literal(1)).select_from(table).limit(1) for table in metadata.sorted_tables)
+    return any(connection.execute(query).first() is not None for query in queries)
+
+
+def _arrived(target: Database, old: Connection, new: Connection) -> int:
+    """The records, where all of it is there: who copied it was killed before the old was closed."""
+    count = select(func.count()).select_from(records)
+    try:
+        if fact(old, ORIGIN) == fact(new, ORIGIN):
+            _compare(old, new)
+            return int(new.execute(count).scalar() or 0)
+    except StoreError:
+        pass  # of the same name, and not the same
+    raise StoreError(f"{target.place} has a record already: name an empty database")
+
+
+def _copied(old: Connection, new: Connection, progress: Progress) -> int:
+    count = 0
     for table in metadata.sorted_tables:
-        if connection.execute(select(literal(1)).select_from(table).limit(1)).first() is not None:
-            raise StoreError(f"{database.place} has a record already: name an empty database")
+        for rows in _chunks(old, table):
+            new.execute(insert(table), rows)
+            if table is records:
+                count += len(rows)
+                progress(len(rows))
+    return count
 
 
 def _chunks(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
