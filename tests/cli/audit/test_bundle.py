@@ -30,10 +30,15 @@ def test_payloads_are_left_out_where_that_is_wanted(tmp_path: Path) -> None:
     assert b'"of"' not in (tmp_path / "b.jsonl").read_bytes()
 
 
-def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_what_one_left_that_was_killed_is_not_in_the_way(tmp_path: Path) -> None:
     settings = fill(tmp_path / "r.db", calls(0, 20))
-    (tmp_path / "b.jsonl.part").write_text("in the way")
+    (tmp_path / "b.jsonl.part").write_text("half of")
 
-    assert bundled(settings, tmp_path / "b.jsonl").exit_code == 2
-    assert not (tmp_path / "b.jsonl").exists()
+    assert bundled(settings, tmp_path / "b.jsonl").exit_code == 0
+    assert sorted(path.name for path in tmp_path.glob("b*")) == ["b.jsonl"]
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    settings = fill(tmp_path / "r.db", calls(0, 20))
+
     assert bundled(settings, tmp_path / "nowhere" / "b.jsonl").exit_code == 2

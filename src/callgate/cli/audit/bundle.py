@@ -41,6 +41,7 @@ def bundle(config: Path | None, store: str | None, out: Path, without_payloads: 
     draft = out.with_name(out.name + DRAFT)
     made_at = datetime.fromtimestamp(SystemClock().now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
+        draft.unlink(missing_ok=True)  # of one that was killed
         with opened(store_settings(config, store)) as reader, secret_file(draft) as file:
             written = write_bundle(
                 reader, file.write, made_at=made_at, has_payloads=not without_payloads
