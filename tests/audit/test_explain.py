@@ -286,6 +286,21 @@ def test_a_payload_that_is_lost_is_not_called_erased() -> None:
     ]
 
 
+def test_a_call_that_ended_after_all_is_told_as_it_did_end() -> None:
+    (intent,) = recorded(an_intent("c1"))
+    end = {"kind": "outcome", "code": "interrupted", "ran": "unknown", "delivered": False}
+    said = {"call": "ended:c1", "code": "ok", "ran": "yes", "delivered": True}
+    entries = [intent, {**intent, **end}]
+
+    told = lines(explain(entries, Further(after_all=said)), "Outcome")
+    assert told[-3].endswith("how the call did end (event ended:c1): ok.")
+    assert told[-2:] == ["The tool ran.", "The result was delivered."]
+
+    gone = {"call": "ended:c1", "code": "call_ended_after_all", "erased": True}
+    told = lines(explain(entries, Further(after_all=gone)), "Outcome")
+    assert told[-1].endswith("(event ended:c1): what that says was erased.")
+
+
 def test_what_others_found_out_has_sections_of_its_own() -> None:
     account = {"policies": [], "near": [{"policy": "p1", "change": "x < 5"}]}
     verdict = Verdict(is_permitted=False, reason="no policy permits this call")

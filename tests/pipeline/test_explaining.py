@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from callgate.audit.event import event
 from callgate.audit.keeping import Keeping
 from callgate.audit.masks import Masks
-from callgate.model import Reply
+from callgate.audit.record import interrupted
+from callgate.model import Json, Reply
 from callgate.pipeline.explaining import Explained, Explainer, pages
 from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.pipeline import govern
@@ -147,6 +149,25 @@ def test_a_call_that_policy_was_never_asked_about_has_nothing_to_turn() -> None:
 
     assert found.prospect is None
     assert lines(found, "What would change it") == []
+
+
+def test_a_call_that_was_taken_for_interrupted_is_told_with_how_it_did_end() -> None:
+    gateway = gateway_of()
+    call(gateway, 1)
+    intent = next(one for one in gateway.store.kept if one.kind == "intent")  # type: ignore[attr-defined]
+    said: dict[str, Json] = {"of": "c1", "code": "ok", "ran": "yes", "delivered": True}
+    entries = [intent, interrupted(intent.body, 1_790_000_100.0)]
+    late = event("call_ended_after_all", 1_790_000_200.0, said, identifier="ended:c1")
+
+    unknown = Explainer(FakeRecords([*entries])).explain("c1")
+    known = Explainer(FakeRecords([*entries, late])).explain("c1")
+
+    assert unknown is not None
+    assert known is not None
+    assert unknown.as_json()["ended_after_all"] is None
+    assert known.as_json()["ended_after_all"]["ran"] == "yes"
+    assert lines(known, "Outcome")[:-3] == lines(unknown, "Outcome")
+    assert lines(known, "Outcome")[-1] == "The result was delivered."
 
 
 def test_an_unknown_call_is_none() -> None:

@@ -40,3 +40,8 @@ def event(
         **said,
     }
     return entry_of(body, at, payload=payload)
+
+
+def after_all_id(call: str) -> str:
+    """The id of the event that says how a call ended that was taken for interrupted."""
+    return f"ended:{call}"

@@ -79,6 +79,7 @@ class Further(Value):
     turning: tuple[str, ...] = ()  # what would have to differ
     sources: tuple[str, ...] = ()  # which earlier calls mattered
     account: dict[str, Json] | None = None  # clause by clause, where the record has none
+    after_all: dict[str, Json] | None = None  # the event that says how it ended, if not as recorded
 
 
 NOTHING_FURTHER = Further()
@@ -96,7 +97,7 @@ def explain(entries: Entries, further: Further = NOTHING_FURTHER) -> Explanation
         ("What would change it", further.turning),
         ("What came from earlier calls", further.sources),
         ("Interceptors", done(call)),
-        ("Outcome", _outcome(call)),
+        ("Outcome", (*_outcome(call), *_after_all(call, further.after_all))),
         ("Record", _places(entries)),
     )
     told = [(title, tuple(map(printable, lines))) for title, lines in sections]
@@ -263,6 +264,21 @@ _ANSWERED = {  # what targets ask of clients
     "no": "The client was not asked.",
     "unknown": "Whether the client was asked is not known: it may have been.",
 }
+
+
+def _after_all(call: dict[str, Json], said: dict[str, Json] | None) -> Iterator[str]:
+    if said is None:
+        return
+    how = "what that says was erased" if said.get("erased") else said.get("code")
+    yield (
+        "Its gateway had not died: it was cut off from the record for a while, and has recorded"
+        f" since how the call did end (event {said['call']}): {how}."
+    )
+    if said.get("erased"):
+        return
+    ran = _ANSWERED if call.get("asked_in") else _REACHED if call.get("method") else _RAN
+    yield ran.get(str(said.get("ran")), f"Whether the tool ran: {said.get('ran')}.")
+    yield "The result was delivered." if said.get("delivered") else "No result was delivered."
 
 
 def _undelivered(call: dict[str, Json]) -> str:

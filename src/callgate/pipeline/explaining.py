@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from callgate.audit.event import after_all_id
 from callgate.audit.explain import Explanation, Further, began, explain, whole
+from callgate.audit.record import INTERRUPTED
 from callgate.model import Json, Value
 from callgate.pipeline.replay import Recall, Versions
 from callgate.policy.account import brief
@@ -34,6 +36,7 @@ class Explained(Value):
     flows: tuple[Flow, ...]  # into its arguments
     sources: dict[int, str]  # number of a step → id of the call
     is_whole: bool  # whether all earlier calls of the run were looked at
+    after_all: dict[str, Json] | None = None  # how it ended, where the outcome says otherwise
 
     def as_json(self) -> dict[str, Json]:
         """The words, the entries, and everything that was found out, as JSON values."""
@@ -48,6 +51,7 @@ class Explained(Value):
                 for flow in self.flows
             ],
             "is_whole": self.is_whole,
+            "ended_after_all": self.after_all,
         }
 
 
@@ -70,10 +74,12 @@ class Explainer:
         own = next((step.number for step in steps if step.call == call_id), 0)
         traced = trace([step for step in steps if step.number <= own], MOST_CHARACTERS)
         flows = tuple(flow for flow in traced.flows if flow.sink == own)
+        after_all = self._after_all(whole(entries))
         further = Further(
             turning=_turning(found, whole(entries)),
             sources=tuple(_sources(flows, steps)),
             account=brief(found.account) if found is not None and found.account else None,
+            after_all=after_all,
         )
         return Explained(
             explanation=explain(entries, further),
@@ -82,7 +88,13 @@ class Explainer:
             flows=flows,
             sources={flow.source: steps[flow.source - 1].call for flow in flows},
             is_whole=is_whole and traced.is_whole,
+            after_all=after_all,
         )
+
+    def _after_all(self, call: dict[str, Json]) -> dict[str, Json] | None:
+        if call["code"] != INTERRUPTED:
+            return None
+        return self._records.defined(after_all_id(call["call"]))
 
     def _prospect(self, entries: Sequence[dict[str, Json]]) -> Prospect | None:
         for entry in entries:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import msgspec
 from sqlalchemy import Connection, select
 
-from callgate.audit.event import event
+from callgate.audit.event import after_all_id, event
 from callgate.audit.merkle import leaf_hash
 from callgate.audit.place import bounds
 from callgate.audit.record import Entry, interrupted
@@ -115,7 +115,7 @@ def _told_late(outcome: Entry) -> Entry:
     )
     body = msgspec.json.decode(outcome.body)
     said = {name: body.get(name) for name in ("code", "ran", "delivered")}
-    identifier = f"ended:{outcome.call_id}"
+    identifier = after_all_id(outcome.call_id)
     return event(
         ENDED_AFTER_ALL, outcome.at, {"of": outcome.call_id, **said}, identifier=identifier
     )
