@@ -153,8 +153,9 @@ def _command(command: click.Command, name: str) -> Iterator[str]:
         return
     command = copy(command)
     command._help_option = None  # click keeps the one that it made for whoever asked first
-    # `max_content_width` comes from the group, whose context is the parent.
-    parent = click.Context(callgate, info_name="", terminal_width=HELP_WIDTH)
+    # `max_content_width` and `-h` come from the group, whose context is the parent.
+    inherited = callgate.context_settings
+    parent = click.Context(callgate, info_name="", terminal_width=HELP_WIDTH, **inherited)
     context = click.Context(command, info_name=name, parent=parent, terminal_width=HELP_WIDTH)
     text = command.get_help(context).replace("Usage:  callgate", "Usage: callgate")
     level = "##" if name.count(" ") == 1 else "###"

@@ -47,6 +47,15 @@ LISTS = {
 }
 """The member of a result that holds a list → the method that lists."""
 
+_TOOL = "name it as `<target>___<tool>`"
+_METHOD = "name the message: `notifications/message`, `notifications/progress`"
+_IN_WORDS = {
+    ("tool", "missing"): _TOOL,
+    ("tool", "string_pattern_mismatch"): _TOOL,
+    ("method", "missing"): _METHOD,
+    ("method", "string_pattern_mismatch"): _METHOD,
+}
+
 S = TypeVar("S", bound=Settings)
 
 
@@ -184,7 +193,8 @@ def _read(kind: type[S], path: Path) -> S:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "it"
-        raise CannotSay(f"{path}: {where}: {first['msg']}") from None
+        said = _IN_WORDS.get((where, first["type"]), first["msg"])
+        raise CannotSay(f"{path}: {where}: {said}") from None
 
 
 def of_record(records: Records, start: str, given: Given) -> Material:
