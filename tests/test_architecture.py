@@ -28,7 +28,6 @@ TESTED_ELSEWHERE = {
     "app/signals.py": "tests/e2e",
     "audit/log_reader.py": "the vocabulary: tests/audit/test_verifying.py",
     "cli/run.py": "tests/e2e",
-    "cli/wrap.py": "tests/e2e",
     "control/desk.py": "tests/control/test_policies.py",
     "downstream/dispatch.py": "tests/downstream/test_http.py",
     "exports/export.py": "the vocabulary: tests/exports/test_exporting.py",

@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import os
 import re
+import stat
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import yaml
@@ -119,18 +120,13 @@ async def _serve(config: Config) -> None:
 
 async def _talk(application: Application) -> None:
     """Serves the host on stdin and stdout until it closes stdin."""
-    reader = asyncio.StreamReader(limit=READ_BYTES)
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    read = await reading(sys.stdin)
     lock = asyncio.Lock()
 
     async def write(message: bytes) -> None:
         # In a thread: a host that does not read must not stop the loop.
         async with lock:
             await asyncio.to_thread(_write_line, message)
-
-    async def read() -> bytes:
-        return await reader.read(READ_BYTES)
 
     targets = list(application.config.targets)
     endpoint = StdioEndpoint(
@@ -140,6 +136,21 @@ async def _talk(application: Application) -> None:
         write=write,
     )
     await endpoint.serve(read)
+
+
+async def reading(stream: TextIO) -> Callable[[], Awaitable[bytes]]:
+    """Reads the bytes of a stream as they come, nothing at its end.
+
+    A file and `/dev/null` never make anybody wait: the loop cannot watch them, and uvloop ends the
+    process where it is asked to.
+    """
+    mode = os.fstat(stream.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()):
+        return lambda: asyncio.to_thread(os.read, stream.fileno(), READ_BYTES)
+    reader = asyncio.StreamReader(limit=READ_BYTES)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), stream)
+    return lambda: reader.read(READ_BYTES)
 
 
 async def _until_either(*work: Coroutine[Any, Any, None]) -> None:
