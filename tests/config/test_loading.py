@@ -391,3 +391,16 @@ interceptors:
     assert names >= {"hooks.py", "helping.py", "later.py", "gone.py"}
     assert names >= {"lambdas/b.py", "lambdas/near.py", "c.pem", "k.pem", "a.pem"}
     assert "json.py" not in names
+
+
+def test_block_is_not_blamed_for_a_reference_that_leads_nowhere(tmp_path: Path) -> None:
+    file = tmp_path / "callgate.yaml"
+    issuer = "{issuer: 'https://x.example', audience: [a], algorithms: [HS256], secret: '${env:X}'}"
+    file.write_text(f"identity: {{jwt: [{issuer}]}}\ntargets: {{x: {{python: x}}}}\n")
+
+    with pytest.raises(ConfigError) as raised:
+        load_config(file, {})
+
+    assert [(one.path, one.message) for one in raised.value.problems] == [
+        ("identity.jwt[0].secret", "the environment variable X is not set; set it")
+    ]

@@ -56,6 +56,8 @@ def problems_of(
         path = _path(detail, resolved.root)
         if any(path[: len(failed)] == failed for failed in resolved.failed):
             continue  # already said: its reference leads nowhere
+        if detail["type"] == "value_error" and any(path == one[:-1] for one in resolved.failed):
+            continue  # a block of which one value is not known yet
         message = _discreet(_message(detail, path, model, resolved.root), path, resolved)
         messages = found.setdefault(path, [])
         if message not in messages:
