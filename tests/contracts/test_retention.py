@@ -30,13 +30,21 @@ STEPS = st.one_of(
     st.tuples(st.just("wait"), st.integers(1, 30)),
     st.tuples(st.just("retain"), st.one_of(st.none(), st.integers(0, 12))),  # steps until death
     st.tuples(st.just("erase"), who, st.one_of(st.none(), st.integers(0, 12))),
-    st.tuples(st.just("race"), who),  # a hold that comes right after what is to be erased was said
+    # A hold that comes right after what is to be erased was said.
+    st.tuples(st.just("race"), who, st.one_of(st.none(), st.integers(0, 12))),
 )
 HELD_WHEN_HALF_IS_GONE: list[tuple[Any, ...]] = [
     *[("call", "ada", 0, "hr", False)] * 3,
     *[("call", "ada", 40, "shop", False)] * 2,
     ("retain", 9),
     ("hold", "ada"),
+]
+
+RELEASED_WHEN_HALF_IS_GONE: list[tuple[Any, ...]] = [
+    ("call", "ada", 70, "hr", True),
+    ("call", "bob", 70, "hr", True),
+    ("race", "bob", 3),
+    ("release",),
 ]
 
 
@@ -85,9 +93,9 @@ class World:
     def wait(self, days: int) -> None:
         self.record.clock.advance(days * DAY)
 
-    def race(self, owner: str) -> None:
+    def race(self, owner: str, dies_in: int | None) -> None:
         self.record.after_append.append(lambda: self.hold(owner))
-        self.retain(None)
+        self.retain(dies_in)
         self.record.after_append.clear()
 
     def retain(self, dies_in: int | None) -> None:
@@ -145,10 +153,11 @@ class World:
 def test_proofs_and_holds_hold_and_nothing_is_kept_too_long(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(erasing, "BATCH", 2)
+    monkeypatch.setattr(erasing, "BATCH", 3)  # of which a call may be in two
     monkeypatch.setattr(planning, "CHUNK", 3)
 
     @example(rules=RULES[0], steps=HELD_WHEN_HALF_IS_GONE)
+    @example(rules=RULES[1], steps=RELEASED_WHEN_HALF_IS_GONE)
     @given(rules=st.sampled_from(RULES), steps=st.lists(STEPS, min_size=3, max_size=14))
     @settings(
         max_examples=40 if kind == "sqlite" else 8,
