@@ -228,6 +228,18 @@ def test_a_watch_runs_again_when_a_file_changes_and_survives_mistakes(
     ]
 
 
+def test_ctrl_c_ends_a_watch_and_is_no_failure(
+    cases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("callgate.cli.policy.test.time.sleep", interrupted)
+    ended = ask(*T, str(cases), "--watch")
+
+    assert (ended.exit_code, "Aborted" in ended.output) == (0, False)
+
+
 def test_a_watch_looks_at_everything_that_a_round_reads(cases: Path) -> None:
     grounds, files = round_of(Chosen(), Wanted(), None)
 

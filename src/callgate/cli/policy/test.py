@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def test(chosen: Chosen, **options: Any) -> None:
     if wanted.pattern and wanted.min_coverage is not None:
         raise click.UsageError("-k runs a part of the cases: --min-coverage would measure nothing")
     if wanted.watch:
-        watched(lambda known: round_of(chosen, wanted, known), wait=_wait)
+        with suppress(KeyboardInterrupt):
+            watched(lambda known: round_of(chosen, wanted, known), wait=_wait)
     else:
         grounds = grounded(chosen)
         sys.exit(_report(grounds, _ran(grounds, wanted), wanted))
