@@ -181,6 +181,40 @@ def test_a_host_that_starts_servers_gets_the_same_gateway_over_stdio(
     assert {"callgate.yaml", "wrap.cedar", "callgate.db"} <= {path.name for path in made.iterdir()}
 
 
+def a_host(directory: Path) -> subprocess.Popen[bytes]:
+    """`callgate wrap`, asked for more than fits into a pipe."""
+    server = str(Path(__file__).parents[1] / "fakes" / "stdio_target.py")
+    wrap = [sys.executable, "-m", "callgate", "wrap", "--", sys.executable, server, "legacy"]
+    env = {"HOME": str(directory), "PATH": os.environ["PATH"]}
+    host = subprocess.Popen(
+        wrap, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert host.stdin is not None
+    call = {"name": "echo", "arguments": {"text": "x" * (1 << 20)}}
+    for number, (method, params) in enumerate([("initialize", {}), ("tools/call", call)]):
+        asked = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        host.stdin.write(json.dumps(asked).encode() + b"\n")
+    host.stdin.flush()
+    return host
+
+
+def test_a_host_that_reads_nothing_can_still_end_its_gateway(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        assert host.stdout is not None
+        host.stdout.readline()
+        assert host.stdout.read(1) == b"{"  # the answer is on its way, and stays there
+        host.terminate()
+        assert host.wait(timeout=60) == 0
+
+
+def test_a_host_that_is_gone_ends_its_gateway(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        assert host.stdout is not None
+        host.stdout.readline()
+        host.stdout.close()
+        assert host.wait(timeout=60) == 0
+
+
 def test_a_changed_policy_takes_effect_and_a_broken_one_does_not(tmp_path: Path) -> None:
     with shop(tmp_path) as gateway:
         assert (

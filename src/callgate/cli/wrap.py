@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import re
+import select
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -22,9 +24,11 @@ from callgate.cli.run import env_file_option, load, start
 from callgate.config import Config
 from callgate.downstream.stdio import StdioEndpoint
 from callgate.model import Proof
+from callgate.pipeline.threads import Job, Threads
 from callgate.telemetry.logs import configure
 
 READ_BYTES = 1 << 16
+_log = logging.getLogger("callgate")
 POLICY = """\
 // What the host may call through `callgate wrap`. Change this file to narrow it: it is read again
 // when it changes. Every call is recorded, whatever stands here.
@@ -121,12 +125,12 @@ async def _serve(config: Config) -> None:
 async def _talk(application: Application) -> None:
     """Serves the host on stdin and stdout until it closes stdin."""
     read = await reading(sys.stdin)
-    lock = asyncio.Lock()
+    # One thread, so that lines stay whole; a daemon, since a host that does not read must neither
+    # stop the loop nor keep the process alive.
+    threads = Threads(1, "callgate-stdout")
 
     async def write(message: bytes) -> None:
-        # In a thread: a host that does not read must not stop the loop.
-        async with lock:
-            await asyncio.to_thread(_write_line, message)
+        await threads.run(Job(lambda: _write_line(message)))
 
     targets = list(application.config.targets)
     endpoint = StdioEndpoint(
@@ -135,7 +139,10 @@ async def _talk(application: Application) -> None:
         route=targets[0] if len(targets) == 1 else None,
         write=write,
     )
-    await endpoint.serve(read)
+    try:
+        await endpoint.serve(read)
+    except* OSError as gone:
+        _log.info("the host is gone: %s", gone.exceptions[0])
 
 
 async def reading(stream: TextIO) -> Callable[[], Awaitable[bytes]]:
@@ -166,8 +173,13 @@ async def _until_either(*work: Coroutine[Any, Any, None]) -> None:
 
 
 def _write_line(message: bytes) -> None:
-    sys.stdout.buffer.write(message + b"\n")
-    sys.stdout.buffer.flush()
+    # Not through a buffer, whose lock a write that never ends would hold when the process ends.
+    stdout, rest = sys.stdout.fileno(), memoryview(message + b"\n")
+    while rest:
+        try:
+            rest = rest[os.write(stdout, rest) :]
+        except BlockingIOError:  # stdin is read without waiting, and it is the same terminal
+            select.select((), (stdout,), ())
 
 
 def _proof() -> Proof:
