@@ -30,6 +30,7 @@ def is_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "BODY_SECONDS", 0.3)
     monkeypatch.setattr(connection, "IDLE_SECONDS", 0.1)
     monkeypatch.setattr(connection, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "TAKING_SECONDS", 0.1)
     monkeypatch.setattr(listener, "SWEEP_SECONDS", 0.02)
 
 
@@ -444,6 +445,56 @@ def test_an_idle_connection_ends_and_a_busy_one_does_not(run: Run) -> None:
             talker.say(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
             assert (await talker.answer()).body == b"late"
             assert await talker.is_closed()
+
+    run(scenario())
+
+
+MUCH = 24 << 20
+
+
+async def say_much(_scope: Scope, receive: Receive, send: Send) -> None:
+    await whole_body(receive)
+    await say(send, 200, b"x" * MUCH)
+
+
+async def taken(talker: Talker, pause_seconds: float) -> int:
+    """How much of the answer comes, where it is taken a MiB at a time."""
+    size = 0
+    try:
+        while size < MUCH and (piece := await talker.piece()):
+            if size >> 20 != (size + len(piece)) >> 20:
+                await asyncio.sleep(pause_seconds)
+            size += len(piece)
+    except ConnectionError:
+        pass
+    return size
+
+
+@pytest.mark.usefixtures("is_impatient")
+@pytest.mark.parametrize("more", [(), (b"Connection: close",)])
+def test_who_takes_nothing_of_its_answer_is_let_go(more: tuple[bytes, ...], run: Run) -> None:
+    async def scenario() -> None:
+        async with serving(say_much) as url, Talker(url) as talker:
+            talker.say(post(b"", *more))
+            await talker.head()
+            await asyncio.sleep(1.5)  # that it was let go, it can only see when it goes on
+            assert await taken(talker, 0) < MUCH
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("is_impatient")
+@pytest.mark.parametrize("more", [(), (b"Connection: close",)])
+def test_who_takes_its_answer_slowly_gets_all_of_it(
+    more: tuple[bytes, ...], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "TAKING_SECONDS", 5.0)
+
+    async def scenario() -> None:
+        async with serving(say_much) as url, Talker(url) as talker:
+            talker.say(post(b"", *more))
+            await talker.head()
+            assert await taken(talker, 0.05) == MUCH
 
     run(scenario())
 

@@ -11,12 +11,13 @@ from urllib.parse import unquote
 import httptools
 
 from callgate.asgi import Scope
-from callgate.serving.known_heads import Cut, KnownHeads, cut_length
+from callgate.serving.known_heads import Cut, KnownHeads, cut_length, origin_form
 from callgate.serving.transaction import STATUS_LINES, HungUpError, Transaction
 
 HEAD_SECONDS = 10.0  # from its first byte to its last
 BODY_SECONDS = 30.0  # for a whole body: who sends slower holds a place that others need
 IDLE_SECONDS = 75.0  # between two requests; longer than most clients and proxies keep them
+TAKING_SECONDS = 30.0  # in which a caller must have taken some of what is left of its answer
 LINGER_SECONDS = 2.0  # for a caller that still sends what is not read, to see the answer
 MAX_HEAD_BYTES = 64 << 10
 MAX_HEADERS = 128
@@ -81,6 +82,7 @@ class Connection(asyncio.Protocol):
         "_status",
         "_surplus",
         "_transport",
+        "_unsent",
         "_url",
         "date_line",
         "deadline",
@@ -106,6 +108,7 @@ class Connection(asyncio.Protocol):
         # Bytes of a head; then of a body's framing, but for those that came along with the head.
         self._surplus = 0
         self._body_bytes = 0
+        self._unsent = 0  # of an answer, when it was last looked
         self._is_closing = False  # nothing that arrives is read any more
         self._is_paused = False
         self._drain: asyncio.Future[None] | None = None  # while the caller takes nothing
@@ -230,7 +233,7 @@ class Connection(asyncio.Protocol):
         if version not in VERSIONS:
             self._status = 505
             raise _Unreadable
-        path, _, query = _origin_form(url).partition(b"?")
+        path, _, query = origin_form(url).partition(b"?")
         text = path.decode("ascii")
         said: Scope = {
             "http_version": version,
@@ -310,10 +313,13 @@ class Connection(asyncio.Protocol):
     # What the owner says
 
     def expire(self, now: float) -> None:
-        """Ends what takes too long."""
+        """Ends what takes too long; who takes what it is sent, if slowly, has time."""
         if self.deadline > now:
             return
-        if self._is_closing:
+        unsent = 0 if self._current is not None else self._transport.get_write_buffer_size()
+        if unsent and unsent != self._unsent:
+            self._unsent, self.deadline = unsent, now + TAKING_SECONDS
+        elif self._is_closing:
             self._transport.abort()
         elif self._surplus or self._arriving is not None:
             self._refuse(408)
@@ -321,8 +327,9 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
-        """Ends it now."""
+        """Ends it now, or once the caller has taken what it was sent."""
         self._is_closing = True
+        self.deadline = min(self.deadline, self._loop.time() + TAKING_SECONDS)
         self._transport.close()
 
     # How it ends
@@ -376,7 +383,7 @@ class Connection(asyncio.Protocol):
             if self._transport.can_write_eof():
                 self._transport.write_eof()
         else:
-            self._transport.close()
+            self.close()
 
     def _pause(self) -> None:
         if not self._is_paused:
@@ -388,13 +395,3 @@ class Connection(asyncio.Protocol):
         if self._is_paused:
             self._is_paused = False
             self._transport.resume_reading()
-
-
-def _origin_form(url: bytes) -> bytes:
-    """Path and query of a request's target (RFC 9112, 3.2)."""
-    if url[:1] == b"/" or url == b"*":
-        return url
-    parsed = httptools.parse_url(url)
-    path: bytes = parsed.path or b"/"
-    query: bytes | None = parsed.query
-    return path if query is None else path + b"?" + query

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import httptools
+
 from callgate.asgi import ALIKE, Scope
 
 MOST_KNOWN = 256  # heads; then all are forgotten
@@ -86,3 +88,13 @@ def cut_length(data: bytes) -> Cut | None:
     if not digits.isdigit() or len(digits) > MAX_DIGITS:
         return None
     return Cut(data[:begin] + data[until : end + 2], digits, end + 4)
+
+
+def origin_form(url: bytes) -> bytes:
+    """Path and query of a request's target (RFC 9112, 3.2)."""
+    if url[:1] == b"/" or url == b"*":
+        return url
+    parsed = httptools.parse_url(url)
+    path: bytes = parsed.path or b"/"
+    query: bytes | None = parsed.query
+    return path if query is None else path + b"?" + query
