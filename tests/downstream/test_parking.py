@@ -229,10 +229,40 @@ def test_how_a_call_ended_between_two_requests_is_told_to_the_second() -> None:
 def test_there_is_an_end_to_how_many_are_parked() -> None:
     parking = Parking()
     for number in range(MAX_PARKED):
-        assert not parking.is_full
-        parking._parked[str(number)] = Parked(id=str(number), fingerprint="")
+        assert parking.has_room("ada")
+        _park(parking, str(number), "ada")
 
-    assert parking.is_full
+    assert not parking.has_room("ada")
+
+
+def test_who_lets_calls_wait_takes_no_place_from_others() -> None:
+    parking = Parking()
+    for number in range(MAX_PARKED - 1):
+        _park(parking, f"e{number}", "eve")
+    _park(parking, "a0", "ada")
+
+    for number in range(2):
+        assert parking.has_room("ada")
+        _park(parking, f"a{number + 1}", "ada")
+        assert f"e{number}" not in parking._parked
+    assert not parking.has_room("eve")
+    assert {"a0", "a1", "a2", "e2"} < parking._parked.keys()
+
+
+def test_calls_whose_clients_are_there_make_no_room() -> None:
+    async def scenario() -> None:
+        parking = Parking()
+        for number in range(MAX_PARKED):
+            parked = _park(parking, str(number), "eve")
+            parked._turn = asyncio.get_running_loop().create_future()
+        assert not parking.has_room("ada")
+
+    asyncio.run(scenario())
+
+
+def _park(parking: Parking, name: str, of: str) -> Parked:
+    parked = parking._parked[name] = Parked(id=name, fingerprint="", of=of)
+    return parked
 
 
 def test_progress_is_told_under_the_token_of_the_request_that_is_open() -> None:
@@ -266,7 +296,7 @@ def test_a_request_that_wants_no_progress_gets_none() -> None:
 
 def test_notes_between_two_requests_are_heard_by_nobody() -> None:
     async def scenario() -> None:
-        parked = Parked(id="p", fingerprint="")
+        parked = Parked(id="p", fingerprint="", of="ada")
         await parked.notify("notifications/progress", {})
         parked.answered({"x": {}})
         assert parked.questions() == {}

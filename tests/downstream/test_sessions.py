@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from callgate.downstream.sessions import MOST_DECLARED_BYTES, Session, Sessions, declared
+from callgate.downstream.sessions import MOST_DECLARED_BYTES, Flights, Session, Sessions, declared
 from callgate.protocol.jsonrpc import Malformed, Message
 from fakes.calls import a_principal
 from fakes.clock import FakeClock
@@ -163,6 +163,23 @@ def test_a_session_in_use_makes_no_room_while_another_is_idle() -> None:
         assert house.ended == [idle, busy]
         calls[1].cancel()
         await asyncio.wait(calls)
+
+    asyncio.run(run())
+
+
+def test_calls_of_one_id_are_all_cancelled_and_end_one_by_one() -> None:
+    async def run() -> None:
+        flights = Flights()
+        tasks = [asyncio.ensure_future(asyncio.Event().wait()) for _ in range(3)]
+        first, second, _third = (flights.begin(7, task) for task in tasks)
+        flights.end(first)
+        assert flights
+        flights.cancel(7)
+        await asyncio.sleep(0)
+        assert [task.cancelled() for task in tasks] == [False, True, True]
+        assert second.is_cancelled
+        tasks[0].cancel()
+        await asyncio.wait(tasks)
 
     asyncio.run(run())
 

@@ -77,7 +77,7 @@ class Inbound(msgspec.Struct, eq=False):
 class OnItsWay:
     """One call while it is on its way. A class, because a generator costs a call thrice as much."""
 
-    __slots__ = ("_active", "_inbound", "_task")
+    __slots__ = ("_active", "_flight", "_inbound", "_task")
 
     def __init__(self, active: set[asyncio.Task[object]], inbound: Inbound) -> None:
         task = asyncio.current_task()
@@ -90,13 +90,13 @@ class OnItsWay:
         self._active.add(self._task)
         session = self._inbound.session
         if session is not None:
-            session.in_flight.begin(self._inbound.message.id, self._task)
+            self._flight = session.in_flight.begin(self._inbound.message.id, self._task)
 
     def __exit__(self, *_: object) -> None:
         self._active.discard(self._task)
         session = self._inbound.session
         if session is not None:
-            session.in_flight.end(self._inbound.message.id)
+            session.in_flight.end(self._flight)
 
 
 class Listening(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ class Parked:
 
     id: str
     fingerprint: str
+    of: str  # the principal's key
     is_gone: bool = False
     turns: int = 0  # requests of the client that listened to it so far
     _task: asyncio.Task[Outcome] | None = None
@@ -134,15 +136,27 @@ class Parking:
         parked._task = task
         self._parked[parked.id] = parked
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more calls may be asked in."""
-        return len(self._parked) >= MAX_PARKED
+    def has_room(self, of: str) -> bool:
+        """Whether one more call of this principal may be asked in.
+
+        Where there are too many, it takes the place of one that waits for its client, of whoever
+        has most of those; not where its principal has as many.
+        """
+        if len(self._parked) < MAX_PARKED:
+            return True
+        waiting = [parked for parked in self._parked.values() if not parked.is_open]
+        [(greediest, most)] = Counter(one.of for one in waiting).most_common(1) or [("", 0)]
+        if sum(one.of == of for one in self._parked.values()) >= most:
+            return False
+        self._expire(next(one for one in waiting if one.of == greediest))
+        return True
 
     @staticmethod
     def new(call: Call) -> Parked:
         """A place for one call."""
-        return Parked(id=secrets.token_urlsafe(16), fingerprint=_fingerprint(call))
+        assert call.principal is not None  # noqa: S101 - whoever is asked is known
+        id_ = secrets.token_urlsafe(16)
+        return Parked(id=id_, fingerprint=_fingerprint(call), of=call.principal.key)
 
     def find(self, call: Call, seal: Seal) -> Parked | None:
         """The parked call that this one repeats; None where it repeats none.

@@ -22,36 +22,44 @@ MOST_DECLARED_BYTES = 16_384  # what `initialize` may say of the client: every s
 class InFlight:
     """A call that its caller may still cancel."""
 
+    request_id: Json
     task: asyncio.Task[object]
     is_cancelled: bool = False
 
 
 @dataclass(slots=True)
 class Flights:
-    """The calls that are on their way, by the request ids of whoever made them."""
+    """The calls that are on their way, by the request ids of whoever made them.
 
-    _calls: dict[str | int, InFlight] = field(default_factory=dict)
+    An id is to be used once. Where a client does not keep to that, no call is lost sight of.
+    """
+
+    _calls: dict[Json, list[InFlight]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
     def begin(self, request_id: Json, task: asyncio.Task[object]) -> InFlight:
         """Notes a call; keep what is returned to end it."""
-        call = self._calls[request_id] = InFlight(task)
+        call = InFlight(request_id, task)
+        self._calls.setdefault(request_id, []).append(call)
         return call
 
-    def end(self, request_id: Json) -> None:
+    def end(self, call: InFlight) -> None:
         """Forgets a call that has ended."""
-        self._calls.pop(request_id, None)
+        alike = self._calls[call.request_id]
+        alike.remove(call)
+        if not alike:
+            del self._calls[call.request_id]
 
     def cancel(self, request_id: Json) -> None:
-        """Ends the call with this request id; nothing where there is none."""
+        """Ends what has this request id; nothing where there is none."""
         if type(request_id) is not str and type(request_id) is not int:
             return
-        call = self._calls.get(request_id)
-        if call is not None and not call.is_cancelled:
-            call.is_cancelled = True
-            call.task.cancel()
+        for call in self._calls.get(request_id, ()):
+            if not call.is_cancelled:
+                call.is_cancelled = True
+                call.task.cancel()
 
     def cancel_all(self) -> None:
         """Ends every call."""

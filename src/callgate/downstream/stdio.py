@@ -168,7 +168,7 @@ class StdioEndpoint:
             _log.exception("%s failed", message.method)
             return error_response(message.id, INTERNAL_ERROR, "The gateway failed on this request.")
         finally:
-            self._in_flight.end(message.id)
+            self._in_flight.end(flight)
 
     def _take_note(self, message: Message) -> None:
         if message.is_response:

@@ -57,7 +57,7 @@ async def _in_turns(desk: Desk, inbound: Inbound, gateway: Gateway, call: Call) 
     parking = desk.parking
     parked = parking.find(call, gateway.seal)
     if parked is None:
-        if parking.is_full:
+        if not parking.has_room(inbound.principal.key):
             raise Refused("overloaded", "Too many calls wait for their clients; try again later.")
         parked = parking.new(call)
         parking.begin(call, govern(call, gateway, parked, None), parked)
