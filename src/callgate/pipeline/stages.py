@@ -222,7 +222,8 @@ async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> C
             continue
         if about is None:
             reply, copies = _read_once(call, reply)
-            call = replace(call, reply=reply)
+            if reply is not call.reply:
+                call = replace(call, reply=reply)
             about = AboutResult(call.arguments, copies)
         question = attachment.interceptor.on_result(about.view(call, attachment))
         told = begin(attachment, question, gateway.clock)
