@@ -114,6 +114,22 @@ ARGUMENTS = {
 }  # fmt: skip
 
 
+def nested(tests: st.SearchStrategy[str], most: int = 6) -> st.SearchStrategy[str]:
+    """Conditions made of tests that hold by themselves, one within the other."""
+    return st.recursive(
+        tests.map(lambda one: f"({one})"),
+        lambda inner: st.one_of(
+            st.lists(inner, min_size=2, max_size=4).map(lambda some: f"({' && '.join(some)})"),
+            st.tuples(inner, inner).map(lambda pair: f"({pair[0]} || {pair[1]})"),
+            st.tuples(inner, inner, inner).map(
+                lambda of: f"(if {of[0]} then {of[1]} else {of[2]})"
+            ),
+            inner.map(lambda one: f"!{one}"),
+        ),
+        max_leaves=most,
+    )
+
+
 class Subject:
     """A tool with some of the arguments, and policies about it."""
 

@@ -17,6 +17,7 @@ from callgate.policy.parts import Part
 from callgate.policy.plans import Plan
 from callgate.policy.schema import context_shape, input_shape
 from callgate.policy.source import read_policies
+from fakes.conditions import nested
 
 NAMES = Names()
 NOW = 1_790_000_000.0
@@ -92,6 +93,10 @@ CONJUNCT = st.sampled_from(
     [
         "context.input.sure > 3",
         "context.input.sure + 9223372036854775807 > 0",
+        "(if context.input has maybe then context.input.maybe else 0) > 1",
+        "{a: context.input.sure}.a == 4",
+        "[context.input.sure, 4].contains(4)",
+        "-context.input.sure < 0",
         "context.input has none",
         "context.input has maybe && context.input.maybe * 9223372036854775807 > 3",
         'context.input has null && context.input["null"]',
@@ -121,9 +126,9 @@ CONJUNCT = st.sampled_from(
         "principal has tenant",
     ]
 )
-CONDITION = st.tuples(
-    st.sampled_from(["when", "when", "unless"]), st.lists(CONJUNCT, min_size=1, max_size=4)
-).map(lambda parts: f"{parts[0]} {{ {' && '.join(f'({one})' for one in parts[1])} }}")
+CONDITION = st.tuples(st.sampled_from(["when", "when", "unless"]), nested(CONJUNCT)).map(
+    lambda parts: f"{parts[0]} {{ {parts[1]} }}"
+)
 POLICY = st.tuples(st.sampled_from(["permit", "forbid"]), st.lists(CONDITION, max_size=2)).map(
     lambda parts: f"{parts[0]} (principal, action, resource) {' '.join(parts[1])};"
 )
