@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from callgate.authoring.issues import Level
 from callgate.model import Tool
 from callgate.policy.analysis.checked import Checked, Doubt
 from callgate.policy.analysis.checking import checked
@@ -51,7 +52,7 @@ def test_the_page_has_every_kind_with_its_names_and_level() -> None:
     assert {kind for kind, _, _ in SECTION.findall(page)} == {kind.value for kind in FindingKind}
     rows = dict(re.findall(r"^\| \[`(\w+)`\]\(#\w+\) \| (\w+) \|", page, re.MULTILINE))
     assert rows.keys() == {kind.value for kind in FindingKind}
-    assert set(rows.values()) <= {severity.value for severity in Severity}
+    assert set(rows.values()) <= {level.value for level in Level}
 
 
 def test_a_sound_policy_set_has_no_findings() -> None:
