@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from callgate.audit.place import place
 from callgate.audit.principals import Recalled, description_of, principal_of, recalled
@@ -35,7 +35,8 @@ def _seen(connection: Connection, index: Link | None, limit: int) -> list[dict[s
     """The last entry of each, the latest first."""
     places = [*_indexed(index, limit)] if index is not None else []
     for log, end in heads(connection).items():
-        places += _looked_for(connection, log, _indexed_end(connection, index, log), end)
+        stretches = _unindexed(connection, index, log, end)
+        places += _looked_for(connection, log, _latest(stretches, FURTHEST_LOOK))
     latest: dict[str, dict[str, Json]] = {}
     for entry in _entries(connection, places):
         if (principal := principal_of(entry, None)) is not None:
@@ -68,27 +69,48 @@ def _indexed(index: Link, limit: int) -> Sequence[int]:
     return [at for (at,) in index.ask(query, (limit,))]
 
 
-def _indexed_end(connection: Connection, index: Link | None, log: int) -> int:
-    if index is None or not is_index_of(link_of(connection), index, log):
-        return 0
-    ((newest,),) = index.ask("SELECT max(number) FROM search_blocks WHERE log = ?", (log,))
-    return 0 if newest is None else (newest + 1) * BLOCK
+def _unindexed(
+    connection: Connection, index: Link | None, log: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """The stretches of a log that no index has, the latest first: first seq, and behind the last.
+
+    The index is made from the end, and leaves out what it cannot read.
+    """
+    if index is not None and is_index_of(link_of(connection), index, log):
+        query = "SELECT number FROM search_blocks WHERE log = ? ORDER BY number DESC"
+        for (number,) in index.ask(query, (log,)):
+            if (number + 1) * BLOCK < end:
+                yield (number + 1) * BLOCK, end
+            end = min(end, number * BLOCK)
+    if end > 0:
+        yield 0, end
 
 
-def _looked_for(connection: Connection, log: int, start: int, end: int) -> Sequence[int]:
+def _latest(stretches: Iterable[tuple[int, int]], most: int) -> Iterator[tuple[int, int]]:
+    """As much of them as so many entries."""
+    for start, end in stretches:
+        if most <= 0:
+            return
+        yield max(start, end - most), end
+        most -= end - start
+
+
+def _looked_for(
+    connection: Connection, log: int, stretches: Iterable[tuple[int, int]]
+) -> Sequence[int]:
     """The last place of each principal."""
     columns = records.c
-    first, last = span(log, max(start, end - FURTHEST_LOOK), end)
+    spans = [span(log, start, end) for start, end in stretches]
     query = (
         select(func.max(columns.position))
         .where(
-            columns.position.between(first, last),
+            or_(*(columns.position.between(first, last) for first, last in spans)),
             columns.principal.is_not(None),
             columns.kind.in_(("intent", "outcome")),
         )
         .group_by(columns.principal, columns.agent, _who(connection))
     )
-    return connection.execute(query).scalars().all() if end else ()
+    return connection.execute(query).scalars().all() if spans else ()
 
 
 def _who(connection: Connection) -> ColumnElement[str]:
