@@ -55,10 +55,12 @@ class ErasedRecord:
             self.appender.write(entries[first : first + 100])
         self.sign()
 
-    def call(self, call_id: str, days: float = 0, *, large: bool = False, **said: Any) -> None:
+    def call(
+        self, call_id: str, days: float = 0, *, large: bool = False, same: str = "", **said: Any
+    ) -> None:
         """A call of so many days ago, both entries of it; `large`: with its payload elsewhere."""
         at = self.clock.now() - days * DAY
-        pair = [an_intent(call_id, at, **said), an_outcome(call_id, at, **said)]
+        pair = [an_intent(call_id, at, same=same, **said), an_outcome(call_id, at, **said)]
         if large:
             pair[0] = self._placed(call_id, pair[0])
         self.write(*pair)
@@ -76,6 +78,11 @@ class ErasedRecord:
         blobs = blobs_of(self.settings)
         assert blobs is not None
         return {call_id: blobs.has(digest) for call_id, digest in self._large.items()}
+
+    def is_shared(self, call_id: str) -> bool:
+        """Whether the payload that lies elsewhere is also that of another call."""
+        digests = list(self._large.values())
+        return call_id in self._large and digests.count(self._large[call_id]) > 1
 
     def sign(self) -> None:
         self.clock.advance(5)

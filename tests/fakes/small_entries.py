@@ -10,8 +10,12 @@ from callgate.audit.record import FORMAT, Entry, entry_of, indexed, rfc3339
 AT = 1_700_000_000.0
 
 
-def an_intent(call_id: str, at: float = AT, *, payload: bool = True, **said: Any) -> Entry:
-    return _entry("intent", call_id, at, {"arguments": {"of": call_id}} if payload else None, said)
+def an_intent(
+    call_id: str, at: float = AT, *, payload: bool = True, same: str = "", **said: Any
+) -> Entry:
+    """`same`: what its arguments say instead of the call's id."""
+    arguments = {"arguments": {"of": same or call_id}}
+    return _entry("intent", call_id, at, arguments if payload else None, said)
 
 
 def an_outcome(
