@@ -35,11 +35,6 @@ class Load:
     connections: int
     pause_ms: int = 0
 
-    def __str__(self) -> str:
-        if self.pause_ms:
-            return f"{self.connections}, pausing"
-        return str(self.connections)
-
     @property
     def title(self) -> str:
         if self.pause_ms:

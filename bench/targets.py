@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alone import Alone
-from contestant import LOADS, PACED, Contestant
+from contestant import LOADS, Contestant
 from load import Load
 
 import sessions
@@ -101,13 +101,13 @@ def section(
 
 def ratio_lines(ratio: Ratio, contestants: Sequence[Contestant]) -> list[str]:
     lines = []
-    for load in (*LOADS, PACED):
+    for load in LOADS:
         over = cpu_of(contestants, ratio.over, load)
         under = cpu_of(contestants, ratio.under, load)
         if over is not None and under is not None:
             found = over / under
             is_met = ratio.is_met(found, ratio.limit)
-            lines.append(line(ratio.text, str(load), f"{found:.2f}", is_met))
+            lines.append(line(ratio.text, str(load.connections), f"{found:.2f}", is_met))
     return lines
 
 
@@ -121,7 +121,7 @@ def tuned_lines(contestants: Sequence[Contestant]) -> list[str]:
             own = cpu_of(contestants, each.peer.name, load)
             callgate = cpu_of(contestants, CALLGATE, load)
             if own is not None and callgate is not None:
-                lines.append(f"| {each.peer.name} | {load} | {own / callgate:.1f} |")
+                lines.append(f"| {each.peer.name} | {load.connections} | {own / callgate:.1f} |")
     if not lines:
         return []
     head = ["| other ways to run the peers | connections | times Callgate's CPU |", "|---|--:|--:|"]
