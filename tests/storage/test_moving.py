@@ -116,7 +116,7 @@ def test_a_record_that_a_gateway_writes_stays_where_it_is(
     assert holds(old)
 
 
-def test_killed_before_the_old_one_was_closed_it_is_closed_when_it_is_done_again(
+def killed_before_the_end(
     old: StoreSettings, new: StoreSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object) -> None:
@@ -126,6 +126,12 @@ def test_killed_before_the_old_one_was_closed_it_is_closed_when_it_is_done_again
         patched.setattr(moving, "state", die)
         with pytest.raises(KeyboardInterrupt):
             move(old, new)
+
+
+def test_killed_before_the_old_one_was_closed_it_is_closed_when_it_is_done_again(
+    old: StoreSettings, new: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_before_the_end(old, new, monkeypatch)
     before = kept_at(old)
     assert kept_at(new) == before
 
@@ -139,13 +145,7 @@ def test_killed_before_the_old_one_was_closed_it_is_closed_when_it_is_done_again
 def test_killed_so_and_written_meanwhile_it_is_another_record(
     old: StoreSettings, new: StoreSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(moving, "state", die)
-        with pytest.raises(KeyboardInterrupt):
-            move(old, new)
+    killed_before_the_end(old, new, monkeypatch)
     asyncio.run(_write(old, 1, "later"))
     with pytest.raises(StoreError, match="has a record already"):
         move(old, new)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import click
 
 from callgate.audit.checkpoints import is_origin
-from callgate.audit.keys import COSIGNATURE, NOTE, SigningKey
+from callgate.audit.keys import COSIGNATURE, NOTE, SigningKey, VerifierKey
 from callgate.audit.notes import Note, NoteError
 from callgate.audit.rotation import MAX_KEYS, written_keys
 from callgate.cli.audit.opening import cannot, opened, own_keys
@@ -132,16 +133,18 @@ def _waiting_for_older(settings: StoreSettings, newest: SigningKey) -> int | Non
     with opened(settings) as reader:
         for log in reader.logs():
             for kept in reader.checkpoints(log, 1):
-                if reader.size(log) != kept.size and not _signed_by(kept.note, newest):
+                is_signed = newest.verifier in _signers(kept.note, [newest.verifier])
+                if reader.size(log) != kept.size and not is_signed:
                     return log
     return None
 
 
-def _signed_by(note: Any, key: SigningKey) -> bool:
+def _signers(note: Any, known: Sequence[VerifierKey]) -> Set[VerifierKey]:
+    """Which of the keys have signed it; none where it cannot be read."""
     try:
-        return key.verifier in Note.parse(note).signed_by([key.verifier])
+        return Note.parse(note).signed_by(known).keys()
     except NoteError:
-        return False
+        return frozenset()
 
 
 def _have_signed_together(
@@ -151,10 +154,7 @@ def _have_signed_together(
     with opened(settings) as reader:
         for log in reader.logs():
             for kept in reader.checkpoints(log, 1):
-                try:
-                    signers = Note.parse(kept.note).signed_by([*known, newest.verifier])
-                except NoteError:
-                    continue
-                if newest.verifier in signers and not signers.keys().isdisjoint(known):
+                signers = _signers(kept.note, [*known, newest.verifier])
+                if newest.verifier in signers and not signers.isdisjoint(known):
                     return True
     return False
