@@ -423,15 +423,21 @@ def test_a_withheld_result_stays_back_and_the_record_says_that_the_tool_ran() ->
     assert not recorded(gateway)[-1]["delivered"]
 
 
+def looked_at(body: bytes) -> Gateway:
+    """A gateway with an interceptor that changes nothing, before a target that answers this."""
+
+    async def answer(*_: Any) -> Reply:
+        return Reply(body=body)
+
+    return a_gateway(
+        connector=FakeConnector(answer=answer), chain=(hook("h", lambda _: None, "result"),)
+    )
+
+
 def test_an_untouched_result_keeps_every_byte() -> None:
     odd = b'{"content":[{"type":"x-new","v":1.10}],"structuredContent":null,"vendor":{"a":[]}}'
 
-    async def answer(*_: Any) -> Reply:
-        return Reply(body=odd)
-
-    gateway = a_gateway(
-        connector=FakeConnector(answer=answer), chain=(hook("h", lambda _: None, "result"),)
-    )
+    gateway = looked_at(odd)
 
     outcome = run(gateway)
 
@@ -448,12 +454,7 @@ def test_an_untouched_result_keeps_every_byte() -> None:
     ],
 )
 def test_no_key_of_a_result_hides_from_interceptors_behind_its_double(hidden: bytes) -> None:
-    async def answer(*_: Any) -> Reply:
-        return Reply(body=hidden)
-
-    gateway = a_gateway(
-        connector=FakeConnector(answer=answer), chain=(hook("h", lambda _: None, "result"),)
-    )
+    gateway = looked_at(hidden)
 
     outcome = run(gateway)
 
@@ -463,12 +464,7 @@ def test_no_key_of_a_result_hides_from_interceptors_behind_its_double(hidden: by
 
 @pytest.mark.parametrize("number", [b"1e400", b"[" * 2000 + b"]" * 2000])
 def test_a_result_that_cannot_be_read_for_interceptors_is_the_targets_fault(number: bytes) -> None:
-    async def answer(*_: Any) -> Reply:
-        return Reply(body=b'{"content":[],"structuredContent":{"n":%b}}' % number)
-
-    gateway = a_gateway(
-        connector=FakeConnector(answer=answer), chain=(hook("h", lambda _: None, "result"),)
-    )
+    gateway = looked_at(b'{"content":[],"structuredContent":{"n":%b}}' % number)
 
     outcome = run(gateway)
 

@@ -19,6 +19,7 @@ from callgate.ports import Caller, TargetRequest
 from callgate.protocol.bridge import url_required
 from callgate.protocol.jsonrpc import encode
 from callgate.protocol.methods import METHODS, TASKS_EXTENSION, method_tool
+from callgate.protocol.refusals import misanswered
 
 MAX_ROUNDS = 16  # of questions in one call, before the target is given up
 MAX_REQUESTS = 32  # in one round
@@ -272,6 +273,6 @@ def _asking_refused(call: Call, method: str, refused: Refused) -> Refused:
 
 def _lies(call: Call, detail: str) -> Refused:
     assert call.tool is not None  # noqa: S101 - stage order
-    reason = f"The target {call.tool.target} gave an answer that MCP does not allow."
+    reason = misanswered(call.tool.target)
     call = replace(call, ran=Ran.UNKNOWN)
     return Refused("target_protocol_error", reason, detail=detail, call=call)

@@ -15,6 +15,7 @@ from callgate.pipeline.gateway import Gateway
 from callgate.pipeline.locating import Route
 from callgate.policy.narrowed import narrowed
 from callgate.protocol.methods import method_tool
+from callgate.protocol.refusals import misanswered
 
 PLAIN, HINTS, NARROW = LISTS = ("plain", "hints", "narrow")  # what tools/list says of arguments
 PERMITTED = "callgate/permitted"
@@ -197,7 +198,7 @@ async def _page(call: Call, gateway: Gateway, route: Route, ask: Ask) -> Page:
 
 
 def _read(reply: Reply, target: str, kind: Kind) -> dict[str, Json]:
-    reason = f"The target {target} gave an answer that MCP does not allow."
+    reason = misanswered(target)
     try:
         body = _decode(reply.body)
     except (msgspec.DecodeError, RecursionError) as error:

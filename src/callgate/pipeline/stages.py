@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
 from msgspec.structs import replace
 
 from callgate.audit.record import in_microseconds
 from callgate.model import (
     CALL_TOOL,
     Call,
+    Json,
     Ran,
     Refused,
     Reply,
@@ -34,6 +36,9 @@ from callgate.protocol.jsonrpc import encode, find_key
 from callgate.protocol.mcp import is_tool_error
 from callgate.protocol.methods import METHODS, method_tool
 from callgate.protocol.outbound import WireError, read_once
+from callgate.protocol.refusals import misanswered
+
+_decode = msgspec.json.Decoder().decode
 
 
 async def identify(call: Call, gateway: Gateway, _caller: Caller) -> Call:
@@ -221,10 +226,10 @@ async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> C
         if attachment.may_skip and attachment.interceptor.may_skip(reply.body):
             continue
         if about is None:
-            reply, copies = _read_once(call, reply)
+            reply, parsed = _read_once(call, reply)
             if reply is not call.reply:
                 call = replace(call, reply=reply)
-            about = AboutResult(call.arguments, copies)
+            about = AboutResult(call.arguments, _copies(reply, parsed))
         question = attachment.interceptor.on_result(about.view(call, attachment))
         told = begin(attachment, question, gateway.clock)
         if told is NOTHING:
@@ -234,12 +239,17 @@ async def intercept_response(call: Call, gateway: Gateway, _caller: Caller) -> C
             is_error = reply.is_error and set(result) == {"error"}
             reply = Reply(body=encode(result["error"] if is_error else result), is_error=is_error)
             call = replace(call, reply=reply)
-            about.result = _read_once(call, reply)[1]
+            about.result = _copies(reply, _decode(reply.body))
     return call
 
 
-def _read_once(call: Call, reply: Reply) -> tuple[Reply, Copies]:
-    """What came back, and what interceptors see of it. Raises Refused where it cannot be read.
+def _copies(reply: Reply, parsed: Json) -> Copies:
+    """What interceptors see of a reply."""
+    return Copies({"error": parsed}) if reply.is_error else Copies(parsed, reply.body)
+
+
+def _read_once(call: Call, reply: Reply) -> tuple[Reply, Json]:
+    """What came back, and what it says. Raises Refused where it cannot be read.
 
     INVARIANT: they see all that the agent gets: no key hides behind its double.
     """
@@ -247,9 +257,7 @@ def _read_once(call: Call, reply: Reply) -> tuple[Reply, Copies]:
     try:
         parsed, body = read_once(reply.body)
     except WireError as error:
-        reason = f"The target {call.tool.target} gave an answer that MCP does not allow."
+        reason = misanswered(call.tool.target)
         call = replace(call, reply=None)
         raise Refused("target_protocol_error", reason, detail=str(error), call=call) from None
-    if body is not reply.body:
-        reply = replace(reply, body=body)
-    return reply, Copies({"error": parsed}) if reply.is_error else Copies(parsed, body)
+    return (reply if body is reply.body else replace(reply, body=body)), parsed

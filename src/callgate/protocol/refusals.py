@@ -15,6 +15,11 @@ from callgate.protocol.jsonrpc import (
 META_KEY = "callgate/refusal"
 
 
+def misanswered(target: str) -> str:
+    """What agents are told of a target that breaks the protocol: `target_protocol_error`."""
+    return f"The target {target} gave an answer that MCP does not allow."
+
+
 class Refusal(Value):
     """What a code means, and its JSON-RPC error code where it is never a tool result."""
 

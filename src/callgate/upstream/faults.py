@@ -12,6 +12,7 @@ from callgate.ports import TargetError
 from callgate.protocol.framing import FramingError
 from callgate.protocol.http1 import HttpError
 from callgate.protocol.outbound import WireError
+from callgate.protocol.refusals import misanswered
 from callgate.upstream.sharing import Full
 from callgate.upstream.tasks import Closed
 
@@ -54,7 +55,7 @@ class Faults:
 
     def protocol(self, detail: str, *, ran: Ran = Ran.UNKNOWN) -> TargetError:
         """It answered what MCP does not allow."""
-        text = f"The target {self._name} gave an answer that MCP does not allow."
+        text = misanswered(self._name)
         return TargetError("target_protocol_error", text, ran=ran, detail=detail)
 
 
